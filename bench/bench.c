@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Comparing a job with its baseline, and running topologies for it. */
+
+#define _GNU_SOURCE
+#include "bench/bench.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <rte_lcore.h>
+
+#include "core/env.h"
+#include "mgmt/config_load.h"
+
+#define RUNS_MAX 101u
+
+double
+bench_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+uint64_t
+bench_random(uint64_t *state)
+{
+	uint64_t x = *state += 0x9e3779b97f4a7c15u;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+void
+bench_pin(uint32_t index)
+{
+	uint32_t lcore, seen = 0;
+
+	RTE_LCORE_FOREACH(lcore)
+	{
+		if (seen++ == index) {
+			rte_cpuset_t cpus = rte_lcore_cpuset(lcore);
+
+			pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+		}
+	}
+}
+
+static int
+compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double
+quantile(const double *values, uint32_t count, double share)
+{
+	double sorted[RUNS_MAX];
+
+	memcpy(sorted, values, count * sizeof(*values));
+	qsort(sorted, count, sizeof(*sorted), compare_doubles);
+	return sorted[(uint32_t)((count - 1) * share + 0.5)];
+}
+
+static double
+rate_of(const struct bench_run *run)
+{
+	return (double)run->items / run->seconds;
+}
+
+static bool
+run_pair(struct bench *bench, bool engine_first, double *value, double *baseline)
+{
+	struct bench_run engine_run = { 0 }, baseline_run = { 0 };
+	bool good = true;
+
+	if (engine_first) {
+		good = bench->engine(bench->context, &engine_run);
+	}
+	good = good && bench->baseline(bench->context, &baseline_run);
+	if (!engine_first) {
+		good = good && bench->engine(bench->context, &engine_run);
+	}
+	if (!good) {
+		fprintf(stderr, "%s: a run failed\n", bench->name);
+		return false;
+	}
+	if (engine_run.checksum != baseline_run.checksum ||
+	    engine_run.items != baseline_run.items) {
+		fprintf(stderr,
+		        "%s: results differ: %" PRIu64 " items with checksum %016" PRIx64
+		        ", the baseline has %" PRIu64 " with %016" PRIx64 "\n",
+		        bench->name, engine_run.items, engine_run.checksum, baseline_run.items,
+		        baseline_run.checksum);
+		return false;
+	}
+	*value = rate_of(&engine_run);
+	*baseline = rate_of(&baseline_run);
+	return true;
+}
+
+bool
+bench_compare(struct bench *bench, uint32_t runs, bool small)
+{
+	double value[RUNS_MAX], baseline[RUNS_MAX], ratio[RUNS_MAX], warm;
+	bool good;
+
+	runs = runs > RUNS_MAX ? RUNS_MAX : runs;
+	if (!bench->prepare(bench, small)) {
+		printf("{\"name\": \"%s\", \"skipped\": \"%s\"}\n", bench->name, bench->note);
+		return true;
+	}
+	good = run_pair(bench, true, &warm, &warm);
+	for (uint32_t i = 0; good && i < runs; i++) {
+		good = run_pair(bench, i % 2 == 0, &value[i], &baseline[i]);
+		ratio[i] = bench->lower_is_better ? baseline[i] / value[i] : value[i] / baseline[i];
+	}
+	if (good) {
+		printf(
+		    "{\"name\": \"%s\", \"value\": %.0f, \"unit\": \"%s\", \"baseline\": \"%s\", "
+		    "\"baseline_value\": %.0f, \"ratio\": %.3f, \"runs\": %u, "
+		    "\"spread\": [%.3f, %.3f], \"note\": \"%s\"}\n",
+		    bench->name, quantile(value, runs, 0.5), bench->unit, bench->baseline_name,
+		    quantile(baseline, runs, 0.5), quantile(ratio, runs, 0.5), runs,
+		    quantile(ratio, runs, 0), quantile(ratio, runs, 1), bench->note);
+		fflush(stdout);
+	}
+	bench->discard(bench);
+	return good;
+}
+
+static bool
+fill_placement(struct lm_placement *placement, const uint16_t *worker_of, uint32_t workers,
+               uint32_t slices)
+{
+	uint32_t lcore, count = 0;
+
+	memset(placement, 0, sizeof(*placement));
+	RTE_LCORE_FOREACH(lcore)
+	{
+		if (count < workers) {
+			placement->worker[count].lcore = lcore;
+			placement->worker[count].numa_node = rte_lcore_to_socket_id(lcore);
+			count++;
+		}
+	}
+	placement->worker_count = count;
+	placement->worker_of = calloc(slices + 1, sizeof(*placement->worker_of));
+	for (uint32_t i = 0; worker_of != NULL && i < slices; i++) {
+		placement->worker_of[i] = worker_of[i];
+	}
+	return count == workers;
+}
+
+static bool
+run_engine(struct lm_engine *engine, struct bench_run *run, struct lm_errors *errors)
+{
+	double start = bench_seconds();
+
+	if (lm_engine_start(engine) != 0) {
+		return false;
+	}
+	while (!lm_engine_wait(engine, 1000000000)) {
+	}
+	run->seconds = bench_seconds() - start;
+	lm_engine_join(engine);
+	for (uint32_t i = 0; i < lm_engine_slice_count(engine); i++) {
+		const struct lm_op_class *class =
+		    lm_engine_operator_class(engine, lm_engine_slice_operator(engine, i));
+		struct lm_slice_stats stats;
+
+		lm_engine_slice_stats(engine, i, &stats);
+		if (strcmp(class->name, "bench_sink") == 0) {
+			run->checksum += stats.gauges[0];
+			run->seconds =
+			    stats.gauges[1] == 0 ? run->seconds : (double)stats.gauges[1] * 1e-9;
+		} else if (strcmp(class->name, "bench_total") == 0) {
+			run->checksum += stats.gauges[0];
+		} else if (class->rows == LM_ROWS_SOURCE) {
+			run->items += stats.rows_out[0];
+		}
+	}
+	return lm_engine_audit(engine, errors);
+}
+
+bool
+bench_topology(const char *text, const uint16_t *worker_of, uint32_t workers, struct bench_run *run)
+{
+	return bench_topology_look(text, worker_of, workers, run, NULL, NULL);
+}
+
+bool
+bench_topology_look(const char *text, const uint16_t *worker_of, uint32_t workers,
+                    struct bench_run *run, bench_look_fn *look, void *context)
+{
+	struct lm_errors errors = { 0 };
+	struct lm_placement placement = { 0 };
+	struct lm_topology *topology =
+	    config_load_text("bench.yaml", text, strlen(text), NULL, &errors);
+	struct lm_graph *graph = topology == NULL ? NULL : lm_graph_check(topology, &errors);
+	struct lm_engine *engine = NULL;
+	bool good = false;
+
+	memset(run, 0, sizeof(*run));
+	if (graph != NULL && fill_placement(&placement, worker_of, workers, LM_SLICES_MAX)) {
+		engine = lm_engine_create(graph, &placement, &errors);
+		good = engine != NULL && run_engine(engine, run, &errors);
+		if (good && look != NULL) {
+			look(engine, context);
+		}
+	}
+	config_print_errors(stderr, "bench.yaml", text, strlen(text), &errors, false);
+	lm_engine_free(engine);
+	lm_graph_free(graph);
+	lm_topology_free(topology);
+	free(placement.worker_of);
+	lm_errors_free(&errors);
+	return good;
+}

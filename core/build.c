@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Building an engine from its layout: workers, pools, slices, edges, chains; and taking it apart.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine.h"
+#include "core/env.h"
+#include "core/hash.h"
+
+static struct worker *
+build_worker(struct lm_engine *engine, uint32_t index)
+{
+	int node = (int)engine->placement.worker[index].numa_node;
+	struct worker *worker = env_alloc(sizeof(*worker), 64, node);
+
+	if (worker == NULL) {
+		return NULL;
+	}
+	engine->worker[index] = worker;
+	worker->index = index;
+	worker->lcore = engine->placement.worker[index].lcore;
+	worker->numa_node = node;
+	worker->shared = engine->shared;
+	worker->timer_due_ns = INT64_MAX;
+	worker->idle.policy = (enum lm_idle)engine->graph->settings.idle;
+	worker->idle.shares_cpu = engine->placement.worker[index].shares_cpu;
+	worker->slice = calloc(engine->slice_count + 1, sizeof(*worker->slice));
+	worker->scratch = env_alloc(sizeof(*worker->scratch), 64, node);
+	if (worker->slice == NULL || worker->scratch == NULL ||
+	    mailbox_open(&worker->mailbox, node) != 0) {
+		return NULL;
+	}
+	return worker;
+}
+
+static void
+build_slice_inputs(struct lm_op *slice, const struct graph_operator *op)
+{
+	slice->is_source = op->class->poll != NULL;
+	for (uint32_t i = 0; i < op->input_count; i++) {
+		slice->input_schema[i] = op->input[i];
+	}
+	slice->watermark = INT64_MIN;
+	slice->source_watermark = INT64_MIN;
+	slice->watermark_told = INT64_MIN;
+	slice->deferred_watermark = INT64_MIN;
+	slice->stats.watermark_ns = INT64_MIN;
+}
+
+static struct lm_op *
+build_slice(struct lm_engine *engine, uint32_t number)
+{
+	uint32_t o = graph_operator_of(engine->graph, number);
+	const struct graph_operator *op = &engine->graph->op[o];
+	struct worker *worker = engine->worker[engine->placement.worker_of[number]];
+	struct lm_op *slice = env_alloc(sizeof(*slice), 64, worker->numa_node);
+
+	if (slice == NULL) {
+		return NULL;
+	}
+	engine->slice[number] = slice;
+	slice->class = op->class;
+	slice->config = op->config;
+	slice->name = op->name;
+	slice->worker = worker;
+	slice->shared = engine->shared;
+	slice->number = number;
+	slice->index = number - op->first_slice;
+	slice->slices = op->slices;
+	slice->op = o;
+	slice->head = slice;
+	slice->random = engine->shared->secret ^ (number + 1) * 0x9e3779b97f4a7c15u;
+	build_slice_inputs(slice, op);
+	slice->output_count = op->output_count;
+	for (uint32_t i = 0; i < op->output_count; i++) {
+		slice->output[i].schema = op->output[i];
+		slice->output[i].pool =
+		    engine->pool[engine->layout->pool_of[number * LM_PORTS_MAX + i]];
+	}
+	slice->context = env_alloc(op->class->context_size + 1, 64, worker->numa_node);
+	slice->hash = env_alloc(LM_BATCH_ROWS * sizeof(uint64_t), 64, worker->numa_node);
+	slice->inbox = env_alloc(SLICE_INBOX * sizeof(*slice->inbox), 64, worker->numa_node);
+	slice->input = calloc(engine->layout->edge_count + 1, sizeof(*slice->input));
+	slice->chain = calloc(engine->slice_count, sizeof(*slice->chain));
+	slice->exit = calloc(engine->layout->edge_count + 1, sizeof(*slice->exit));
+	if ((op->class->flags & LM_OP_SINK) != 0) {
+		slice->latency = env_alloc(sizeof(*slice->latency), 64, worker->numa_node);
+		if (slice->latency == NULL) {
+			return NULL;
+		}
+	}
+	return slice->context == NULL || slice->hash == NULL || slice->inbox == NULL ||
+	               slice->input == NULL || slice->chain == NULL || slice->exit == NULL
+	           ? NULL
+	           : slice;
+}
+
+static struct edge *
+build_edge(struct lm_engine *engine, uint32_t index)
+{
+	const struct layout_edge *plan = &engine->layout->edge[index];
+	const struct graph_wire *wire = &engine->graph->wire[plan->wire];
+	struct lm_op *from = engine->slice[plan->from];
+	struct edge *edge = env_alloc(sizeof(*edge), 64, from->worker->numa_node);
+	unsigned int flags = RING_F_SP_ENQ | RING_F_SC_DEQ;
+
+	if (edge == NULL) {
+		return NULL;
+	}
+	engine->edge[index] = edge;
+	if (wire->policy == LM_POLICY_SHED_OLDEST) {
+		/* The producer also takes, after a look: only head-tail sync can. */
+		flags = RING_F_SP_ENQ | RING_F_MC_HTS_DEQ;
+	}
+	edge->wire = wire;
+	edge->from = from;
+	edge->to = engine->slice[plan->to];
+	edge->pool = from->output[wire->output].pool;
+	edge->credit = plan->credit;
+	edge->input = wire->input;
+	edge->policy = wire->policy;
+	edge->rate = wire->rate;
+	edge->feedback = wire->feedback;
+	edge->fused = plan->fused;
+	edge->partial_ns = (int64_t)engine->graph->settings.partial_ns;
+	edge->watermark = INT64_MIN;
+	edge->watermark_in = INT64_MIN;
+	edge->tokens_at_ns = env_now_ns();
+	edge->to->input[edge->to->input_count++] = edge;
+	if (edge->fused) {
+		edge->to->head = from;
+		return edge;
+	}
+	edge->ring = ring_create(edge_slots(edge->credit), sizeof(struct edge_item), flags,
+	                         from->worker->numa_node);
+	if (edge->ring != NULL && rte_ring_get_capacity(edge->ring) < edge_slots(edge->credit)) {
+		return NULL;
+	}
+	return edge->ring == NULL ? NULL : edge;
+}
+
+static bool
+build_route(struct lm_engine *engine, struct route *route, const struct graph_wire *wire)
+{
+	route->grouping = wire->grouping;
+	route->destinations = engine->graph->op[wire->to].slices;
+	route->fields = wire->field;
+	route->field_count = wire->field_count;
+	route->key_id = hash_key_id(wire->field, wire->field_count);
+	route->secret = engine->shared->secret;
+	route->custom = wire->custom;
+	route->table = engine->table[wire->to];
+	if (wire->grouping == LM_GROUP_PARTIAL_KEY) {
+		route->load = calloc(route->destinations, sizeof(*route->load));
+		return route->load != NULL;
+	}
+	return true;
+}
+
+/* The wires that leave one slice, with their edges, in the order of the graph. */
+static bool
+build_slice_wires(struct lm_engine *engine, struct lm_op *slice)
+{
+	const struct lm_graph *graph = engine->graph;
+
+	for (uint32_t w = 0; w < graph->wire_count; w++) {
+		const struct graph_wire *wire = &graph->wire[w];
+		struct output *out;
+		struct output_wire *to, *grown;
+		uint32_t first, last;
+
+		if (wire->from != slice->op) {
+			continue;
+		}
+		out = &slice->output[wire->output];
+		grown = realloc(out->wire, (out->wire_count + 1) * sizeof(*grown));
+		if (grown == NULL) {
+			return false;
+		}
+		out->wire = grown;
+		to = &grown[out->wire_count++];
+		memset(to, 0, sizeof(*to));
+		first = engine->layout->first_edge[w];
+		last = w + 1 < graph->wire_count ? engine->layout->first_edge[w + 1]
+		                                 : engine->layout->edge_count;
+		to->edge_count = (last - first) / slice->slices;
+		to->edge = &engine->edge[first + slice->index * to->edge_count];
+		to->any = to->edge_count > 1 &&
+		          (wire->grouping == LM_GROUP_SHUFFLE || wire->grouping == LM_GROUP_LOCAL ||
+		           wire->grouping == LM_GROUP_FORWARD);
+		if (!build_route(engine, &to->route, wire)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Walks what `slice` calls, callers first, into `into`'s chain and exits. */
+static void
+walk_chain(struct lm_op *into, struct lm_op *slice, struct lm_op *head)
+{
+	into->chain[into->chain_count++] = slice;
+	slice->head = head;
+	for (uint32_t i = 0; i < slice->output_count; i++) {
+		for (uint32_t w = 0; w < slice->output[i].wire_count; w++) {
+			struct output_wire *wire = &slice->output[i].wire[w];
+
+			if (wire->edge_count == 1 && wire->edge[0]->fused) {
+				walk_chain(into, wire->edge[0]->to, head);
+			} else {
+				into->exit[into->exit_count++] = wire;
+			}
+		}
+	}
+}
+
+static bool
+is_fused(const struct lm_op *slice)
+{
+	return slice->input_count == 1 && slice->input[0]->fused;
+}
+
+/* Heads get turns on their worker, in the order of the graph: producers before consumers. */
+static void
+build_turns(struct lm_engine *engine)
+{
+	const struct lm_graph *graph = engine->graph;
+
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		const struct graph_operator *op = &graph->op[graph->order[i]];
+
+		for (uint32_t s = 0; s < op->slices; s++) {
+			struct lm_op *slice = engine->slice[op->first_slice + s];
+
+			if (!is_fused(slice)) {
+				slice->worker->slice[slice->worker->slice_count++] = slice;
+			}
+		}
+	}
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		struct lm_op *slice = engine->slice[i], *head = slice;
+
+		while (is_fused(head)) {
+			head = head->input[0]->from;
+		}
+		walk_chain(slice, slice, head);
+	}
+	/* A chain walked from the middle set heads as seen from there: the heads' own walks decide.
+	 */
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		struct lm_op *head = engine->slice[i];
+
+		for (uint32_t k = 0; !is_fused(head) && k < head->chain_count; k++) {
+			head->chain[k]->head = head;
+		}
+	}
+}
+
+static bool
+build_tables(struct lm_engine *engine)
+{
+	const struct lm_graph *graph = engine->graph;
+
+	for (uint32_t w = 0; w < graph->wire_count; w++) {
+		const struct graph_wire *wire = &graph->wire[w];
+		uint32_t slices = graph->op[wire->to].slices;
+		uint32_t slots = graph->settings.slots;
+
+		if (wire->grouping != LM_GROUP_KEY || engine->table[wire->to] != NULL) {
+			continue;
+		}
+		while (slots < slices) {
+			slots *= 2;
+		}
+		engine->table[wire->to] = route_table_create(slots, slices);
+		if (engine->table[wire->to] == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+build_pools(struct lm_engine *engine)
+{
+	for (uint32_t i = 0; i < engine->layout->pool_count; i++) {
+		const struct layout_pool *plan = &engine->layout->pool[i];
+
+		engine->pool[i] = pool_create(plan->schema, plan->batches, engine->worker_count,
+		                              (int)plan->numa_node);
+		if (engine->pool[i] == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+build_parts(struct lm_engine *engine)
+{
+	for (uint32_t i = 0; i < engine->worker_count; i++) {
+		if (build_worker(engine, i) == NULL) {
+			return false;
+		}
+	}
+	if (!build_pools(engine) || !build_tables(engine)) {
+		return false;
+	}
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		if (build_slice(engine, i) == NULL) {
+			return false;
+		}
+	}
+	for (uint32_t i = 0; i < engine->layout->edge_count; i++) {
+		if (build_edge(engine, i) == NULL) {
+			return false;
+		}
+	}
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		if (!build_slice_wires(engine, engine->slice[i])) {
+			return false;
+		}
+	}
+	build_turns(engine);
+	return true;
+}
+
+static bool
+open_slices(struct lm_engine *engine, struct lm_errors *errors)
+{
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		struct lm_op *slice = engine->slice[i];
+		struct lm_place place = engine->graph->op[slice->op].place;
+		int result = slice->class->open == NULL ? 0 : slice->class->open(slice);
+
+		if (result != 0) {
+			lm_errors_add(errors, place, "", "operators.%s: %s", slice->name,
+			              slice->open_error[0] != '\0' ? slice->open_error
+			                                           : strerror(-result));
+			return false;
+		}
+		slice->opened = true;
+	}
+	return true;
+}
+
+bool
+engine_build(struct lm_engine *engine, struct lm_errors *errors)
+{
+	struct lm_place nowhere = { 0 };
+
+	engine->worker = calloc(engine->worker_count, sizeof(*engine->worker));
+	engine->slice = calloc(engine->slice_count + 1, sizeof(*engine->slice));
+	engine->edge = calloc(engine->layout->edge_count + 1, sizeof(*engine->edge));
+	engine->pool = calloc(engine->layout->pool_count + 1, sizeof(*engine->pool));
+	engine->table = calloc(engine->graph->operator_count + 1, sizeof(*engine->table));
+	if (engine->worker == NULL || engine->slice == NULL || engine->edge == NULL ||
+	    engine->pool == NULL || engine->table == NULL || !build_parts(engine)) {
+		lm_errors_add(
+		    errors, nowhere,
+		    "lower `settings.credit`, use fewer slices, or give the process more memory",
+		    "not enough memory: the batches and edges take %zu MiB",
+		    engine->layout->bytes >> 20);
+		return false;
+	}
+	return open_slices(engine, errors);
+}
+
+static void
+unbuild_slice(struct lm_op *slice)
+{
+	if (slice->opened && slice->class->close != NULL) {
+		slice->class->close(slice);
+	}
+	for (uint32_t i = 0; i < slice->memory_count; i++) {
+		env_free(slice->memory[i]);
+	}
+	for (uint32_t i = 0; i < slice->output_count; i++) {
+		for (uint32_t w = 0; w < slice->output[i].wire_count; w++) {
+			free(slice->output[i].wire[w].route.load);
+		}
+		free(slice->output[i].wire);
+	}
+	free(slice->memory);
+	free(slice->input);
+	free(slice->chain);
+	free(slice->exit);
+	env_free(slice->context);
+	env_free(slice->hash);
+	env_free(slice->inbox);
+	env_free(slice->latency);
+	env_free(slice);
+}
+
+static void
+unbuild_worker(struct worker *worker)
+{
+	mailbox_close(&worker->mailbox);
+	free(worker->slice);
+	env_free(worker->scratch);
+	env_free(worker);
+}
+
+void
+engine_unbuild(struct lm_engine *engine)
+{
+	for (uint32_t i = 0; engine->slice != NULL && i < engine->slice_count; i++) {
+		if (engine->slice[i] != NULL) {
+			unbuild_slice(engine->slice[i]);
+		}
+	}
+	for (uint32_t i = 0; engine->edge != NULL && i < engine->layout->edge_count; i++) {
+		if (engine->edge[i] != NULL) {
+			env_free(engine->edge[i]->ring);
+			env_free(engine->edge[i]);
+		}
+	}
+	for (uint32_t i = 0; engine->pool != NULL && i < engine->layout->pool_count; i++) {
+		pool_free(engine->pool[i]);
+	}
+	for (uint32_t i = 0; engine->table != NULL && i < engine->graph->operator_count; i++) {
+		route_table_free(engine->table[i]);
+	}
+	for (uint32_t i = 0; engine->worker != NULL && i < engine->worker_count; i++) {
+		if (engine->worker[i] != NULL) {
+			unbuild_worker(engine->worker[i]);
+		}
+	}
+	free(engine->slice);
+	free(engine->edge);
+	free(engine->pool);
+	free(engine->table);
+	free(engine->worker);
+}

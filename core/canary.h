@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef CANARY_H
+#define CANARY_H
+
+/*
+ * Planted bugs, for the simulator only: each must be caught, or the simulator checks nothing.
+ * Outside of the simulator's build CANARY is the constant false and leaves no trace.
+ */
+
+enum canary {
+	CANARY_NONE,
+	CANARY_LOSE_PARTIAL,    /* a partial batch is forgotten at the end of stream */
+	CANARY_EARLY_MARKER,    /* a marker passes before all inputs have it */
+	CANARY_EARLY_WATERMARK, /* event time follows the fastest input, not the slowest */
+	CANARY_WRONG_SLOT,      /* one row in 64 goes to the first slice */
+	CANARY_LEAK_BATCH,      /* a batch is not given back */
+	CANARY_DOUBLE_RESUME,   /* a call that was through is made again */
+	CANARY_COUNT
+};
+
+#ifdef LODEMILL_CANARY
+extern enum canary canary_planted;
+#define CANARY(which) (canary_planted == (which))
+#define CANARY_BUILD 1
+#else
+#define CANARY(which) (0)
+#define CANARY_BUILD 0
+#endif
+
+#endif

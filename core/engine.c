@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The life of an engine, and reading it. Building is in core/build.c, the audit in core/audit.c. */
+
+#include "core/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/env.h"
+
+#define WAIT_STEP_NS 2000000u
+
+static bool
+copy_placement(struct lm_engine *engine, const struct lm_placement *placement)
+{
+	size_t size = engine->graph->slice_count * sizeof(*placement->worker_of);
+
+	engine->placement = *placement;
+	engine->placement.worker_of = malloc(size + 1);
+	if (engine->placement.worker_of == NULL) {
+		return false;
+	}
+	memcpy(engine->placement.worker_of, placement->worker_of, size);
+	return true;
+}
+
+struct lm_engine *
+lm_engine_create(struct lm_graph *graph, const struct lm_placement *placement,
+                 struct lm_errors *errors)
+{
+	struct lm_engine *engine = calloc(1, sizeof(*engine));
+
+	if (engine == NULL) {
+		return NULL;
+	}
+	engine->graph = graph;
+	engine->worker_count = placement->worker_count;
+	engine->slice_count = graph->slice_count;
+	engine->shared = env_alloc(sizeof(*engine->shared), 64, -1);
+	if (engine->shared == NULL || !copy_placement(engine, placement)) {
+		lm_engine_free(engine);
+		return NULL;
+	}
+	engine->shared->secret =
+	    graph->settings.seed != 0 ? graph->settings.seed * 0x9e3779b97f4a7c15u : env_random();
+	engine->layout = layout_create(graph, &engine->placement);
+	if (engine->layout == NULL || !engine_build(engine, errors)) {
+		lm_engine_free(engine);
+		return NULL;
+	}
+	return engine;
+}
+
+void
+lm_engine_free(struct lm_engine *engine)
+{
+	if (engine == NULL) {
+		return;
+	}
+	assert(engine->state != ENGINE_RUNNING);
+	if (engine->layout != NULL) {
+		engine_unbuild(engine);
+	}
+	layout_free(engine->layout);
+	free(engine->placement.worker_of);
+	env_free(engine->shared);
+	free(engine);
+}
+
+int
+lm_engine_start(struct lm_engine *engine)
+{
+	assert(engine->state == ENGINE_NEW);
+	engine->state = ENGINE_RUNNING;
+	engine->epoch_due_ns = env_now_ns() + (int64_t)engine->graph->settings.epoch_ns;
+	for (uint32_t i = 0; i < engine->worker_count; i++) {
+		int result =
+		    env_worker_launch(engine->worker[i]->lcore, worker_step, engine->worker[i]);
+
+		if (result != 0) {
+			return result;
+		}
+		engine->launched++;
+	}
+	return 0;
+}
+
+bool
+engine_has_ended(const struct lm_engine *engine)
+{
+	return __atomic_load_n(&engine->shared->ended_slices, __ATOMIC_ACQUIRE) ==
+	       engine->slice_count;
+}
+
+uint64_t
+engine_epoch_done(const struct lm_engine *engine)
+{
+	uint64_t least = engine->epoch;
+
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		const struct lm_op *slice = engine->slice[i];
+		uint64_t epoch = __atomic_load_n(&slice->stats.epoch, __ATOMIC_RELAXED);
+
+		if (epoch < least && !__atomic_load_n(&slice->ended, __ATOMIC_RELAXED)) {
+			least = epoch;
+		}
+	}
+	return least;
+}
+
+/* Mail to a source: put the marker of epoch `value` on every output. */
+static void
+source_start_epoch(struct worker *self, void *arg, uint64_t value)
+{
+	struct lm_op *slice = arg;
+
+	(void)self;
+	if (!slice->ended && !slice->ending) {
+		slice->marker = value;
+	}
+}
+
+/* Mail to a source: nothing more is wanted. */
+static void
+source_stop(struct worker *self, void *arg, uint64_t value)
+{
+	struct lm_op *slice = arg;
+
+	(void)self;
+	(void)value;
+	slice->stopping = true;
+}
+
+static void
+mail_to_sources(struct lm_engine *engine, mail_fn *function, uint64_t value)
+{
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		struct lm_op *slice = engine->slice[i];
+
+		if (slice->is_source) {
+			mail_send(slice->worker, function, slice, value);
+		}
+	}
+}
+
+void
+engine_tick(struct lm_engine *engine)
+{
+	uint64_t period_ns = engine->graph->settings.epoch_ns;
+	int64_t now_ns = env_now_ns();
+
+	if (engine->state != ENGINE_RUNNING || period_ns == 0 || now_ns < engine->epoch_due_ns) {
+		return;
+	}
+	/* One epoch is under way at a time. */
+	if (engine_epoch_done(engine) < engine->epoch) {
+		return;
+	}
+	engine->epoch++;
+	engine->epoch_due_ns = now_ns + (int64_t)period_ns;
+	mail_to_sources(engine, source_start_epoch, engine->epoch);
+}
+
+bool
+lm_engine_wait(struct lm_engine *engine, uint64_t timeout_ns)
+{
+	int64_t until_ns = env_now_ns() + (int64_t)timeout_ns;
+
+	while (!engine_has_ended(engine)) {
+		int64_t left_ns = until_ns - env_now_ns();
+
+		if (left_ns <= 0) {
+			return false;
+		}
+		engine_tick(engine);
+		env_sleep_ns(left_ns < WAIT_STEP_NS ? (uint64_t)left_ns : WAIT_STEP_NS);
+	}
+	return true;
+}
+
+void
+lm_engine_stop(struct lm_engine *engine)
+{
+	mail_to_sources(engine, source_stop, 0);
+}
+
+static void
+worker_quit(struct worker *self, void *arg, uint64_t value)
+{
+	(void)arg;
+	(void)value;
+	self->quit = true;
+}
+
+void
+lm_engine_join(struct lm_engine *engine)
+{
+	if (engine->state != ENGINE_RUNNING) {
+		return;
+	}
+	for (uint32_t i = 0; i < engine->launched; i++) {
+		mail_send(engine->worker[i], worker_quit, NULL, 0);
+	}
+	for (uint32_t i = 0; i < engine->launched; i++) {
+		env_worker_join(engine->worker[i]->lcore);
+	}
+	engine->state = ENGINE_JOINED;
+}
+
+uint32_t
+lm_engine_operator_count(const struct lm_engine *engine)
+{
+	return engine->graph->operator_count;
+}
+
+uint32_t
+lm_engine_slice_count(const struct lm_engine *engine)
+{
+	return engine->slice_count;
+}
+
+uint32_t
+lm_engine_worker_count(const struct lm_engine *engine)
+{
+	return engine->worker_count;
+}
+
+const char *
+lm_engine_operator_name(const struct lm_engine *engine, uint32_t op)
+{
+	return engine->graph->op[op].name;
+}
+
+const struct lm_op_class *
+lm_engine_operator_class(const struct lm_engine *engine, uint32_t op)
+{
+	return engine->graph->op[op].class;
+}
+
+uint32_t
+lm_engine_slice_operator(const struct lm_engine *engine, uint32_t slice)
+{
+	return engine->slice[slice]->op;
+}
+
+uint32_t
+lm_engine_slice_worker(const struct lm_engine *engine, uint32_t slice)
+{
+	return engine->slice[slice]->worker->index;
+}
+
+uint32_t
+lm_engine_worker_lcore(const struct lm_engine *engine, uint32_t worker)
+{
+	return engine->worker[worker]->lcore;
+}
+
+/* Word by word, so that each value is whole whoever writes it meanwhile. */
+static void
+copy_counters(void *to, const void *from, size_t size)
+{
+	uint64_t *out = to;
+	const uint64_t *in = from;
+
+	for (size_t i = 0; i < size / sizeof(uint64_t); i++) {
+		out[i] = __atomic_load_n(&in[i], __ATOMIC_RELAXED);
+	}
+}
+
+void
+lm_engine_slice_stats(const struct lm_engine *engine, uint32_t slice, struct lm_slice_stats *stats)
+{
+	copy_counters(stats, &engine->slice[slice]->stats, sizeof(*stats));
+}
+
+void
+lm_engine_worker_stats(const struct lm_engine *engine, uint32_t worker,
+                       struct lm_worker_stats *stats)
+{
+	copy_counters(stats, &engine->worker[worker]->stats, sizeof(*stats));
+}
+
+void
+lm_engine_latency(const struct lm_engine *engine, uint32_t op, struct lm_hist *hist)
+{
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		const struct lm_op *slice = engine->slice[i];
+
+		if (slice->latency != NULL && (op == LM_NONE || slice->op == op)) {
+			lm_hist_add(hist, slice->latency);
+		}
+	}
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+/*
+ * A built engine: everything a placed graph became. See lm_engine.h for its life.
+ *
+ * Threads: built and taken apart by one control thread; while it runs, that thread only sends mail
+ * and reads counters.
+ */
+
+#include "core/layout.h"
+#include "core/worker.h"
+
+/* New: built. Running: workers are launched. Joined: they are back. */
+enum engine_state { ENGINE_NEW, ENGINE_RUNNING, ENGINE_JOINED };
+
+struct lm_engine {
+	enum engine_state state;
+	struct lm_graph *graph;
+	struct lm_placement placement; /* a copy */
+	struct layout *layout;
+	struct engine_shared *shared;
+	struct worker **worker;
+	uint32_t worker_count;
+	uint32_t launched; /* of them */
+	struct lm_op **slice;
+	uint32_t slice_count;
+	struct edge **edge; /* as in the layout */
+	struct lm_pool **pool;
+	struct route_table **table; /* [operator]: of its slots, NULL where nothing is keyed */
+	uint64_t epoch;             /* the last one started */
+	int64_t epoch_due_ns;
+};
+
+/* core/build.c: slices, edges and pools from the layout; false after reporting why not. */
+bool engine_build(struct lm_engine *engine, struct lm_errors *errors);
+void engine_unbuild(struct lm_engine *engine);
+
+/* The control thread's step: starts an epoch when one is due. Never blocks. */
+void engine_tick(struct lm_engine *engine);
+/* Whether all slices have ended. */
+bool engine_has_ended(const struct lm_engine *engine);
+/* The last epoch that all living slices have passed on. */
+uint64_t engine_epoch_done(const struct lm_engine *engine);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GRAPH_H
+#define GRAPH_H
+
+/*
+ * A checked topology: classes found, parameters typed, schemas on every wire, slices numbered.
+ * Pure: no memory pools, no lcores, nothing runs yet. Immutable once lm_graph_check has returned
+ * it.
+ *
+ * Slices are numbered operator by operator in the order of declaration: those of operator o are
+ * first_slice to first_slice + slices - 1.
+ */
+
+#include "core/lm_engine.h"
+#include "core/lm_op.h"
+
+/* A custom grouping: writes the destination (0 to destinations - 1) of each row. */
+typedef void graph_custom_fn(const struct lm_batch *in, const struct lm_select *rows,
+                             uint32_t destinations, uint16_t *destination);
+
+struct graph_operator {
+	char *name;
+	const struct lm_op_class *class;
+	void *config; /* filled in by configure */
+	uint32_t slices;
+	uint32_t first_slice;
+	uint32_t *pin; /* lcores, or NULL */
+	uint32_t pin_count;
+	struct lm_place place, slices_place, pin_place;
+	uint32_t input_count, output_count;
+	const struct lm_schema *input[LM_PORTS_MAX]; /* NULL: not wired */
+	struct lm_schema *output[LM_PORTS_MAX];      /* owned */
+	bool configured;                             /* and to be unconfigured */
+};
+
+struct graph_wire {
+	uint32_t from, output; /* operator and its output */
+	uint32_t to, input;
+	enum lm_grouping grouping;
+	uint32_t field[LM_KEY_FIELDS_MAX]; /* in the schema of the wire */
+	uint32_t field_count;
+	graph_custom_fn *custom;
+	enum lm_policy policy;
+	uint32_t credit;
+	bool credit_shared; /* nobody wrote it: the producers of a slice share it */
+	uint64_t rate;
+	bool feedback; /* closes a cycle: not waited for by markers, watermarks and the end of
+	                  stream */
+	struct lm_place place;
+};
+
+struct lm_graph {
+	char *name;
+	struct lm_settings settings;
+	struct graph_operator *op;
+	uint32_t operator_count;
+	struct graph_wire *wire;
+	uint32_t wire_count;
+	uint32_t slice_count;
+	uint32_t *order;        /* operators, upstream before downstream, feedback left out */
+	struct plugin **plugin; /* held until the graph is freed */
+	uint32_t plugin_count;
+	char **text; /* of parameters: classes may point to them until unconfigure */
+	uint32_t text_count;
+};
+
+/* The operator that a slice is of. */
+uint32_t graph_operator_of(const struct lm_graph *graph, uint32_t slice);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef LM_OP_H
+#define LM_OP_H
+
+/*
+ * What an operator's author needs. An operator is a class (a table of functions and names); the
+ * engine makes slices of it, each run by exactly one lcore at a time, so an operator needs no lock
+ * and no thread-local state: everything hangs off `op`. Built-in operators and plugins are written
+ * alike.
+ *
+ * Life of a class in a topology:
+ *
+ *     configure   once, on a control thread, before anything runs: reads parameters, checks them
+ *                 against the schemas of the inputs, declares the schemas of the outputs
+ *     open        once a slice, on a control thread; may allocate, may fail with a message
+ *     poll | process | watermark | timer | epoch | end
+ *                 on the slice's lcore, one at a time, never after `end`; must not block
+ *     close       once a slice that was opened, on a control thread
+ *     unconfigure once, if configure succeeded
+ *
+ * Output. `lm_op_reserve` gives an output batch with room for the rows wanted; write the columns in
+ * place, then `lm_op_emit`. To pass the input on, whole or in part, and with no copy where the next
+ * slice shares the lcore: `lm_op_forward`, `lm_op_forward_select`.
+ *
+ * Room. A callback starts only when every output has room for LM_BATCH_ROWS rows. One that may emit
+ * more per call (a split, a window that closes) asks `lm_op_room` and, when it stops early, calls
+ * `lm_op_again`: the same callback is then called again, with the same arguments, as soon as there
+ * is room, and the slice gets nothing else in between. The operator remembers how far it came.
+ *
+ * Counting. A row that an operator does not pass on is dropped under a name (`lm_op_drop`) or, by a
+ * class that keeps or writes rows, absorbed (`lm_op_absorb`); see enum lm_rows. The engine checks
+ * the sum of every operator at the end of a run.
+ */
+
+#include "core/lm_batch.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Major in the high half, minor in the low one. A plugin loads when the majors are equal and its
+ * minor is not above the engine's. Fields are only ever added at the end of a table. */
+#define LM_ABI_MAJOR 1u
+#define LM_ABI_MINOR 0u
+#define LM_ABI_VERSION ((LM_ABI_MAJOR << 16) | LM_ABI_MINOR)
+
+/* Ports of a class in one direction, drop reasons of a class, timers of a slice. */
+#define LM_PORTS_MAX 8u
+#define LM_DROPS_MAX 32u
+#define LM_TIMERS_MAX 4u
+
+struct lm_op;    /* a slice, as its operator sees it */
+struct lm_setup; /* a class in a topology, while it is configured */
+
+/* What a parameter holds and how a person writes it. */
+enum lm_param_type {
+	LM_PARAM_U64,      /* 42, 1_000, 64Ki, 2M */
+	LM_PARAM_F64,      /* 0.25 */
+	LM_PARAM_BOOL,     /* true, false */
+	LM_PARAM_TEXT,     /* anything */
+	LM_PARAM_CHOICE,   /* one of `choices` */
+	LM_PARAM_DURATION, /* 20us, 100ms, 1s, 5m, 1h; nanoseconds */
+	LM_PARAM_SIZE,     /* 64KiB, 2MiB, 1GB, 100; bytes */
+	LM_PARAM_RATE,     /* 100000, 1M, 2.5k; per second */
+	LM_PARAM_COLUMN,   /* a field of the first input */
+	LM_PARAM_COLUMNS,  /* a list of them */
+	LM_PARAM_EXPR,     /* an expression over the first input */
+	LM_PARAM_LIST,     /* a list of texts */
+	LM_PARAM_MAP       /* names with texts, in order; of a list, each text is its own name */
+};
+
+struct lm_param {
+	const char *name;
+	enum lm_param_type type;
+	bool required;
+	const char *fallback;       /* as a person would write it; NULL: absent */
+	double min, max;            /* of numbers; both 0: no bound */
+	const char *const *choices; /* of LM_PARAM_CHOICE, ended by NULL */
+	const char *summary;        /* one sentence for people, no full stop needed */
+};
+
+/* How the rows of a class add up, checked at the end of every run. */
+enum lm_rows {
+	LM_ROWS_SOURCE, /* no input */
+	LM_ROWS_PASS,   /* rows in = rows out of the first output + absorbed + drops */
+	LM_ROWS_ABSORB, /* rows in = absorbed + drops; rows out are made from state */
+	LM_ROWS_SPLIT   /* as ABSORB: a row in may become any number of rows out */
+};
+
+enum lm_op_flags {
+	LM_OP_GLOBAL = 1,    /* one slice only, whatever the topology says */
+	LM_OP_KEYED = 2,     /* with more than one slice, the input must be grouped by key */
+	LM_OP_AMPLIFIES = 4, /* asks lm_op_room: may emit more than LM_BATCH_ROWS rows a callback */
+	LM_OP_SINK = 8       /* the end of the way: latency is recorded here */
+};
+
+enum lm_poll {
+	LM_POLL_IDLE, /* nothing there now */
+	LM_POLL_BUSY, /* rows were emitted, or time was used */
+	LM_POLL_END   /* nothing will ever come again */
+};
+
+struct lm_op_class {
+	uint32_t abi_version; /* LM_ABI_VERSION */
+	uint32_t flags;       /* enum lm_op_flags */
+	const char *name;     /* as in a topology's `type:`, [a-z][a-z0-9_]* */
+	const char *version;
+	const char *summary;
+	const struct lm_param *params; /* ended by a NULL name; may be NULL */
+	const char *const *inputs;     /* names, ended by NULL; NULL for a source */
+	const char *const *outputs;    /* names, ended by NULL; NULL for a sink */
+	const char *const *drops; /* reasons, ended by NULL; the index is what lm_op_drop takes */
+	enum lm_rows rows;
+	size_t config_size; /* of the struct that configure fills, shared read-only by all slices */
+	size_t context_size; /* of a slice's struct; zeroed before open */
+
+	/* Returns 0, or -1 after lm_setup_error. NULL: no output, or outputs like the first input.
+	 */
+	int (*configure)(struct lm_setup *setup, void *config);
+	void (*unconfigure)(void *config);
+	/* Returns 0, or -errno after lm_op_error. */
+	int (*open)(struct lm_op *op);
+	void (*close)(struct lm_op *op);
+
+	/* Sources. */
+	enum lm_poll (*poll)(struct lm_op *op);
+	/* All others. `in` has at least one row; lm_op_input says which input it came by. */
+	void (*process)(struct lm_op *op, const struct lm_batch *in);
+	/* Optional: the rows of a selection, in place. Without it the engine gathers them first. */
+	void (*process_select)(struct lm_op *op, const struct lm_select *in);
+	/* Optional: event time has reached `time_ns` on all inputs: no row at or before it follows.
+	 */
+	void (*watermark)(struct lm_op *op, int64_t time_ns);
+	/* Optional: a timer of this slice is due. */
+	void (*timer)(struct lm_op *op, uint32_t timer);
+	/* Optional: the marker of `epoch` has arrived on all inputs and is about to go on. */
+	void (*epoch)(struct lm_op *op, uint64_t epoch);
+	/* Optional: all inputs have ended (sources: poll said so). Last chance to emit. */
+	void (*end)(struct lm_op *op);
+	/*
+	 * Optional: the event time to pass on when watermark(op, time_ns) is through, at most
+	 * time_ns and never going back; for a class whose rows to come may be older (a window's
+	 * start). INT64_MIN: none yet. Without it time_ns goes on.
+	 */
+	int64_t (*hold)(struct lm_op *op, int64_t time_ns);
+};
+
+/*
+ * configure: parameters. Names are those of the table; values were parsed and bounds were checked
+ * before configure runs, so these cannot fail. An absent optional parameter is 0, NULL or empty;
+ * one with a fallback is never absent. Texts stay valid until unconfigure has returned.
+ */
+bool lm_setup_has(const struct lm_setup *setup, const char *name);
+uint64_t lm_setup_u64(const struct lm_setup *setup,
+                      const char *name);                             /* U64, DURATION, SIZE, RATE */
+double lm_setup_f64(const struct lm_setup *setup, const char *name); /* F64, RATE */
+bool lm_setup_bool(const struct lm_setup *setup, const char *name);
+uint32_t lm_setup_choice(const struct lm_setup *setup, const char *name);  /* index in choices */
+const char *lm_setup_text(const struct lm_setup *setup, const char *name); /* TEXT, EXPR, COLUMN */
+uint32_t lm_setup_column(const struct lm_setup *setup,
+                         const char *name); /* field index or LM_NONE */
+/* LIST, COLUMNS, MAP: how many; the text of one; COLUMNS: its field; MAP: its name. */
+uint32_t lm_setup_count(const struct lm_setup *setup, const char *name);
+const char *lm_setup_item(const struct lm_setup *setup, const char *name, uint32_t index);
+uint32_t lm_setup_item_column(const struct lm_setup *setup, const char *name, uint32_t index);
+const char *lm_setup_item_name(const struct lm_setup *setup, const char *name, uint32_t index);
+
+/* configure: schemas, and what else is known of the place in the topology. */
+const struct lm_schema *lm_setup_input(const struct lm_setup *setup, uint32_t input);
+uint32_t lm_setup_slices(const struct lm_setup *setup);
+/* Declares the schema of an output. Returns 0, or -1 after reporting why it cannot be. */
+int lm_setup_output(struct lm_setup *setup, uint32_t output, const struct lm_field *fields,
+                    uint32_t count);
+int lm_setup_output_like(struct lm_setup *setup, uint32_t output, const struct lm_schema *schema);
+/*
+ * Reports what is wrong with a parameter (NULL: the operator), in a sentence, with what to do in
+ * `hint` (may be NULL). `item` is the item of a list or map, or LM_NONE; `column` the character of
+ * the value that is meant, from 0, or LM_NONE. Always returns -1.
+ */
+int lm_setup_error(struct lm_setup *setup, const char *param, uint32_t item, uint32_t column,
+                   const char *hint, const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* Any callback of a slice: what it is. */
+const void *lm_op_config(const struct lm_op *op);
+void *lm_op_context(const struct lm_op *op);
+const char *lm_op_name(const struct lm_op *op); /* of the operator in the topology */
+uint32_t lm_op_slice(const struct lm_op *op);   /* 0 to slices - 1 */
+uint32_t lm_op_slices(const struct lm_op *op);
+uint32_t lm_op_input(const struct lm_op *op); /* in process: which input */
+const struct lm_schema *lm_op_input_schema(const struct lm_op *op, uint32_t input);
+const struct lm_schema *lm_op_output_schema(const struct lm_op *op, uint32_t output);
+/* The clock, read once per turn of the lcore: monotonic, and nanoseconds since 1970 (UTC). */
+int64_t lm_op_now_ns(const struct lm_op *op);
+int64_t lm_op_wall_ns(const struct lm_op *op);
+/* When the oldest row in hand entered the engine (monotonic), INT64_MAX if unknown. */
+int64_t lm_op_ingress_ns(const struct lm_op *op);
+/* 64 random bits from the slice's own generator, seeded by the job's seed. */
+uint64_t lm_op_random(struct lm_op *op);
+
+/* open: why it fails, in a sentence. Later: an error to show, counted, shown at most once a second.
+ */
+void lm_op_error(struct lm_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Memory on the slice's NUMA node, zeroed, 64-byte aligned, freed by the engine after close. open
+ * only. */
+void *lm_op_alloc(struct lm_op *op, size_t size);
+
+/*
+ * Output rows. `rows` is 1 to the capacity of the output's schema (LM_BATCH_ROWS, fewer where rows
+ * are wide or settings.batch_rows says so) and at most lm_op_room where the class amplifies.
+ * Returns the output batch; *first is the row to write from. What was staged before may be sent
+ * first. Strings: *first + i of the offsets column holds the start; write offsets up to first +
+ * rows and the bytes between; lm_op_put_string does both.
+ */
+struct lm_batch *lm_op_reserve(struct lm_op *op, uint32_t output, uint32_t rows, uint32_t *first);
+/* The reserved rows are there: `rows` of them, at most what was reserved. */
+void lm_op_emit(struct lm_op *op, uint32_t output, uint32_t rows);
+/* Rows that can be emitted to an output now. */
+uint32_t lm_op_room(struct lm_op *op, uint32_t output);
+/* The callback is not done: call it again when there is room. */
+void lm_op_again(struct lm_op *op);
+/* Passes the input batch (or rows of it) on to the first output. At most once a callback. */
+void lm_op_forward(struct lm_op *op, const struct lm_batch *in);
+void lm_op_forward_select(struct lm_op *op, const struct lm_select *in);
+/* The same to another output. */
+void lm_op_forward_to(struct lm_op *op, uint32_t output, const struct lm_batch *in);
+void lm_op_forward_select_to(struct lm_op *op, uint32_t output, const struct lm_select *in);
+/*
+ * Writes a string into `row` of an output batch; rows in order. False when the byte area is full:
+ * the operator then emits what it has and reserves anew. A string longer than an empty area never
+ * fits: see lm_batch_bytes_max.
+ */
+bool lm_batch_put_string(struct lm_batch *batch, uint32_t field, uint32_t row, const char *bytes,
+                         uint32_t length);
+uint32_t lm_batch_bytes_max(const struct lm_schema *schema, uint32_t field);
+
+/* Counting. */
+void lm_op_drop(struct lm_op *op, uint32_t reason, uint64_t rows);
+void lm_op_absorb(struct lm_op *op, uint64_t rows);
+
+/*
+ * The 64-bit hash of the key columns of every row (of every selected row): the one that routed them
+ * when they came over a key grouping by the same columns, else computed here. Valid until the
+ * callback returns; indexed by row. The hash is keyed by the job's secret.
+ */
+const uint64_t *lm_op_hash(struct lm_op *op, const struct lm_batch *in,
+                           const struct lm_select *rows, const uint32_t *fields,
+                           uint32_t field_count);
+
+/* Sources: event time has reached `time_ns`; the output carries it after the rows emitted so far.
+ */
+void lm_op_watermark(struct lm_op *op, int64_t time_ns);
+/* Sources: nothing to expect for a while; those downstream stop waiting for this slice's event
+ * time. */
+void lm_op_idle(struct lm_op *op);
+/* Sources: rows emitted from now on entered the engine, or were due, at `ingress_ns` (monotonic).
+ */
+void lm_op_set_ingress(struct lm_op *op, int64_t ingress_ns);
+/* Sources that emit frames: who keeps them. The handles column is written with the frames. */
+void lm_op_set_external(struct lm_op *op, const struct lm_external *external);
+
+/* Calls timer(op, timer) every `period_ns` (0: every turn) from now; a running one is restarted. */
+void lm_op_timer_start(struct lm_op *op, uint32_t timer, uint64_t period_ns);
+void lm_op_timer_stop(struct lm_op *op, uint32_t timer);
+
+/* What an operator counts of its own, shown beside the rest: up to 8 of them, named at open. */
+void lm_op_gauge(struct lm_op *op, uint32_t gauge, const char *name, uint64_t value);
+
+/*
+ * A plugin (shared object) exports one function of this name and type: the class at `index`, or
+ * NULL past the last.
+ */
+#define LM_PLUGIN_ENTRY "lm_plugin_class"
+const struct lm_op_class *lm_plugin_class(uint32_t index);
+
+/*
+ * A grouping of one's own, `using NAME` in a topology: writes the slice of the receiver (0 to
+ * destinations - 1) that gets each row, destination[i] for the i-th of `rows` (NULL: of the batch).
+ * A plugin may also export a function of this name and type: the grouping at `index`, or NULL past
+ * the last.
+ */
+struct lm_grouping_function {
+	const char *name;
+	void (*destinations)(const struct lm_batch *in, const struct lm_select *rows,
+	                     uint32_t destinations, uint16_t *destination);
+};
+#define LM_PLUGIN_GROUPINGS "lm_plugin_grouping"
+const struct lm_grouping_function *lm_plugin_grouping(uint32_t index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef LM_TOPOLOGY_H
+#define LM_TOPOLOGY_H
+
+/*
+ * Declaring a topology: operators, their parameters, and the wires between them. What is declared
+ * is only text and numbers; it is checked as a whole by lm_engine_load (core/lm_engine.h), which
+ * reports all errors at once, each with the place that was current when the thing was declared.
+ *
+ *     struct lm_topology *t = lm_topology_create("count");
+ *     lm_topology_operator(t, "source", "generator");
+ *     lm_topology_param(t, "source", "rows", "1000000");
+ *     lm_topology_operator(t, "out", "null_sink");
+ *     lm_topology_wire(t, &(struct lm_wire){ .from = "source", .to = "out" });
+ *
+ * Threads: one at a time. Every text is copied. Calls that can fail return 0 or -errno: -ENOMEM,
+ * -EEXIST (the name is taken), -ENOENT (no such operator), -E2BIG (over a bound below).
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LM_OPERATORS_MAX 256u
+#define LM_WIRES_MAX 1024u
+#define LM_SLICES_MAX 256u /* of an operator */
+#define LM_KEY_FIELDS_MAX 8u
+
+/* Groupings: which slice of the receiver gets a row. X-macro: enum suffix, text in a topology file.
+ */
+#define LM_GROUPINGS(X)                                                                            \
+	X(FORWARD, "forward") /* slice i to slice i where the counts are equal, else local */      \
+	X(LOCAL, "local or shuffle") /* a slice on the same lcore if there is one, else shuffle */ \
+	X(SHUFFLE, "shuffle")        /* any, by load: the emptiest edge first */                   \
+	X(ROUND_ROBIN, "round robin") /* batch by batch, in turn */                                \
+	X(KEY, "by")                  /* hash of columns -> slot -> slice */                       \
+	X(PARTIAL_KEY, "partly by")   /* the less loaded of two slices that the key allows */      \
+	X(ALL, "to all")              /* every slice gets every row */                             \
+	X(GLOBAL, "to one")           /* the first slice gets every row */                         \
+	X(DIRECT, "direct by")        /* the column's value is the slice's index */                \
+	X(CUSTOM, "using")            /* a function registered by a plugin */
+
+enum lm_grouping {
+#define LM_GROUPING_ENUM(suffix, text) LM_GROUP_##suffix,
+	LM_GROUPINGS(LM_GROUPING_ENUM)
+#undef LM_GROUPING_ENUM
+	    LM_GROUPING_COUNT
+};
+
+/* What happens when an edge is full. */
+#define LM_POLICIES(X)                                                                             \
+	X(BLOCK, "block")             /* the producer waits; the default */                        \
+	X(SHED_NEWEST, "shed newest") /* the arriving rows are dropped, counted */                 \
+	X(SHED_OLDEST, "shed oldest") /* the oldest waiting batch is dropped, counted */           \
+	X(THROTTLE, "throttle")       /* at most `rate` rows a second pass; the producer waits */
+
+enum lm_policy {
+#define LM_POLICY_ENUM(suffix, text) LM_POLICY_##suffix,
+	LM_POLICIES(LM_POLICY_ENUM)
+#undef LM_POLICY_ENUM
+	    LM_POLICY_COUNT
+};
+
+/* Where a person wrote something. line 0: nowhere. Columns count from 1. */
+struct lm_place {
+	uint32_t line;
+	uint32_t column;
+	uint32_t length; /* characters meant, for the caret line; 0: unknown */
+};
+
+struct lm_topology;
+
+struct lm_wire {
+	const char *from;   /* operator */
+	const char *output; /* its output; NULL: the first */
+	const char *to;
+	const char *input; /* NULL: the first */
+	enum lm_grouping grouping;
+	const char *columns[LM_KEY_FIELDS_MAX]; /* KEY, PARTIAL_KEY, DIRECT; NULL-filled */
+	const char *function;                   /* CUSTOM */
+	enum lm_policy policy;
+	uint32_t credit; /* batches an edge holds, 2 to 4096, a power of two; 0: the default (64) */
+	uint64_t rate;   /* THROTTLE: rows per second per edge */
+};
+
+struct lm_topology *lm_topology_create(const char *name);
+void lm_topology_free(struct lm_topology *topology); /* NULL is fine */
+
+/* The place that what is declared next stands at, in file `file` (kept by the topology). */
+int lm_topology_file(struct lm_topology *topology, const char *file);
+void lm_topology_place(struct lm_topology *topology, struct lm_place place);
+
+int lm_topology_operator(struct lm_topology *topology, const char *name, const char *type);
+/* How many slices (1 to LM_SLICES_MAX; default 1), and the lcores they are pinned to, in turn. */
+int lm_topology_slices(struct lm_topology *topology, const char *name, uint32_t slices);
+int lm_topology_pin(struct lm_topology *topology, const char *name, const uint32_t *lcores,
+                    uint32_t count);
+/* Parameters: a text, one more item of a list, one more entry of a map. */
+int lm_topology_param(struct lm_topology *topology, const char *name, const char *param,
+                      const char *value);
+int lm_topology_param_item(struct lm_topology *topology, const char *name, const char *param,
+                           const char *value);
+int lm_topology_param_entry(struct lm_topology *topology, const char *name, const char *param,
+                            const char *key, const char *value);
+int lm_topology_wire(struct lm_topology *topology, const struct lm_wire *wire);
+
+/* Settings of the whole topology. X-macro: field, type, default, what. */
+struct lm_settings {
+	uint64_t epoch_ns;   /* between two epoch markers; 0: none; default 1 s */
+	uint32_t batch_rows; /* rows of a batch, at most; default LM_BATCH_ROWS */
+	uint32_t credit;     /* of an edge without its own; default 64 */
+	uint32_t slots;      /* of a keyed operator, a power of two; default 1024 */
+	uint64_t partial_ns; /* a partial batch waits at most; default 20 us */
+	uint64_t seed;       /* of the generators and of the hash; 0: random */
+	bool fuse;           /* direct calls where possible; default true */
+	uint32_t idle;       /* enum lm_idle */
+};
+enum lm_idle { LM_IDLE_SLEEP, LM_IDLE_SPIN, LM_IDLE_PAUSE, LM_IDLE_YIELD };
+struct lm_settings *lm_topology_settings(struct lm_topology *topology);
+
+/* A shared object to load operator classes from. */
+int lm_topology_plugin(struct lm_topology *topology, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

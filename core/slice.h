@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SLICE_H
+#define SLICE_H
+
+/*
+ * Slice: an instance of an operator, run by one lcore at a time. A slice whose only input is a
+ * forward edge from a slice on the same lcore is fused: its producer calls it, and it has no turn
+ * of its own. The slices that are called, directly or not, by one that has turns (the head) are the
+ * head's chain; the edges that leave the chain are its exits.
+ *
+ * A head's turn starts only if all exits that the chain can reach have room. A callback that could
+ * not finish (lm_op_again) is pending: its chain gets nothing new until it was called again and is
+ * through.
+ *
+ * Threads: everything here belongs to the lcore of `worker`; counters may be read by anyone.
+ */
+
+#include "core/edge.h"
+#include "core/route.h"
+
+struct worker;
+struct engine_shared;
+
+/* What a slice can be asked. */
+enum slice_call { CALL_NONE, CALL_BATCH, CALL_WATERMARK, CALL_TIMER, CALL_EPOCH, CALL_END };
+
+/* A call with its argument, kept while it is pending or waits in the inbox. */
+struct slice_ask {
+	enum slice_call call;
+	struct lm_batch *batch; /* BATCH: a reference of its own */
+	uint32_t input;
+	bool selected;
+	int64_t value; /* WATERMARK, EPOCH, TIMER */
+	struct lm_select select;
+};
+
+/* One wire that leaves an output, as its producer sees it. */
+struct output_wire {
+	struct route route;
+	struct edge **edge; /* [destination] */
+	uint32_t edge_count;
+	bool any; /* room on one edge is enough: the grouping chooses among them */
+};
+
+struct output {
+	const struct lm_schema *schema;
+	struct lm_pool *pool;
+	struct lm_batch *staged; /* rows reserved and emitted in the running callback */
+	uint32_t reserved;
+	bool was_short; /* fewer rows came than were reserved: its bytes may be full */
+	struct output_wire *wire;
+	uint32_t wire_count;
+};
+
+struct slice_timer {
+	bool active;
+	uint64_t period_ns;
+	int64_t due_ns;
+};
+
+struct lm_op {
+	/* Constant while the engine runs. */
+	const struct lm_op_class *class;
+	const void *config;
+	void *context;
+	const char *name;
+	struct worker *worker;
+	struct engine_shared *shared;
+	uint32_t number; /* of the slice in the graph */
+	uint32_t index;  /* among those of its operator */
+	uint32_t slices;
+	uint32_t op;
+	struct lm_op *head; /* of its chain; itself if it has turns */
+	struct edge **input;
+	uint32_t input_count;
+	const struct lm_schema *input_schema[LM_PORTS_MAX];
+	struct output output[LM_PORTS_MAX];
+	uint32_t output_count;
+	struct output_wire **exit; /* wires with a ring that calls to this slice can reach */
+	uint32_t exit_count;
+	struct lm_op **chain; /* this slice and those it calls, callers first */
+	uint32_t chain_count;
+
+	/* State of the turn. */
+	uint32_t cursor; /* input looked at next */
+	uint32_t current_input;
+	int64_t ingress_ns;
+	int64_t watermark; /* over all inputs */
+	int64_t source_watermark;
+	int64_t watermark_told; /* downstream */
+	uint64_t marker;        /* epoch being aligned, 0: none */
+	uint32_t markers;       /* inputs that delivered it */
+	uint64_t inject;        /* sources: epoch to start */
+	bool stopping;          /* sources: asked to end */
+	bool ending;            /* poll said end, or all inputs ended */
+	bool ended;
+	bool again; /* set by lm_op_again in the running callback */
+	bool source_idle;
+	bool is_source;
+	const struct lm_external *external;
+	struct slice_ask pending;
+	struct slice_ask *inbox; /* [SLICE_INBOX] */
+	uint32_t inbox_first, inbox_count;
+	int64_t
+	    deferred_watermark; /* heads: to deliver once the chain is through; INT64_MIN: none */
+	struct slice_timer timer[LM_TIMERS_MAX];
+	uint32_t timer_count;
+	uint64_t random;
+	uint64_t *hash; /* scratch of lm_op_hash */
+	int64_t error_at_ns;
+	void **memory; /* lm_op_alloc, freed with the engine */
+	uint32_t memory_count;
+
+	struct lm_slice_stats stats;
+	const char *gauge_name[8];
+	struct lm_hist *latency; /* sinks */
+	bool opened;
+	char open_error[240]; /* what open said */
+};
+
+/* One turn of a head: takes work if there is some and room for what comes of it. True if busy. */
+bool slice_turn(struct lm_op *slice);
+/* Lets partial batches go for which the reason holds. */
+void slice_flush(struct lm_op *slice, enum edge_flush why);
+/* Calls the timers that are due; true if there was one. Returns the next due time through *next_ns.
+ */
+bool slice_timers(struct lm_op *slice, int64_t *next_ns);
+/* Whether a callback may start: every exit has room and nothing below is pending. */
+bool slice_has_room(struct lm_op *slice);
+
+/* Fused calls: what an output hands to a slice on the same lcore. */
+void slice_deliver(struct lm_op *slice, uint32_t input, struct lm_batch *batch,
+                   const struct lm_select *select);
+void slice_deliver_control(struct lm_op *slice, enum edge_item_kind kind, int64_t value);
+
+/* Plain counters that others read: one writer, whole values. */
+static inline void
+count_up(uint64_t *counter, uint64_t by)
+{
+	__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
+}
+
+#endif

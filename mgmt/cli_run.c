@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lodemill run: a topology from its file to its closing summary. */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+
+#include "core/env.h"
+#include "core/text.h"
+#include "mgmt/cli.h"
+#include "mgmt/config_load.h"
+#include "mgmt/hgrm.h"
+#include "mgmt/isa.h"
+#include "mgmt/job.h"
+#include "mgmt/live.h"
+#include "mgmt/text_table.h"
+
+/* Between two readings of the engine; and how long what is under way may take to drain after
+ * Ctrl-C. */
+#define TICK_NS 100000000u
+#define DRAIN_NS 5000000000
+
+struct run_options {
+	struct job_request job;
+	bool json, quiet, check;
+	uint64_t duration_ns; /* 0: until the end */
+	const char *hgrm;
+};
+
+static volatile sig_atomic_t interrupts;
+
+static void
+on_signal(int number)
+{
+	(void)number;
+	interrupts++;
+}
+
+static int
+parse_duration(struct run_options *options, const char *text)
+{
+	if (text == NULL || text_duration(text, &options->duration_ns) != 0) {
+		fprintf(stderr, "error: --duration takes a time such as 10s or 5m\n");
+		return -1;
+	}
+	return 2;
+}
+
+static int
+parse_word(struct run_options *options, int argc, char **argv, int at)
+{
+	const char *next = at + 1 < argc ? argv[at + 1] : NULL;
+
+	if (strcmp(argv[at], "--json") == 0) {
+		options->json = true;
+		return 1;
+	}
+	if (strcmp(argv[at], "--quiet") == 0) {
+		options->quiet = true;
+		return 1;
+	}
+	if (strcmp(argv[at], "--check") == 0) {
+		options->check = true;
+		return 1;
+	}
+	if (strcmp(argv[at], "--duration") == 0) {
+		return parse_duration(options, next);
+	}
+	if (strcmp(argv[at], "--hgrm") == 0 && next != NULL) {
+		options->hgrm = next;
+		return 2;
+	}
+	return job_word(&options->job, argc, argv, at);
+}
+
+/*
+ * The first thread stays free: it was pinned to the main lcore by EAL and gets back what it had, so
+ * that control work goes wherever there is room.
+ */
+static bool
+start_eal(struct job *job)
+{
+	cpu_set_t before;
+	bool known = sched_getaffinity(0, sizeof(before), &before) == 0;
+
+	if (rte_eal_init(job->eal.argc, job->eal.argv) < 0) {
+		char line[2048];
+
+		fprintf(stderr, "error: EAL did not start: %s\n  with: %s\n",
+		        rte_strerror(rte_errno), eal_args_line(&job->eal, line, sizeof(line)));
+		return false;
+	}
+	if (known) {
+		sched_setaffinity(0, sizeof(before), &before);
+	}
+	return true;
+}
+
+static void
+follow(struct lm_engine *engine, struct live *live, const struct run_options *options,
+       enum summary_status *status)
+{
+	int64_t start_ns = env_now_ns(), stop_ns = 0;
+
+	while (!lm_engine_wait(engine, TICK_NS)) {
+		int64_t now_ns = env_now_ns();
+
+		live_tick(live);
+		if (stop_ns == 0 &&
+		    (interrupts > 0 || (options->duration_ns != 0 &&
+		                        now_ns - start_ns >= (int64_t)options->duration_ns))) {
+			stop_ns = now_ns;
+			*status = SUMMARY_STOPPED;
+			lm_engine_stop(engine);
+		}
+		if (stop_ns != 0 && (interrupts > 1 || now_ns - stop_ns > DRAIN_NS)) {
+			env_log(4, "stopped before everything was drained");
+			break;
+		}
+	}
+}
+
+static void
+write_hgrm(const struct lm_engine *engine, const char *path)
+{
+	struct lm_hist *hist = calloc(1, sizeof(*hist));
+	int result = hist == NULL ? -ENOMEM : 0;
+
+	if (result == 0) {
+		lm_engine_latency(engine, LM_NONE, hist);
+		result = hgrm_write_file(path, hist, "latency at the sinks", "ns", 1.0);
+	}
+	if (result != 0) {
+		env_log(3, "%s: %s", path, strerror(-result));
+	}
+	free(hist);
+}
+
+static void
+sum_up(struct job *job, struct live *live, const struct run_options *options,
+       enum summary_status status, const struct lm_errors *findings)
+{
+	const char *warnings[16];
+	struct summary summary = { .topology = job->graph->name,
+		                   .version = LODEMILL_VERSION,
+		                   .isa = isa_compiled(),
+		                   .status = status,
+		                   .warnings = warnings,
+		                   .sample = &live->now };
+
+	for (uint32_t i = 0; i < findings->count && i < 16; i++) {
+		warnings[summary.warning_count++] = findings->error[i].message;
+	}
+	live_tick(live);
+	live_packets(live, &summary.packets, &summary.bytes);
+	summary.seconds = sample_seconds(&live->now);
+	if (options->json) {
+		summary_json(stdout, &summary);
+	} else {
+		summary_print(stdout, &summary, text_colour(stdout));
+	}
+	fflush(stdout);
+}
+
+static void
+announce(const struct job *job, const struct run_options *options)
+{
+	char line[2048], lcores[256];
+
+	if (options->quiet) {
+		return;
+	}
+	eal_report_print(&job->report, true, text_colour(stderr), stderr);
+	fprintf(stderr, "EAL:  %s\n", eal_args_line(&job->eal, line, sizeof(line)));
+	fprintf(stderr, "lodemill %s, %s: %u operators in %u slices on lcores %s; Ctrl-C ends it\n",
+	        LODEMILL_VERSION, job->graph->name, job->graph->operator_count,
+	        job->graph->slice_count, lcores_numbers(&job->eal.lcores, lcores, sizeof(lcores)));
+}
+
+static int
+run_engine(struct job *job, const struct run_options *options)
+{
+	struct lm_errors errors = { 0 };
+	struct live live = { 0 };
+	enum summary_status status = SUMMARY_COMPLETE;
+	struct lm_engine *engine = lm_engine_create(job->graph, &job->placement.lm, &errors);
+	bool good = engine != NULL;
+
+	if (good) {
+		good = live_open(&live, engine, job->graph, &job->placement.lm,
+		                 job->eal.file_prefix) == 0 &&
+		       lm_engine_start(engine) == 0;
+		if (good) {
+			follow(engine, &live, options, &status);
+		}
+		lm_engine_join(engine);
+		if (!lm_engine_audit(engine, &errors)) {
+			status = SUMMARY_FAILED;
+			good = false;
+		}
+		sum_up(job, &live, options, status, &errors);
+		if (options->hgrm != NULL) {
+			write_hgrm(engine, options->hgrm);
+		}
+		live_close(&live);
+	}
+	if (errors.count > 0) {
+		config_print_errors(stderr, options->job.path, NULL, 0, &errors,
+		                    text_colour(stderr));
+	}
+	lm_errors_free(&errors);
+	lm_engine_free(engine);
+	return good ? CLI_OK : CLI_FAILED;
+}
+
+int
+cli_run(const struct cli *cli)
+{
+	struct run_options options = { 0 };
+	struct sigaction action = { .sa_handler = on_signal };
+	struct job job = { 0 };
+	int status = CLI_USAGE;
+
+	for (int i = 1; i < cli->argc;) {
+		int used = parse_word(&options, cli->argc, cli->argv, i);
+
+		if (used < 0) {
+			return CLI_USAGE;
+		}
+		i += used;
+	}
+	if (options.check) {
+		bool good = job_load(&job, &options.job);
+
+		job_free(&job);
+		return good ? CLI_OK : CLI_USAGE;
+	}
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (job_load(&job, &options.job) && job_place(&job, &options.job, cli)) {
+		announce(&job, &options);
+		if (start_eal(&job)) {
+			status = run_engine(&job, &options);
+			rte_eal_cleanup();
+			eal_args_clean(&job.eal, rte_eal_get_runtime_dir());
+		}
+	}
+	job_free(&job);
+	return status;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a topology file to a placed layout, with everything that is wrong said at once. */
+
+#include "mgmt/job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/lm_op.h"
+#include "mgmt/config_load.h"
+#include "mgmt/text_table.h"
+
+/* Memory that EAL takes for itself and for packet buffers of a port, beside ours. */
+#define EAL_BASE_MB 64u
+#define PORT_MB 96u
+
+int
+job_word(struct job_request *request, int argc, char **argv, int at)
+{
+	const char *word = argv[at];
+
+	if (strcmp(word, "--set") == 0) {
+		if (at + 1 >= argc || strchr(argv[at + 1], '=') == NULL ||
+		    request->set_count == JOB_SETS_MAX) {
+			fprintf(stderr, "error: --set takes NAME=value, %u times at most\n",
+			        JOB_SETS_MAX);
+			return -1;
+		}
+		request->set[request->set_count++] = argv[at + 1];
+		return 2;
+	}
+	if (word[0] != '-' && request->path == NULL) {
+		request->path = word;
+		return 1;
+	}
+	fprintf(stderr, "error: \"%s\" is not understood; see lodemill --help\n", word);
+	return -1;
+}
+
+static void
+print_errors(const struct job_request *request, const char *text, size_t size,
+             const struct lm_errors *errors)
+{
+	config_print_errors(stderr, request->path, text, size, errors, text_colour(stderr));
+}
+
+bool
+job_load(struct job *job, const struct job_request *request)
+{
+	struct lm_errors errors = { 0 };
+	size_t size = 0;
+	char *text;
+	bool good;
+
+	if (request->path == NULL) {
+		fprintf(stderr, "error: which topology? Give its file, such as "
+		                "examples/top_talkers.yaml\n");
+		return false;
+	}
+	text = config_read(request->path, &size, &errors);
+	if (text != NULL) {
+		job->topology = config_load_text(request->path, text, size, request->set, &errors);
+	}
+	if (job->topology != NULL) {
+		job->graph = lm_graph_check(job->topology, &errors);
+	}
+	good = job->graph != NULL && errors.count == 0;
+	if (errors.count > 0) {
+		print_errors(request, text, size, &errors);
+	}
+	lm_errors_free(&errors);
+	free(text);
+	return good;
+}
+
+static bool
+read_machine(struct job *job)
+{
+	struct machine_source source = { .host = { .root = "" } };
+
+	job->machine = calloc(1, sizeof(*job->machine));
+	if (job->machine == NULL || machine_read(job->machine, &source) != 0) {
+		fprintf(stderr, "error: the machine's CPUs cannot be read from /sys and /proc\n");
+		return false;
+	}
+	return true;
+}
+
+static uint32_t
+count_ports(const struct lm_graph *graph)
+{
+	uint32_t ports = 0;
+
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		ports += strcmp(graph->op[i].class->name, "port_source") == 0 ? 1 : 0;
+	}
+	return ports;
+}
+
+bool
+job_place(struct job *job, const struct job_request *request, const struct cli *cli)
+{
+	struct eal_needs needs = { .program = cli->program,
+		                   .process = (uint32_t)getpid(),
+		                   .memory_mb = EAL_BASE_MB + count_ports(job->graph) * PORT_MB };
+	struct placement_request placement = { .graph = job->graph, .lcores = &job->eal.lcores };
+	struct lm_errors errors = { 0 };
+	int result;
+
+	if (!read_machine(job)) {
+		return false;
+	}
+	result = eal_args_build(&job->eal, cli->eal_argc, cli->eal_argv, &needs, job->machine,
+	                        &job->report);
+	if (result != 0) {
+		eal_report_print(&job->report, true, text_colour(stderr), stderr);
+		return false;
+	}
+	placement.machine = job->machine;
+	result = placement_plan(&job->placement, &placement, &errors);
+	if (errors.count > 0) {
+		print_errors(request, NULL, 0, &errors);
+	}
+	lm_errors_free(&errors);
+	if (result != 0) {
+		return false;
+	}
+	job->layout = layout_create(job->graph, &job->placement.lm);
+	return job->layout != NULL;
+}
+
+void
+job_free(struct job *job)
+{
+	layout_free(job->layout);
+	placement_free(&job->placement);
+	eal_args_free(&job->eal);
+	free(job->machine);
+	lm_graph_free(job->graph);
+	lm_topology_free(job->topology);
+}

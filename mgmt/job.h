@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef JOB_H
+#define JOB_H
+
+/*
+ * A topology on this machine, before anything runs: the file checked, EAL's arguments made, slices
+ * placed, memory summed up. What check, plan and run have in common; every error is printed here.
+ */
+
+#include "core/layout.h"
+#include "mgmt/cli.h"
+#include "mgmt/eal_args.h"
+#include "mgmt/placement.h"
+
+#define JOB_SETS_MAX 64u
+
+struct job_request {
+	const char *path;
+	const char *set[JOB_SETS_MAX + 1]; /* "NAME=value", ended by NULL */
+	uint32_t set_count;
+};
+
+struct job {
+	struct lm_topology *topology;
+	struct lm_graph *graph;
+	struct machine *machine;
+	struct eal_args eal;
+	struct eal_report report;
+	struct placement placement;
+	struct layout *layout;
+};
+
+/* Takes --set NAME=value and the file's name out of the words; -1 if `word` is none of them. */
+int job_word(struct job_request *request, int argc, char **argv, int at);
+/* Loads and checks the file. False: errors are on stderr. */
+bool job_load(struct job *job, const struct job_request *request);
+/* EAL's arguments, the machine, the placement and the layout. False: errors are on stderr. */
+bool job_place(struct job *job, const struct job_request *request, const struct cli *cli);
+void job_free(struct job *job);
+
+#endif

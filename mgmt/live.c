@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Following a running engine: read, publish, sum up. */
+
+#include "mgmt/live.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/env.h"
+#include "core/graph.h"
+#include "net/port.h"
+
+#define COUNTERS_MAX (PORTS_MAX * 5u)
+
+_Static_assert(sizeof(((struct port_counter *)0)->name) < SAMPLE_NAME,
+               "a port counter's name fits");
+
+int
+live_open(struct live *live, struct lm_engine *engine, const struct lm_graph *graph,
+          const struct lm_placement *placement, const char *prefix)
+{
+	struct sample_wire wires[LM_WIRES_MAX] = { 0 };
+	struct sample_about about = { .placement = placement,
+		                      .wires = wires,
+		                      .wire_count = graph->wire_count,
+		                      .counters_max = COUNTERS_MAX,
+		                      .batch_rows = graph->settings.batch_rows,
+		                      .start_ns = env_now_ns() };
+	struct stats_about stats = { .prefix = prefix,
+		                     .topology = graph->name,
+		                     .version = LODEMILL_VERSION,
+		                     .start_wall_ns = env_wall_ns() };
+	int result;
+
+	for (uint32_t w = 0; w < graph->wire_count; w++) {
+		wires[w].from = graph->wire[w].from;
+		wires[w].to = graph->wire[w].to;
+		wires[w].feedback = graph->wire[w].feedback ? 1 : 0;
+	}
+	live->engine = engine;
+	result = sample_init(&live->now, engine, &about);
+	result = result != 0 ? result : sample_init(&live->before, engine, &about);
+	if (result != 0) {
+		return result;
+	}
+	result = stats_shm_create(&live->shm, &stats, &live->now.shape);
+	if (result != 0) {
+		live->shm = NULL;
+		env_log(4, "no statistics for `lodemill top`: %s", strerror(-result));
+	}
+	return 0;
+}
+
+void
+live_tick(struct live *live)
+{
+	struct port_counter ports[COUNTERS_MAX];
+	struct sample_counter counters[COUNTERS_MAX];
+	uint32_t count = port_counters(ports, COUNTERS_MAX);
+
+	memset(counters, 0, sizeof(counters));
+	for (uint32_t i = 0; i < count; i++) {
+		memcpy(counters[i].name, ports[i].name, sizeof(ports[i].name));
+		counters[i].value = ports[i].value;
+	}
+	sample_swap(&live->now, &live->before);
+	sample_read(&live->now, live->engine, &live->before, env_now_ns(), counters, count);
+	if (live->shm != NULL) {
+		stats_shm_write(live->shm, &live->now);
+	}
+}
+
+void
+live_packets(const struct live *live, uint64_t *packets, uint64_t *bytes)
+{
+	*packets = 0;
+	*bytes = 0;
+	for (uint32_t i = 0; i < lm_engine_slice_count(live->engine); i++) {
+		uint32_t op = lm_engine_slice_operator(live->engine, i);
+		struct lm_slice_stats stats;
+
+		if (strcmp(lm_engine_operator_class(live->engine, op)->name, "port_source") == 0) {
+			lm_engine_slice_stats(live->engine, i, &stats);
+			*packets += stats.gauges[0];
+			*bytes += stats.gauges[1];
+		}
+	}
+}
+
+void
+live_close(struct live *live)
+{
+	stats_shm_close(live->shm, false);
+	sample_free(&live->now);
+	sample_free(&live->before);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef LIVE_H
+#define LIVE_H
+
+/*
+ * A running engine as the control thread follows it: samples, the statistics segment, port
+ * counters, and the summary at the end.
+ */
+
+#include "mgmt/sample.h"
+#include "mgmt/stats_shm.h"
+#include "mgmt/summary.h"
+
+struct live {
+	struct lm_engine *engine;
+	struct sample now, before;
+	struct stats_shm *shm; /* NULL: could not be made; the run goes on without */
+};
+
+/* `prefix` names the statistics segment. 0 or -ENOMEM. */
+int live_open(struct live *live, struct lm_engine *engine, const struct lm_graph *graph,
+              const struct lm_placement *placement, const char *prefix);
+/* Reads the engine and publishes. */
+void live_tick(struct live *live);
+/* Packets and bytes that all port sources took. */
+void live_packets(const struct live *live, uint64_t *packets, uint64_t *bytes);
+void live_close(struct live *live);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MAP_H
+#define MAP_H
+
+/*
+ * Inside a map's block: where things stand and how keys are compared. For map.c (one key at a time)
+ * and map_batch.c (batches).
+ */
+
+#include "state/lm_map.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "state/map_group.h"
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "short keys are compared as words");
+static_assert(LM_MAP_KEYS_MAX < UINT32_MAX / 2, "a slot's number is 32 bits");
+
+#define MAP_MAGIC 0x70616d2e646f6cu
+
+enum map_kind {
+	MAP_WORD,  /* 8 bytes */
+	MAP_PAIR,  /* 16 bytes */
+	MAP_WORDS, /* any other fixed width */
+	MAP_BYTES  /* any length: struct map_bytes in the entry */
+};
+
+struct lm_map {
+	uint64_t magic;
+	uint32_t width; /* of a group: differs between builds */
+	uint32_t kind;
+	uint64_t size; /* of the block */
+	uint32_t key_size, key_words;
+	uint32_t hash_offset; /* of the kept hash in an entry; 0: none kept */
+	uint32_t value_offset, value_size, entry_size;
+	uint32_t keys_max, groups;
+	uint64_t entries_offset; /* the tags stand right behind this struct */
+	uint64_t bytes_offset, bytes_size, bytes_max;
+
+	/* Written as keys come and go. */
+	uint32_t count __attribute__((aligned(64)));
+	uint64_t bytes_used; /* end of the last record */
+	uint64_t bytes_live; /* in records whose key is there */
+} __attribute__((aligned(64)));
+
+/*
+ * A key of any length in its entry: up to LM_MAP_SHORT_MAX bytes as they are, filled up with
+ * zeroes; of a longer one the first 4, and where its record stands. Two words compare the short
+ * ones.
+ */
+struct map_bytes {
+	uint32_t length;
+	char head[4];
+	union {
+		char rest[8];
+		uint64_t record;
+	};
+};
+static_assert(sizeof(struct map_bytes) == 16, "two words");
+static_assert(LM_MAP_SHORT_MAX == 12, "what is left of two words");
+
+/* In front of the bytes of a long key. */
+struct map_record {
+	uint32_t length;
+	uint32_t entry; /* MAP_DEAD: none */
+};
+
+/* A key to look for. */
+struct map_key {
+	const char *bytes;
+	uint32_t length;
+	uint64_t word[2]; /* MAP_BYTES: as in struct map_bytes, the record 0 */
+};
+
+/*
+ * Where things are.
+ */
+
+static inline uint8_t *
+map_tags(const struct lm_map *map, uint32_t group)
+{
+	return (uint8_t *)(uintptr_t)(map + 1) + (uint64_t)group * MAP_WIDTH;
+}
+
+static inline char *
+map_entry(const struct lm_map *map, uint64_t index)
+{
+	return (char *)(uintptr_t)map + map->entries_offset + index * map->entry_size;
+}
+
+static inline void
+map_check(const struct lm_map *map)
+{
+	assert(map->magic == MAP_MAGIC);
+	assert(map->width == MAP_WIDTH);
+}
+
+/* The low half of the hash chooses the group, the byte above it is the tag; 0 is "empty". */
+static inline uint32_t
+map_home(uint32_t groups, uint64_t hash)
+{
+	return (uint32_t)(((uint64_t)(uint32_t)hash * groups) >> 32);
+}
+
+static inline uint8_t
+map_tag(uint64_t hash)
+{
+	uint8_t tag = (uint8_t)(hash >> 32);
+
+	return (uint8_t)(tag + (tag == 0));
+}
+
+static inline uint32_t
+map_next(const struct lm_map *map, uint32_t group)
+{
+	return group + 1 == map->groups ? 0 : group + 1;
+}
+
+static inline struct map_record *
+map_record(const struct lm_map *map, uint64_t offset)
+{
+	return (struct map_record *)((char *)(uintptr_t)map + map->bytes_offset + offset);
+}
+
+/*
+ * Keys.
+ */
+
+static inline uint64_t
+map_load(const void *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+static inline uint32_t
+map_load_half(const void *bytes)
+{
+	uint32_t half;
+
+	memcpy(&half, bytes, sizeof(half));
+	return half;
+}
+
+/* The first `length` bytes, at most LM_MAP_SHORT_MAX, zeroes behind them; reads nothing past them.
+ */
+static inline void
+map_head(const char *bytes, uint32_t length, uint64_t *low, uint64_t *high)
+{
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+	__m128i head = _mm_maskz_loadu_epi8((__mmask16)((1u << length) - 1), bytes);
+
+	*low = (uint64_t)_mm_cvtsi128_si64(head);
+	*high = (uint64_t)_mm_extract_epi64(head, 1);
+#else
+	*high = 0;
+	if (length >= 8) {
+		*low = map_load(bytes);
+		*high = (uint64_t)map_load_half(bytes + length - 4) >> (8 * (12 - length));
+	} else if (length >= 4) {
+		*low = map_load_half(bytes) | (uint64_t)map_load_half(bytes + length - 4)
+		                                  << (8 * (length - 4));
+	} else if (length > 0) {
+		*low = (uint8_t)bytes[0] |
+		       (uint64_t)(uint8_t)bytes[length / 2] << (8 * (length / 2)) |
+		       (uint64_t)(uint8_t)bytes[length - 1] << (8 * (length - 1));
+	} else {
+		*low = 0;
+	}
+#endif
+}
+
+static inline void
+map_key_of_bytes(struct map_key *key, const char *bytes, uint32_t length)
+{
+	uint64_t low, high;
+
+	key->bytes = bytes;
+	key->length = length;
+	map_head(bytes, length <= LM_MAP_SHORT_MAX ? length : 4, &low, &high);
+	key->word[0] = length | low << 32;
+	key->word[1] = low >> 32 | high << 32;
+}
+
+static inline bool
+map_equal_bytes(const struct lm_map *map, const char *entry, const struct map_key *key)
+{
+	if (map_load(entry) != key->word[0]) {
+		return false;
+	}
+	if (key->length <= LM_MAP_SHORT_MAX) {
+		return map_load(entry + 8) == key->word[1];
+	}
+	return memcmp(map_record(map, map_load(entry + 8)) + 1, key->bytes, key->length) == 0;
+}
+
+/* `kind` is a constant wherever it matters. */
+static inline __attribute__((always_inline)) bool
+map_equal(const struct lm_map *map, enum map_kind kind, const char *entry,
+          const struct map_key *key)
+{
+	uint64_t differ = 0;
+
+	switch (kind) {
+	case MAP_WORD:
+		return map_load(entry) == map_load(key->bytes);
+	case MAP_PAIR:
+		return ((map_load(entry) ^ map_load(key->bytes)) |
+		        (map_load(entry + 8) ^ map_load(key->bytes + 8))) == 0;
+	case MAP_WORDS:
+		for (uint32_t i = 0; i < map->key_words; i++) {
+			differ |= map_load(entry + 8 * i) ^ map_load(key->bytes + 8 * i);
+		}
+		return differ == 0;
+	default:
+		return map_equal_bytes(map, entry, key);
+	}
+}
+
+/* The entry of the key, or NULL. */
+char *map_search(const struct lm_map *map, uint64_t hash, const struct map_key *key);
+/* The new entry of a key that is not there, or NULL when there is no room. */
+char *map_insert(struct lm_map *map, uint64_t hash, const struct map_key *key);
+
+#endif

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The simulated machine behind core/env.h: one thread, virtual time, a seed, a scheduler. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/canary.h"
+#include "core/engine.h"
+#include "core/env.h"
+#include "tests/sim/sim.h"
+
+#define ACTORS_MAX LM_WORKERS_MAX
+
+enum canary canary_planted;
+
+struct actor {
+	env_step_fn *step;
+	void *arg;
+	uint32_t lcore;
+	bool runs;
+	int64_t awake_at_ns;
+};
+
+static struct {
+	uint64_t random;
+	uint64_t trace;
+	uint64_t steps;
+	int64_t now_ns;
+	size_t memory;
+	struct actor actor[ACTORS_MAX];
+	uint32_t actor_count;
+	struct actor *current;
+	struct sim_rests rests;
+	uint64_t allocations_left, launches_left;
+	uint64_t writes_fail; /* one in so many; 0: none */
+} sim = { .allocations_left = UINT64_MAX, .launches_left = UINT64_MAX };
+
+void
+sim_reset(uint64_t seed)
+{
+	size_t memory = sim.memory;
+
+	memset(&sim, 0, sizeof(sim));
+	sim.memory = memory;
+	sim.random = seed * 0x9e3779b97f4a7c15u + 1;
+	sim.now_ns = 1;
+	sim_fail_after(UINT64_MAX, UINT64_MAX);
+}
+
+void
+sim_fail_after(uint64_t allocations, uint64_t launches)
+{
+	sim.allocations_left = allocations;
+	sim.launches_left = launches;
+}
+
+void
+sim_fail_writes(uint64_t one_in)
+{
+	sim.writes_fail = one_in;
+}
+
+void
+sim_advance(int64_t ns)
+{
+	sim.now_ns += ns;
+}
+
+struct sim_rests
+sim_rests(void)
+{
+	return sim.rests;
+}
+
+/* Whether nothing is left to count down from; UINT64_MAX never ends. */
+static bool
+is_used_up(uint64_t *left)
+{
+	if (*left == 0) {
+		return true;
+	}
+	*left -= *left == UINT64_MAX ? 0 : 1;
+	return false;
+}
+
+uint64_t
+sim_random(void)
+{
+	uint64_t x = sim.random += 0x9e3779b97f4a7c15u;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+uint64_t
+sim_below(uint64_t bound)
+{
+	return bound == 0 ? 0 : sim_random() % bound;
+}
+
+uint64_t
+sim_trace(void)
+{
+	return sim.trace;
+}
+
+void
+sim_note(const void *bytes, size_t size)
+{
+	const uint8_t *byte = bytes;
+
+	for (size_t i = 0; i < size; i++) {
+		sim.trace = (sim.trace ^ byte[i]) * 1099511628211u;
+	}
+}
+
+void
+sim_place(uint32_t slices, struct lm_placement *placement)
+{
+	memset(placement, 0, sizeof(*placement));
+	placement->worker_count = 1 + (uint32_t)sim_below(4);
+	for (uint32_t i = 0; i < placement->worker_count; i++) {
+		placement->worker[i].lcore = i;
+		placement->worker[i].shares_cpu = sim_below(2) == 0;
+	}
+	placement->worker_of = calloc(slices + 1, sizeof(*placement->worker_of));
+	for (uint32_t i = 0; i < slices; i++) {
+		placement->worker_of[i] = (uint16_t)sim_below(placement->worker_count);
+	}
+}
+
+uint64_t
+sim_steps(void)
+{
+	return sim.steps;
+}
+
+size_t
+sim_memory(void)
+{
+	return sim.memory;
+}
+
+int64_t
+env_now_ns(void)
+{
+	return sim.now_ns;
+}
+
+int64_t
+env_wall_ns(void)
+{
+	return 1600000000000000000 + sim.now_ns;
+}
+
+uint64_t
+env_random(void)
+{
+	return sim_random();
+}
+
+/* The size stands in front, so that what is not freed can be told. */
+void *
+env_alloc(size_t size, size_t align, int numa_node)
+{
+	size_t whole = (size + align + align - 1) / align * align;
+	char *base = is_used_up(&sim.allocations_left) ? NULL : aligned_alloc(align, whole);
+
+	(void)numa_node;
+	if (base == NULL) {
+		return NULL;
+	}
+	memset(base, 0, whole);
+	memcpy(base + align - sizeof(size_t), &size, sizeof(size));
+	memcpy(base + align - 2 * sizeof(size_t), &align, sizeof(align));
+	sim.memory += size;
+	return base + align;
+}
+
+void
+env_free(void *memory)
+{
+	size_t size, align;
+
+	if (memory == NULL) {
+		return;
+	}
+	memcpy(&size, (char *)memory - sizeof(size_t), sizeof(size));
+	memcpy(&align, (char *)memory - 2 * sizeof(size_t), sizeof(align));
+	sim.memory -= size;
+	free((char *)memory - align);
+}
+
+int
+env_worker_launch(uint32_t lcore, env_step_fn *step, void *arg)
+{
+	struct actor *actor;
+
+	if (is_used_up(&sim.launches_left)) {
+		return -EAGAIN;
+	}
+	actor = &sim.actor[sim.actor_count++];
+	actor->step = step;
+	actor->arg = arg;
+	actor->lcore = lcore;
+	actor->runs = true;
+	return 0;
+}
+
+/* Steps the worker alone until it is through: its quit mail has been sent. */
+void
+env_worker_join(uint32_t lcore)
+{
+	for (uint32_t i = 0; i < sim.actor_count; i++) {
+		struct actor *actor = &sim.actor[i];
+
+		while (actor->runs && actor->lcore == lcore) {
+			actor->runs = actor->step(actor->arg);
+		}
+	}
+}
+
+void
+env_pause(void)
+{
+	sim.rests.pauses++;
+}
+
+void
+env_yield(void)
+{
+	sim.rests.yields++;
+}
+
+void
+env_sleep_ns(uint64_t ns)
+{
+	sim.rests.sleeps++;
+	sim.rests.slept_ns += ns;
+	if (sim.current != NULL) {
+		sim.current->awake_at_ns = sim.now_ns + (int64_t)ns;
+	} else {
+		sim.now_ns += (int64_t)ns;
+	}
+}
+
+/* A worker that is awake, at random; if all sleep, time moves to the first that wakes. */
+static struct actor *
+pick_actor(void)
+{
+	uint32_t awake[ACTORS_MAX], count = 0;
+	int64_t first_ns = INT64_MAX;
+
+	for (uint32_t i = 0; i < sim.actor_count; i++) {
+		if (!sim.actor[i].runs) {
+			continue;
+		}
+		if (sim.actor[i].awake_at_ns <= sim.now_ns) {
+			awake[count++] = i;
+		} else if (sim.actor[i].awake_at_ns < first_ns) {
+			first_ns = sim.actor[i].awake_at_ns;
+		}
+	}
+	if (count == 0) {
+		sim.now_ns = first_ns;
+		return NULL;
+	}
+	return &sim.actor[awake[sim_below(count)]];
+}
+
+bool
+sim_run(struct lm_engine *engine, uint64_t steps_max)
+{
+	bool ended = false;
+
+	engine->shared->shuffle = true;
+	engine->shared->shuffle_seed = sim_random();
+	lm_engine_start(engine);
+	while (sim.steps < steps_max) {
+		struct actor *actor = pick_actor();
+
+		if (actor != NULL) {
+			sim.current = actor;
+			actor->runs = actor->step(actor->arg);
+			sim.current = NULL;
+			sim.trace =
+			    (sim.trace ^ (uint64_t)(actor - sim.actor) ^ (uint64_t)sim.now_ns) *
+			    1099511628211u;
+			sim.steps++;
+		}
+		sim.now_ns += (int64_t)(50 + sim_below(2000));
+		if (sim_below(4) == 0) {
+			engine_tick(engine);
+		}
+		if (engine_has_ended(engine)) {
+			ended = true;
+			break;
+		}
+	}
+	lm_engine_join(engine);
+	return ended;
+}
+
+int
+env_file_open(const char *path, int flags, int mode)
+{
+	int file = open(path, flags, mode);
+
+	return file < 0 ? -errno : file;
+}
+
+ssize_t
+env_file_read(int file, void *bytes, size_t size)
+{
+	/* Short reads are normal: any length may come back. */
+	ssize_t result = read(file, bytes, size > 1 ? 1 + sim_below(size) : size);
+
+	return result < 0 ? -errno : result;
+}
+
+ssize_t
+env_file_write(int file, const void *bytes, size_t size)
+{
+	ssize_t result;
+
+	if (sim.writes_fail != 0 && sim_below(sim.writes_fail) == 0) {
+		return -ENOSPC;
+	}
+	result = write(file, bytes, size > 1 ? 1 + sim_below(size) : size);
+	return result < 0 ? -errno : result;
+}
+
+int
+env_file_sync(int file)
+{
+	return fdatasync(file) < 0 ? -errno : 0;
+}
+
+int
+env_file_close(int file)
+{
+	return close(file) < 0 ? -errno : 0;
+}
+
+int
+env_file_rename(const char *from, const char *to)
+{
+	return rename(from, to) < 0 ? -errno : 0;
+}
+
+void
+env_log(int level, const char *format, ...)
+{
+	va_list args;
+
+	if (level > 4 || getenv("SIM_QUIET") != NULL) {
+		return;
+	}
+	va_start(args, format);
+	fprintf(stderr, "sim: ");
+	vfprintf(stderr, format, args);
+	fprintf(stderr, "\n");
+	va_end(args);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Random graphs in the simulator: placed anywhere, run to their end, checked, nothing left behind.
+ */
+
+#include "tests/sim/graphs.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/sim/classes.h"
+#include "tests/sim/random_graph.h"
+#include "tests/sim/sim.h"
+
+static bool
+run_graph(const struct random_graph *graph, struct lm_errors *errors)
+{
+	struct lm_graph *checked = lm_graph_check(graph->topology, errors);
+	struct lm_engine *engine;
+	struct lm_placement placement;
+	bool good = false;
+
+	if (checked == NULL) {
+		return false;
+	}
+	sim_place(graph->slices, &placement);
+	engine = lm_engine_create(checked, &placement, errors);
+	if (engine != NULL) {
+		good = sim_run(engine, 30000000);
+		if (!good) {
+			fprintf(stderr, "did not end within %" PRIu64 " steps\n", sim_steps());
+		}
+		good = good && lm_engine_audit(engine, errors) && random_graph_check(graph);
+	}
+	lm_engine_free(engine);
+	lm_graph_free(checked);
+	free(placement.worker_of);
+	return good;
+}
+
+bool
+sim_graphs_run(uint64_t seed)
+{
+	struct random_graph graph;
+	struct lm_errors errors = { 0 };
+	size_t before;
+	bool good;
+
+	sim_reset(seed);
+	sim_collect_clear();
+	before = sim_memory();
+	random_graph_make(&graph, 400, 60000);
+	good = run_graph(&graph, &errors);
+	for (uint32_t i = 0; i < errors.count; i++) {
+		fprintf(stderr, "seed %" PRIu64 ": %s\n", seed, errors.error[i].message);
+	}
+	if (good && sim_memory() != before) {
+		fprintf(stderr, "seed %" PRIu64 ": %zu bytes were not freed\n", seed,
+		        sim_memory() - before);
+		good = false;
+	}
+	lm_errors_free(&errors);
+	lm_topology_free(graph.topology);
+	return good;
+}

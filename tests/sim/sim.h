@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SIM_H
+#define SIM_H
+
+/*
+ * The simulator: the whole engine in one thread, from a seed. It stands behind core/env.h (and
+ * net/port.h): workers are steps that a seeded scheduler picks at random, time is virtual and moves
+ * only when it says so, slices take their turns in any order. The same seed gives the same run,
+ * step by step.
+ */
+
+#include "core/lm_engine.h"
+
+/* Starts anew: time 0, no workers, everything that is random follows from `seed`. */
+void sim_reset(uint64_t seed);
+/* 64 random bits of the run; a number below `bound`. */
+uint64_t sim_random(void);
+uint64_t sim_below(uint64_t bound);
+/*
+ * Steps the engine until all its slices have ended or `steps_max` steps were made; then joins it.
+ * True if it ended.
+ */
+bool sim_run(struct lm_engine *engine, uint64_t steps_max);
+/* Puts `slices` slices on one to four workers, anywhere. The caller frees worker_of. */
+void sim_place(uint32_t slices, struct lm_placement *placement);
+/* A digest of the steps made: equal for equal seeds, or the run depends on something else. */
+uint64_t sim_trace(void);
+/* Takes what a run brought out into the digest, too. */
+void sim_note(const void *bytes, size_t size);
+/* Steps made since sim_reset; bytes allocated and not freed. */
+uint64_t sim_steps(void);
+size_t sim_memory(void);
+/* Moves time on, for tests that step workers by hand. */
+void sim_advance(int64_t ns);
+/* How often workers have rested since sim_reset, by the way they did. */
+struct sim_rests {
+	uint64_t pauses, yields, sleeps, slept_ns;
+};
+struct sim_rests sim_rests(void);
+/* The machine fails: env_alloc after `allocations` more calls, env_worker_launch after `launches`.
+ */
+void sim_fail_after(uint64_t allocations, uint64_t launches);
+/* One write in so many finds the disk full; 0: none does. */
+void sim_fail_writes(uint64_t one_in);
+
+/* The frames that port 0 hands out, spread over its queues. 0, or -errno. */
+int sim_port_load(const char *path);
+uint64_t sim_port_frames(void);
+/* One of them: its bytes; its length and the time of its capture through the pointers. */
+const uint8_t *sim_port_frame(uint64_t index, uint32_t *length, int64_t *time_ns);
+
+#endif

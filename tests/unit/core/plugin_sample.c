@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The plugins that test_plugin.c loads: this file, built as a shared object once for each of the
+ * names below, -DPLUGIN_SAMPLE=SAMPLE_good and so on, to plugin_good.so and so on.
+ */
+#include "core/lm_op.h"
+
+#define SAMPLE_good 1      /* two classes and a grouping */
+#define SAMPLE_other 2     /* a class of another name */
+#define SAMPLE_taken 3     /* a new name and one of the good plugin's */
+#define SAMPLE_major 4     /* of the next major ABI */
+#define SAMPLE_minor 5     /* of a later minor one */
+#define SAMPLE_endless 6   /* a table without an end */
+#define SAMPLE_empty 7     /* a table without a class */
+#define SAMPLE_malformed 8 /* a class that lacks process */
+#define SAMPLE_entryless 9 /* no entry at all */
+
+static void
+sample_process(struct lm_op *op, const struct lm_batch *in)
+{
+	(void)op;
+	(void)in;
+}
+
+static const char *const sample_in[] = { "in", NULL };
+static const char *const sample_out[] = { "out", NULL };
+
+static struct lm_op_class sample_classes[2] = {
+	{ .abi_version = LM_ABI_VERSION,
+	  .name = "sample_one",
+	  .inputs = sample_in,
+	  .outputs = sample_out,
+	  .rows = LM_ROWS_PASS,
+	  .process = sample_process },
+	{ .abi_version = LM_ABI_VERSION,
+	  .name = "sample_two",
+	  .inputs = sample_in,
+	  .outputs = sample_out,
+	  .rows = LM_ROWS_PASS,
+	  .process = sample_process },
+};
+
+static const struct lm_op_class *
+sample_class(uint32_t index)
+{
+	switch (PLUGIN_SAMPLE) {
+	case SAMPLE_other:
+		sample_classes[0].name = "sample_other";
+		return index == 0 ? &sample_classes[0] : NULL;
+	case SAMPLE_taken:
+		sample_classes[0].name = "sample_free";
+		break;
+	case SAMPLE_major:
+		sample_classes[0].abi_version = (LM_ABI_MAJOR + 1) << 16;
+		break;
+	case SAMPLE_minor:
+		sample_classes[0].abi_version = LM_ABI_VERSION + 7;
+		break;
+	case SAMPLE_endless: {
+		static struct lm_op_class classes[80];
+		static char names[80][8];
+
+		index %= 80;
+		classes[index] = sample_classes[0];
+		names[index][0] = 'e';
+		names[index][1] = (char)('a' + index % 26);
+		names[index][2] = (char)('a' + index / 26);
+		classes[index].name = names[index];
+		return &classes[index];
+	}
+	case SAMPLE_empty:
+		return NULL;
+	case SAMPLE_malformed:
+		sample_classes[1].process = NULL;
+		break;
+	default:
+		break;
+	}
+	return index < 2 ? &sample_classes[index] : NULL;
+}
+
+#if PLUGIN_SAMPLE == SAMPLE_entryless
+const struct lm_op_class *sample_hidden_class(uint32_t index);
+
+const struct lm_op_class *
+sample_hidden_class(uint32_t index)
+#else
+const struct lm_op_class *
+lm_plugin_class(uint32_t index)
+#endif
+{
+	return sample_class(index);
+}
+
+#if PLUGIN_SAMPLE == SAMPLE_good
+static void
+sample_destinations(const struct lm_batch *in, const struct lm_select *rows, uint32_t destinations,
+                    uint16_t *destination)
+{
+	uint32_t count = rows == NULL ? in->count : rows->count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		destination[i] = (uint16_t)(i % destinations);
+	}
+}
+
+static const struct lm_grouping_function sample_grouping = { "sample_turns", sample_destinations };
+
+const struct lm_grouping_function *
+lm_plugin_grouping(uint32_t index)
+{
+	return index == 0 ? &sample_grouping : NULL;
+}
+#endif
