@@ -381,6 +381,8 @@ slice_progress(struct lm_op *slice)
 	if (slice->source_idle) {
 		slice->source_idle = false;
 		output_send_control(slice, EDGE_IDLE, 0);
+		/* It took slots: what comes next in this turn needs room again. */
+		return !slice_has_room(slice);
 	}
 	return false;
 }

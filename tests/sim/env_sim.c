@@ -24,6 +24,7 @@ struct actor {
 	uint32_t lcore;
 	bool runs;
 	int64_t awake_at_ns;
+	uint64_t slowness; /* it has one turn in so many */
 };
 
 static struct {
@@ -38,6 +39,7 @@ static struct {
 	struct sim_rests rests;
 	uint64_t allocations_left, launches_left;
 	uint64_t writes_fail; /* one in so many; 0: none */
+	uint64_t stop_after;  /* steps */
 } sim = { .allocations_left = UINT64_MAX, .launches_left = UINT64_MAX };
 
 void
@@ -49,7 +51,14 @@ sim_reset(uint64_t seed)
 	sim.memory = memory;
 	sim.random = seed * 0x9e3779b97f4a7c15u + 1;
 	sim.now_ns = 1;
+	sim.stop_after = UINT64_MAX;
 	sim_fail_after(UINT64_MAX, UINT64_MAX);
+}
+
+void
+sim_stop_after(uint64_t steps)
+{
+	sim.stop_after = sim.steps + steps;
 }
 
 void
@@ -210,6 +219,7 @@ env_worker_launch(uint32_t lcore, env_step_fn *step, void *arg)
 	actor->arg = arg;
 	actor->lcore = lcore;
 	actor->runs = true;
+	actor->slowness = 1 + (sim_below(4) == 0 ? sim_below(40) : 0);
 	return 0;
 }
 
@@ -217,12 +227,19 @@ env_worker_launch(uint32_t lcore, env_step_fn *step, void *arg)
 void
 env_worker_join(uint32_t lcore)
 {
+	bool launched = false;
+
 	for (uint32_t i = 0; i < sim.actor_count; i++) {
 		struct actor *actor = &sim.actor[i];
 
+		launched |= actor->lcore == lcore;
 		while (actor->runs && actor->lcore == lcore) {
 			actor->runs = actor->step(actor->arg);
 		}
+	}
+	if (!launched) {
+		fprintf(stderr, "sim: joined lcore %u, which was never launched\n", lcore);
+		abort();
 	}
 }
 
@@ -250,12 +267,16 @@ env_sleep_ns(uint64_t ns)
 	}
 }
 
-/* A worker that is awake, at random; if all sleep, time moves to the first that wakes. */
+/*
+ * A worker that is awake, at random, the slow ones less often; if all sleep, time moves to the
+ * first that wakes. NULL: time passes, that is all.
+ */
 static struct actor *
 pick_actor(void)
 {
 	uint32_t awake[ACTORS_MAX], count = 0;
 	int64_t first_ns = INT64_MAX;
+	struct actor *picked;
 
 	for (uint32_t i = 0; i < sim.actor_count; i++) {
 		if (!sim.actor[i].runs) {
@@ -271,7 +292,8 @@ pick_actor(void)
 		sim.now_ns = first_ns;
 		return NULL;
 	}
-	return &sim.actor[awake[sim_below(count)]];
+	picked = &sim.actor[awake[sim_below(count)]];
+	return sim_below(picked->slowness) == 0 ? picked : NULL;
 }
 
 bool
@@ -293,6 +315,9 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 			    (sim.trace ^ (uint64_t)(actor - sim.actor) ^ (uint64_t)sim.now_ns) *
 			    1099511628211u;
 			sim.steps++;
+			if (sim.steps == sim.stop_after) {
+				lm_engine_stop(engine);
+			}
 		}
 		sim.now_ns += (int64_t)(50 + sim_below(2000));
 		if (sim_below(4) == 0) {

@@ -13,7 +13,7 @@
 #include "tests/sim/sim.h"
 
 static bool
-run_graph(const struct random_graph *graph, struct lm_errors *errors)
+run_graph(struct random_graph *graph, bool stops, struct lm_errors *errors)
 {
 	struct lm_graph *checked = lm_graph_check(graph->topology, errors);
 	struct lm_engine *engine;
@@ -24,11 +24,17 @@ run_graph(const struct random_graph *graph, struct lm_errors *errors)
 		return false;
 	}
 	sim_place(graph->slices, &placement);
+	if (stops) {
+		sim_stop_after(1 + sim_below(2000));
+	}
 	engine = lm_engine_create(checked, &placement, errors);
 	if (engine != NULL) {
 		good = sim_run(engine, 30000000);
 		if (!good) {
 			fprintf(stderr, "did not end within %" PRIu64 " steps\n", sim_steps());
+		}
+		if (stops) {
+			random_graph_stopped(graph, engine);
 		}
 		good = good && lm_engine_audit(engine, errors) && random_graph_check(graph);
 	}
@@ -38,8 +44,8 @@ run_graph(const struct random_graph *graph, struct lm_errors *errors)
 	return good;
 }
 
-bool
-sim_graphs_run(uint64_t seed)
+static bool
+run_seed(uint64_t seed, bool stops)
 {
 	struct random_graph graph;
 	struct lm_errors errors = { 0 };
@@ -50,7 +56,7 @@ sim_graphs_run(uint64_t seed)
 	sim_collect_clear();
 	before = sim_memory();
 	random_graph_make(&graph, 400, 60000);
-	good = run_graph(&graph, &errors);
+	good = run_graph(&graph, stops, &errors);
 	for (uint32_t i = 0; i < errors.count; i++) {
 		fprintf(stderr, "seed %" PRIu64 ": %s\n", seed, errors.error[i].message);
 	}
@@ -62,4 +68,16 @@ sim_graphs_run(uint64_t seed)
 	lm_errors_free(&errors);
 	lm_topology_free(graph.topology);
 	return good;
+}
+
+bool
+sim_graphs_run(uint64_t seed)
+{
+	return run_seed(seed, false);
+}
+
+bool
+sim_stops_run(uint64_t seed)
+{
+	return run_seed(seed, true);
 }

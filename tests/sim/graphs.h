@@ -9,5 +9,7 @@
 
 /* Makes and runs the graph of `seed`; false, with a reason on stderr, if anything is wrong. */
 bool sim_graphs_run(uint64_t seed);
+/* The same, stopped somewhere on the way: what the sources have made until then must arrive. */
+bool sim_stops_run(uint64_t seed);
 
 #endif

@@ -9,15 +9,17 @@
  * likes, on one thread or on many.
  */
 
-#include "core/lm_topology.h"
+#include "core/lm_engine.h"
 
 #define RANDOM_GRAPH_OPERATORS_MAX 24u
+#define RANDOM_GRAPH_SLICES_MAX 16u
 
 struct random_node {
 	enum { SOURCE, PASS, BURST, COLLECT } kind;
 	char name[16];
 	uint32_t slices;
 	uint64_t rows, keys, copies;
+	uint64_t made[RANDOM_GRAPH_SLICES_MAX]; /* rows of each slice of a source, at most */
 	uint64_t
 	    times[RANDOM_GRAPH_OPERATORS_MAX]; /* [source]: how often each of its rows comes out */
 	bool sheds;   /* something upstream may lose rows: at most these come */
@@ -37,6 +39,8 @@ struct random_graph {
 
 /* One whose collectors get at most `rows_max` rows; `rows` is the most that a source makes. */
 void random_graph_make(struct random_graph *graph, uint64_t rows, uint64_t rows_max);
+/* The run was stopped: what its sources have made until then must arrive, and nothing else. */
+void random_graph_stopped(struct random_graph *graph, const struct lm_engine *engine);
 /* After the end: whether all collectors have what they must; else says what not on stderr. */
 bool random_graph_check(const struct random_graph *graph);
 

@@ -21,6 +21,8 @@ uint64_t sim_below(uint64_t bound);
  * True if it ended.
  */
 bool sim_run(struct lm_engine *engine, uint64_t steps_max);
+/* The next run is asked to stop after so many steps. */
+void sim_stop_after(uint64_t steps);
 /* Puts `slices` slices on one to four workers, anywhere. The caller frees worker_of. */
 void sim_place(uint32_t slices, struct lm_placement *placement);
 /* A digest of the steps made: equal for equal seeds, or the run depends on something else. */

@@ -3,7 +3,7 @@
  * The simulator's command: runs a scenario over many seeds, replays one, checks that a seed gives
  * the same run twice, and that planted bugs are caught.
  *
- *     sim graphs|flows|words|windows|cycle|csv [--seeds N] [--first SEED] [--canaries]
+ *     sim graphs|stops|flows|words|windows|cycle|csv [--seeds N] [--first SEED] [--canaries]
  */
 
 #include <ftw.h>
@@ -42,6 +42,7 @@ static uint64_t running_seed;
 
 static const struct scenario scenarios[] = {
 	{ "graphs", sim_graphs_run, 0 },
+	{ "stops", sim_stops_run, 0 },
 	/* No call of these with rows stops half way. */
 	{ "flows", topo_flows_run, BLIND(CANARY_DOUBLE_RESUME) },
 	{ "windows", topo_windows_run, BLIND(CANARY_DOUBLE_RESUME) },

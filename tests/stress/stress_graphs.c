@@ -92,15 +92,13 @@ wait_for_end(struct lm_engine *engine, struct random_graph *graph, uint64_t seed
 		read_all(engine);
 		if (waits == stop_after) {
 			lm_engine_stop(engine);
-			graph->sheds = true;
-			for (uint32_t n = 0; n < graph->count; n++) {
-				graph->node[n].sheds = true;
-			}
 		}
 		if (waits > 120000) {
 			fail_msg("seed %" PRIu64 " did not end in a minute", seed);
 		}
 	}
+	lm_engine_join(engine);
+	random_graph_stopped(graph, engine);
 }
 
 static void
@@ -123,7 +121,6 @@ run_graph(uint64_t seed)
 	assert_non_null(engine);
 	assert_int_equal(lm_engine_start(engine), 0);
 	wait_for_end(engine, &graph, seed);
-	lm_engine_join(engine);
 	good = lm_engine_audit(engine, &errors) && random_graph_check(&graph);
 	for (uint32_t i = 0; i < errors.count; i++) {
 		fprintf(stderr, "# %s\n", errors.error[i].message);

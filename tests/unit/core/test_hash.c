@@ -227,6 +227,29 @@ test_distribution(void **state)
 	}
 }
 
+/* The secret is not merely added to the key: else who knows it once knows which keys collide for
+ * ever. */
+static void
+test_secret_is_mixed(void **state)
+{
+	uint64_t a[LM_BATCH_ROWS], b[LM_BATCH_ROWS];
+	struct filled f;
+
+	(void)state;
+	batch_rig_seed(1);
+	batch_rig_column(&f.schema, LM_U64, LM_BATCH_ROWS);
+	fill(&f, LM_BATCH_ROWS);
+	hash_rows(a, f.batch, NULL, one, 1, SECRET);
+	for (uint32_t row = 0; row < f.batch->count; row++) {
+		lm_batch_u64(f.batch, 0)[row] ^= 12345;
+	}
+	hash_rows(b, f.batch, NULL, one, 1, SECRET ^ 12345);
+	for (uint32_t row = 0; row < f.batch->count; row++) {
+		assert_int_not_equal(a[row], b[row]);
+	}
+	drop(&f);
+}
+
 static void
 test_key_id(void **state)
 {
@@ -246,11 +269,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dense_and_selected),
-		cmocka_unit_test(test_equal_keys),
-		cmocka_unit_test(test_different),
-		cmocka_unit_test(test_distribution),
-		cmocka_unit_test(test_key_id),
+		cmocka_unit_test(test_dense_and_selected), cmocka_unit_test(test_equal_keys),
+		cmocka_unit_test(test_different),          cmocka_unit_test(test_distribution),
+		cmocka_unit_test(test_secret_is_mixed),    cmocka_unit_test(test_key_id),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,6 +222,79 @@ static const struct lm_op_class keeper_class = {
 	.end = keeper_emit,
 };
 
+/* test_delay: keeps a batch of rows back, until the next comes or there is an occasion to let go.
+ */
+struct delay {
+	uint64_t number[8];
+	uint32_t count;
+};
+
+static void
+delay_let_go(struct lm_op *op)
+{
+	struct delay *delay = lm_op_context(op);
+	uint32_t first;
+	struct lm_batch *out;
+
+	if (delay->count == 0) {
+		return;
+	}
+	out = lm_op_reserve(op, 0, delay->count, &first);
+	for (uint32_t i = 0; i < delay->count; i++) {
+		lm_batch_u64(out, RIG_NUMBER)[first + i] = delay->number[i];
+		lm_batch_u64(out, RIG_KEY)[first + i] = 0;
+		lm_batch_i64(out, RIG_TIME)[first + i] = 0;
+	}
+	lm_op_emit(op, 0, delay->count);
+	delay->count = 0;
+}
+
+static void
+delay_process(struct lm_op *op, const struct lm_batch *in)
+{
+	struct delay *delay = lm_op_context(op);
+
+	delay_let_go(op);
+	memcpy(delay->number, lm_batch_u64(in, RIG_NUMBER), in->count * sizeof(uint64_t));
+	delay->count = in->count;
+}
+
+static const struct lm_op_class delay_class = {
+	.abi_version = LM_ABI_VERSION,
+	.name = "test_delay",
+	.version = "1",
+	.summary = "lets rows go later",
+	.inputs = port_in,
+	.outputs = port_out,
+	.rows = LM_ROWS_PASS,
+	.context_size = sizeof(struct delay),
+	.process = delay_process,
+	.end = delay_let_go,
+};
+
+/* The same of a class that passes rows on, but not at once. */
+static void
+test_all_links_let_go(void **state)
+{
+	static const char *const delays[] = { "test_delay", "test_delay", "test_delay",
+		                              "test_delay", "test_delay", "test_delay",
+		                              "test_delay", "test_delay", "test_delay",
+		                              "test_delay", NULL };
+
+	(void)state;
+	begin_chain(delays, 2);
+	rig_log_rows(false);
+	feed(8 * 10);
+	for (uint32_t i = 0; i < 20; i++) {
+		rig_step(&rig, 0);
+	}
+	rig_feed(&rig, "in", 0)->end = true;
+	for (uint32_t i = 0; i < 20; i++) {
+		rig_step(&rig, 0);
+	}
+	finish(8 * 10);
+}
+
 /* Each link of a chain emits a full batch of its own at the same occasion: all of them arrive. */
 static void
 test_all_links_emit(void **state)
@@ -304,6 +377,22 @@ test_idle_rests(void **state)
 	finish(0);
 }
 
+/* Telling it takes slots: rows that the same turn would send ask for room anew. */
+static void
+test_idle_takes_room(void **state)
+{
+	(void)state;
+	begin_chain((const char *const[]){ "rig_pass", NULL }, 2);
+	feed(80);
+	rig_feed(&rig, "in", 0)->watermark = 7;
+	rig_feed(&rig, "in", 0)->idle = true;
+	rig_step(&rig, 0);
+	/* A batch, event time, idleness: no credit is left. */
+	assert_int_equal(edge_count(rig_edge(&rig, "op0", 0, "out", 0)), 3);
+	assert_int_equal(rig_slice(&rig, "in", 0)->stats.rows_out[0], 8);
+	finish(80);
+}
+
 /* test_hold: passes event time on 10 behind, and the first 10 not at all. */
 static int64_t
 hold_back(struct lm_op *op, int64_t time_ns)
@@ -368,16 +457,24 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fused_chain),   cmocka_unit_test(test_selections),
-		cmocka_unit_test(test_blocked),       cmocka_unit_test(test_again),
-		cmocka_unit_test(test_many_pieces),   cmocka_unit_test(test_all_links_emit),
-		cmocka_unit_test(test_idle_in_order), cmocka_unit_test(test_idle_rests),
-		cmocka_unit_test(test_hold),          cmocka_unit_test(test_event_time),
+		cmocka_unit_test(test_fused_chain),
+		cmocka_unit_test(test_selections),
+		cmocka_unit_test(test_blocked),
+		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_many_pieces),
+		cmocka_unit_test(test_all_links_emit),
+		cmocka_unit_test(test_all_links_let_go),
+		cmocka_unit_test(test_idle_in_order),
+		cmocka_unit_test(test_idle_rests),
+		cmocka_unit_test(test_idle_takes_room),
+		cmocka_unit_test(test_hold),
+		cmocka_unit_test(test_event_time),
 	};
 	const char *why;
 
 	rig_classes_register();
-	if (registry_add(&keeper_class, &why) != 0 || registry_add(&hold_class, &why) != 0) {
+	if (registry_add(&keeper_class, &why) != 0 || registry_add(&hold_class, &why) != 0 ||
+	    registry_add(&delay_class, &why) != 0) {
 		fprintf(stderr, "%s\n", why);
 		return 1;
 	}

@@ -436,15 +436,21 @@ test_timer_again(void **state)
 	(void)state;
 	no_timers();
 	timers.period_ns[0] = 10000;
-	timers.again = 25;
+	timers.again = 100;
 	begin_timers();
-	run_timers(13000, 1000);
-	assert_int_equal(fired(0), 0);
-	run_timers(6000, 1000);
-	assert_int_equal(fired(0), 1);
-	run_timers(11000, 1000);
+	/* Four calls a turn: through after 25 turns, while two ticks are due. */
+	for (uint32_t i = 0; i < 33; i++) {
+		run_timers(1000, 1000);
+		assert_int_equal(fired(0), 0);
+		assert_int_equal(rig_slice(&rig, "timer", 0)->inbox_count, 0);
+	}
+	run_timers(3000, 1000);
+	assert_int_equal(fired(0), 2);
+	run_timers(3000, 1000);
+	assert_int_equal(fired(0), 2);
+	run_timers(1000, 1000);
 	assert_int_equal(fired(0), 3);
-	assert_int_equal(((struct timed *)lm_op_context(rig_slice(&rig, "timer", 0)))->again, 25);
+	assert_int_equal(((struct timed *)lm_op_context(rig_slice(&rig, "timer", 0)))->again, 100);
 	end_timers();
 }
 
