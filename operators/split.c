@@ -110,8 +110,8 @@ split_configure_by(struct lm_setup *setup, struct split_config *c)
 		                      "write a separator such as \" \" or \",\"",
 		                      "a separator has 1 to %u bytes", SPLIT_BY_MAX);
 	}
-	snprintf(c->by, sizeof(c->by), "%s", by);
 	c->by_length = (uint32_t)strlen(by);
+	memcpy(c->by, by, c->by_length + 1);
 	return 0;
 }
 

@@ -123,7 +123,9 @@ words_draw(struct topo *topo)
 	topo_set_slices(topo, "splits");
 	topo_set_slices(topo, "counters");
 	topo_set_slices(topo, "runners");
+	topo_set_slices(topo, "timers");
 	topo_set_slices(topo, "outs");
+	topo_set(topo, "period", "%lluus", (unsigned long long)(1 + sim_below(300)));
 	topo_set_spread(topo, "to_words");
 	topo_set_spread(topo, "to_out");
 }
@@ -142,6 +144,43 @@ words_expect(const struct words *words, const char *word, uint64_t times, struct
 	}
 }
 
+/*
+ * Counts that were told now and then: of each word the greatest must be that of the end, and none
+ * is told twice.
+ */
+static bool
+words_check_some(const struct sim_lines *counts)
+{
+	const struct sim_lines *some = sim_collected("some");
+	struct sim_lines greatest = { 0 }, copy = { 0 };
+	bool good = true;
+
+	for (uint32_t i = 0; i < some->count;) {
+		const char *line = some->line[i];
+		size_t length = (size_t)(strrchr(line, ',') - line) + 1;
+		unsigned long long most = 0;
+		uint32_t first = i;
+
+		/* Sorted: those of a word stand together, and equal lines next to each other. */
+		for (; i < some->count && strncmp(some->line[i], line, length) == 0; i++) {
+			unsigned long long count = strtoull(some->line[i] + length, NULL, 10);
+
+			good &= i == first || strcmp(some->line[i], some->line[i - 1]) != 0;
+			most = count > most ? count : most;
+		}
+		topo_expect(&greatest, "%.*s%llu", (int)length, line, most);
+	}
+	for (uint32_t i = 0; i < counts->count; i++) {
+		sim_lines_add(&copy, counts->line[i]);
+	}
+	if (!good) {
+		fprintf(stderr, "a count was told twice\n");
+	}
+	good &= topo_compare(&copy, &greatest, "last of the counts now and then");
+	sim_lines_clear(&greatest);
+	return good;
+}
+
 static bool
 words_check(struct topo *topo, const struct lm_engine *engine)
 {
@@ -156,6 +195,7 @@ words_check(struct topo *topo, const struct lm_engine *engine)
 		words_expect(words, "", words->empty, &counts, &running);
 	}
 	good = topo_equal(0, topo_drops(engine, "counts", 0), "words refused");
+	good &= words_check_some(&counts);
 	good &= topo_compare(&counts, sim_collected("counts"), "counts at the end");
 	good &= topo_compare(&running, sim_collected("running"), "running counts");
 	return good;

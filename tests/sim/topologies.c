@@ -17,7 +17,7 @@
 #include "tests/sim/sim.h"
 
 /* A run that needs more for its batches is drawn anew: filling memory is no test. */
-#define TOPO_BYTES_MAX (24u << 20)
+#define TOPO_BYTES_MAX (48u << 20)
 #define TOPO_DRAWS_MAX 200u
 #define TOPO_STEPS_MAX UINT64_C(60000000)
 

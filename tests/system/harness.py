@@ -169,7 +169,9 @@ class Running:
     def memory(self):
         """Resident kilobytes."""
         with open("/proc/%d/status" % self.process.pid, encoding="ascii") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+            sizes = [int(line.split()[1]) for line in file if line.startswith("VmRSS:")]
+        check(sizes, "ended too early: " + self.said()[-2000:])
+        return sizes[0]
 
 
 def tap(points):
