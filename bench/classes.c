@@ -86,6 +86,9 @@ replay_poll(struct lm_op *op)
 		return LM_POLL_END;
 	}
 	batch = current->batch[replay->at++];
+	if (replay->at < current->count) {
+		lm_batch_prefetch(current->batch[replay->at], &current->schema);
+	}
 	lm_op_forward(op, batch);
 	if (batch->schema->time_field != LM_NONE && replay->time + 1 == config->times) {
 		lm_op_watermark(op, lm_batch_time(batch)[batch->count - 1] - 1);

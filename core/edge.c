@@ -274,6 +274,18 @@ edge_send_control(struct edge *edge, enum edge_item_kind kind, int64_t value)
 	edge->closed = kind == EDGE_END;
 }
 
+/* The batch that will be taken next was written on another lcore: it may come while this one is
+ * worked on. */
+static void
+edge_prefetch_next(const struct edge *edge)
+{
+	const struct edge_item *next = ring_peek(edge->ring, sizeof(*next));
+
+	if (next != NULL && edge_item_kind(next) == EDGE_DATA) {
+		lm_batch_prefetch((const struct lm_batch *)next->word, edge->pool->schema);
+	}
+}
+
 bool
 edge_take(struct edge *edge, struct edge_item *item)
 {
@@ -288,6 +300,7 @@ edge_take(struct edge *edge, struct edge_item *item)
 			edge->rows_missed += batch->sequence - edge->expected;
 		} else {
 			assert(batch->sequence == edge->expected);
+			edge_prefetch_next(edge);
 		}
 		edge->expected = batch->sequence + batch->count;
 		edge->rows_taken += batch->count;

@@ -154,8 +154,8 @@ eval_columns(const struct expr_program *program, struct eval_state *state, char 
 		} else if (rows == NULL) {
 			state->slot[i] = lm_batch_column(in, column->field);
 		} else {
-			expr_gather(lm_batch_column(in, column->field), column->width, rows, count,
-			            gathered + column->gather);
+			lm_gather(gathered + column->gather, lm_batch_column(in, column->field),
+			          column->width, rows, count);
 			state->slot[i] = gathered + column->gather;
 		}
 	}
@@ -190,7 +190,7 @@ lm_expr_eval(const struct lm_expr *expr, struct lm_expr_scratch *scratch, const 
 		eval_run(expr->whole, &scratch->whole, scratch->gathered, in,
 		         rows == NULL ? NULL : rows->row, count, out);
 	} else if (rows != NULL) {
-		expr_gather(lm_batch_column(in, expr->field), width, rows->row, count, out);
+		lm_gather(out, lm_batch_column(in, expr->field), width, rows->row, count);
 	} else {
 		memcpy(out, lm_batch_column(in, expr->field), (size_t)count * width);
 	}
@@ -211,7 +211,7 @@ eval_filter(const struct expr_program *program, struct eval_state *state,
 	if (candidates != NULL && program->column_count > 1 && !program->reads_strings &&
 	    count >= in->count / 4) {
 		eval_run(program, state, scratch->gathered, in, NULL, in->count, scratch->mask);
-		expr_gather(mask, 1, candidates, count, scratch->picked);
+		lm_gather(scratch->picked, mask, 1, candidates, count);
 		mask = scratch->picked;
 	} else {
 		eval_run(program, state, scratch->gathered, in, candidates, count, scratch->mask);

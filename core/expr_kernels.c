@@ -437,51 +437,12 @@ KERNEL_UNARY(hash_ip6, struct kernel_ip6, uint64_t, kernel_mix(x.half[1] ^ kerne
 	static void kernel_copy_##width(KERNEL_ARGS)                                               \
 	{                                                                                          \
 		memcpy(out, a, count * sizeof(type));                                              \
-	}                                                                                          \
-	static void gather_##width(const type *restrict from, const uint16_t *restrict rows,       \
-	                           uint32_t count, type *restrict out)                             \
-	{                                                                                          \
-		for (uint32_t i = 0; i < count; i++) {                                             \
-			out[i] = from[rows[i]];                                                    \
-		}                                                                                  \
 	}
 
 KERNEL_WIDTH(1, uint8_t)
 KERNEL_WIDTH(4, uint32_t)
 KERNEL_WIDTH(8, uint64_t)
 KERNEL_WIDTH(16, struct kernel_ip6)
-
-static void
-gather_2(const uint16_t *restrict from, const uint16_t *restrict rows, uint32_t count,
-         uint16_t *restrict out)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		out[i] = from[rows[i]];
-	}
-}
-
-void
-expr_gather(const void *from, uint32_t width, const uint16_t *rows, uint32_t count, void *out)
-{
-	switch (width) {
-	case 1:
-		gather_1(from, rows, count, out);
-		break;
-	case 2:
-		gather_2(from, rows, count, out);
-		break;
-	case 4:
-		gather_4(from, rows, count, out);
-		break;
-	case 8:
-		gather_8(from, rows, count, out);
-		break;
-	default:
-		assert(width == 16);
-		gather_16(from, rows, count, out);
-		break;
-	}
-}
 
 /* --- The table. --------------------------------------------------------------------------------
  */

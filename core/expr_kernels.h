@@ -41,7 +41,4 @@ expr_kernel_fn *expr_kernel_convert(enum lm_type from, enum lm_type to);
 bool expr_kernel_reads_strings(uint8_t operands);
 expr_kernel_fn *expr_kernel_strings(enum expr_op op, uint8_t operands, enum expr_shape shape);
 
-/* out[i] = from[rows[i]], values of `width` bytes. */
-void expr_gather(const void *from, uint32_t width, const uint16_t *rows, uint32_t count, void *out);
-
 #endif

@@ -212,6 +212,28 @@ lm_batch_handles(const struct lm_batch *batch)
 	return (void **)((char *)(uintptr_t)batch + batch->schema->handle_offset);
 }
 
+/*
+ * Asks for the beginning of a batch that this lcore will read soon and another one wrote, or that
+ * lies in memory: of its header, and of each column where hardware prefetching has to start anew,
+ * that is in each page of 4 KiB.
+ */
+static inline void
+lm_batch_prefetch(const struct lm_batch *batch, const struct lm_schema *schema)
+{
+	const char *start = (const char *)batch;
+
+	__builtin_prefetch(start);
+	for (uint32_t i = 0; i < schema->field_count; i++) {
+		uint32_t end = i + 1 < schema->field_count ? schema->offset[i + 1] : schema->size;
+
+		for (uint32_t at = schema->offset[i]; at < end;) {
+			__builtin_prefetch(start + at);
+			__builtin_prefetch(start + at + 64);
+			at = (at | 4095) + 1;
+		}
+	}
+}
+
 /* The hash column, LM_BATCH_ROWS values at most: right behind the header in every batch. */
 static inline uint64_t *
 lm_batch_hashes(const struct lm_batch *batch)
@@ -239,6 +261,12 @@ lm_select_add(struct lm_select *select, uint32_t row)
  */
 void lm_select_mask(struct lm_select *select, const uint8_t *mask, const uint16_t *candidates,
                     uint32_t count);
+
+/*
+ * to[i] = from[rows[i]] for `count` rows in increasing order: values of `width` bytes (1, 2, 4, 8
+ * or 16, see lm_type_width) of a column, copied side by side.
+ */
+void lm_gather(void *to, const void *from, uint32_t width, const uint16_t *rows, uint32_t count);
 
 /*
  * Writes the value in `row` of `field` as text, ended, cut to `size` bytes; returns its whole

@@ -46,4 +46,19 @@ ring_count(const struct rte_ring *ring)
 	return count > ring->capacity ? ring->capacity : count;
 }
 
+/*
+ * The element that the next dequeue gives, or NULL: for the only consumer of a ring of the
+ * single-producer, single-consumer kind.
+ */
+static inline const void *
+ring_peek(const struct rte_ring *ring, uint32_t element_size)
+{
+	uint32_t put = __atomic_load_n(&ring->prod.tail, __ATOMIC_ACQUIRE);
+	uint32_t taken = ring->cons.head;
+
+	return put == taken
+	           ? NULL
+	           : (const char *)(ring + 1) + (size_t)(taken & ring->mask) * element_size;
+}
+
 #endif

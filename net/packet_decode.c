@@ -13,8 +13,8 @@
 #include "net/decode.h"
 
 /* Frames decoded before their columns are written; how far ahead their bytes are fetched. */
-#define CHUNK_ROWS 64u
-#define PREFETCH_ROWS 8u
+#define CHUNK_ROWS 128u
+#define PREFETCH_ROWS 16u
 
 struct chunk {
 	struct decode_packet packet[CHUNK_ROWS];
@@ -215,7 +215,8 @@ packet_decode_chunk(struct chunk *chunk, const struct lm_frame *frames, const ui
                     uint32_t at, uint32_t end, uint32_t count, uint32_t options,
                     uint32_t outcomes[DECODE_OUTCOME_COUNT])
 {
-	chunk->count = 0;
+	uint32_t rows = 0;
+
 	for (; at < end; at++) {
 		uint32_t row = packet_decode_row(selected, at);
 		const struct lm_frame *frame = &frames[row];
@@ -227,11 +228,15 @@ packet_decode_chunk(struct chunk *chunk, const struct lm_frame *frames, const ui
 			__builtin_prefetch(frames[ahead].data);
 		}
 		outcome = decode_frame(frame->data, frame->contiguous, frame->length, options,
-		                       &chunk->packet[chunk->count]);
-		outcomes[outcome]++;
-		chunk->row[chunk->count] = (uint16_t)row;
-		chunk->count += outcome == DECODE_ROW;
+		                       &chunk->packet[rows]);
+		chunk->row[rows] = (uint16_t)row;
+		if (__builtin_expect(outcome == DECODE_ROW, 1)) {
+			rows++;
+		} else {
+			outcomes[outcome]++;
+		}
 	}
+	chunk->count = rows;
 }
 
 static void

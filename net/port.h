@@ -16,7 +16,7 @@
 #define PORTS_MAX 32u
 #define PORT_QUEUES_MAX 64u
 /* Frames that one read returns at most. */
-#define PORT_BURST 64u
+#define PORT_BURST 256u
 
 struct port_needs {
 	const char *name; /* "0" (a number) or a device's name, "net_pcap0" */

@@ -36,6 +36,7 @@ struct port {
 	uint32_t users;
 	uint32_t queues;
 	uint32_t buffers; /* in the pool, beyond what the queues keep */
+	uint32_t burst;   /* frames of one read: all queues reading at once leave most buffers */
 	struct rte_mempool *pool;
 	char label[96];
 	bool is_file;  /* net_pcap reading a file: it has an end */
@@ -115,6 +116,8 @@ create_pool(struct port *port, const struct port_needs *needs, int node)
 	uint32_t room = needs->frame_max != 0 ? needs->frame_max : RTE_MBUF_DEFAULT_DATAROOM;
 
 	port->buffers = needs->frames != 0 ? needs->frames : FRAMES_DEFAULT;
+	port->burst = port->buffers / (4 * needs->queues);
+	port->burst = RTE_MAX(1u, RTE_MIN(port->burst, PORT_BURST));
 	snprintf(name, sizeof(name), "port%u", port->id);
 	port->pool = rte_pktmbuf_pool_create(
 	    name, port->buffers + descriptors * needs->queues + MBUF_CACHE * rte_lcore_count() * 2,
@@ -386,6 +389,7 @@ read_frames(struct rte_mbuf *const *mbuf, uint16_t count, struct lm_frame *frame
 
 	for (uint16_t i = 0; i < count; i++) {
 		frame[i].data = rte_pktmbuf_mtod(mbuf[i], const uint8_t *);
+		rte_prefetch0(frame[i].data);
 		frame[i].contiguous = rte_pktmbuf_data_len(mbuf[i]);
 		frame[i].length = rte_pktmbuf_pkt_len(mbuf[i]);
 		bytes += rte_pktmbuf_pkt_len(mbuf[i]);
@@ -403,6 +407,7 @@ port_read(int index, uint32_t queue_index, uint32_t max, int64_t wall_ns, struct
 	uint16_t count;
 
 	burst->end = false;
+	max = max < port->burst ? max : port->burst;
 	if (out + max * port->queues > port->buffers) {
 		return 0;
 	}

@@ -5,14 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define ROW_COPY(name, ctype)                                                                      \
-	static void row_pick_##name(ctype *to, const ctype *from, const uint16_t *rows,            \
-	                            uint32_t count)                                                \
-	{                                                                                          \
-		for (uint32_t i = 0; i < count; i++) {                                             \
-			to[i] = from[rows[i]];                                                     \
-		}                                                                                  \
-	}                                                                                          \
+#define ROW_GATHER(name, ctype)                                                                    \
 	static void row_gather_##name(ctype *to, const ctype *from, const uint32_t *index,         \
 	                              uint32_t count)                                              \
 	{                                                                                          \
@@ -20,34 +13,12 @@
 			to[i] = from[index[i]];                                                    \
 		}                                                                                  \
 	}
-ROW_COPY(u8, uint8_t)
-ROW_COPY(u16, uint16_t)
-ROW_COPY(u32, uint32_t)
-ROW_COPY(u64, uint64_t)
-ROW_COPY(ip6, struct lm_ip6)
-#undef ROW_COPY
-
-static void
-row_pick(void *to, const void *from, const uint16_t *rows, uint32_t count, uint32_t width)
-{
-	switch (width) {
-	case 1:
-		row_pick_u8(to, from, rows, count);
-		break;
-	case 2:
-		row_pick_u16(to, from, rows, count);
-		break;
-	case 4:
-		row_pick_u32(to, from, rows, count);
-		break;
-	case 8:
-		row_pick_u64(to, from, rows, count);
-		break;
-	default:
-		row_pick_ip6(to, from, rows, count);
-		break;
-	}
-}
+ROW_GATHER(u8, uint8_t)
+ROW_GATHER(u16, uint16_t)
+ROW_GATHER(u32, uint32_t)
+ROW_GATHER(u64, uint64_t)
+ROW_GATHER(ip6, struct lm_ip6)
+#undef ROW_GATHER
 
 void
 row_gather(void *to, const void *values, const uint32_t *index, uint32_t count, uint32_t width)
@@ -125,6 +96,6 @@ row_copy(const struct lm_batch *from, uint32_t field, const struct row_range *ra
 	} else if (range->rows == NULL) {
 		memcpy(target, source + (size_t)range->first * width, (size_t)range->count * width);
 	} else {
-		row_pick(target, source, range->rows, range->count, width);
+		lm_gather(target, source, width, range->rows, range->count);
 	}
 }
