@@ -56,9 +56,8 @@ prepare(struct bench *bench, bool small)
 	    text, sizeof(text),
 	    "name: rx_decode\n"
 	    "operators:\n"
-	    "  packets: {type: port_source, port: 0, limit: %lu}\n"
-	    "  decode:  {type: packet_decode, input: packets, emit: [length, proto]}\n"
-	    "  count:   {type: aggregate, input: decode, count: packets, sum: length, emit: end}\n"
+	    "  packets: {type: port_source, port: 0, limit: %lu, emit: [length, proto]}\n"
+	    "  count:   {type: aggregate, input: packets, count: packets, sum: length, emit: end}\n"
 	    "  out:     {type: bench_sink, input: count}\n",
 	    (unsigned long)packets);
 	port_rate();

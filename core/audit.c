@@ -27,9 +27,13 @@ audit_slice(const struct lm_op *slice, struct lm_errors *errors)
 	uint64_t out = slice->stats.rows_absorbed;
 
 	if (slice->class->rows == LM_ROWS_SOURCE) {
-		return true;
+		if (out == 0) {
+			return true;
+		}
+		in = out;
+		out = 0;
 	}
-	if (slice->class->rows == LM_ROWS_PASS) {
+	if (slice->class->rows != LM_ROWS_ABSORB && slice->class->rows != LM_ROWS_SPLIT) {
 		out += slice->stats.rows_out[0];
 	}
 	if (in != out + drops) {

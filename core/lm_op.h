@@ -81,7 +81,8 @@ struct lm_param {
 
 /* How the rows of a class add up, checked at the end of every run. */
 enum lm_rows {
-	LM_ROWS_SOURCE, /* no input */
+	LM_ROWS_SOURCE, /* no input; of one that tells what it takes from outside (lm_op_absorb):
+	                   that = rows out of the first output + drops */
 	LM_ROWS_PASS,   /* rows in = rows out of the first output + absorbed + drops */
 	LM_ROWS_ABSORB, /* rows in = absorbed + drops; rows out are made from state */
 	LM_ROWS_SPLIT   /* as ABSORB: a row in may become any number of rows out */

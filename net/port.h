@@ -38,7 +38,8 @@ void port_close(int port);
 
 /* Where a read writes, and what it says of all it read. */
 struct port_burst {
-	int64_t *time_ns; /* event times: of capture where known, else the clock's */
+	int64_t *time_ns; /* event times: of capture where known, else the clock's; NULL: not
+	                     wanted */
 	struct lm_frame *frame;
 	void **handle;
 	uint64_t bytes;
@@ -49,6 +50,8 @@ struct port_burst {
 /* Reads up to `max` frames of a queue into the columns of `burst`. Returns how many. */
 uint32_t port_read(int port, uint32_t queue, uint32_t max, int64_t wall_ns,
                    struct port_burst *burst);
+/* Gives back at once what the last read of the queue returned, all of it. */
+void port_give_back(int port, uint32_t queue, struct port_burst *burst, uint32_t count);
 /* Who takes frames back. */
 const struct lm_external *port_external(int port);
 /* Whether event times are those of a recording rather than the clock's. */

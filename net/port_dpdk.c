@@ -366,7 +366,7 @@ read_times(const struct port *port, struct rte_mbuf *const *mbuf, uint16_t count
 {
 	burst->newest_ns = wall_ns;
 	if (!port->has_time) {
-		for (uint16_t i = 0; i < count; i++) {
+		for (uint16_t i = 0; i < count && burst->time_ns != NULL; i++) {
 			burst->time_ns[i] = wall_ns;
 		}
 		return;
@@ -377,7 +377,9 @@ read_times(const struct port *port, struct rte_mbuf *const *mbuf, uint16_t count
 		                      ? *RTE_MBUF_DYNFIELD(mbuf[i], time_offset, int64_t *) * 1000
 		                      : wall_ns;
 
-		burst->time_ns[i] = time_ns;
+		if (burst->time_ns != NULL) {
+			burst->time_ns[i] = time_ns;
+		}
 		burst->newest_ns = time_ns > burst->newest_ns ? time_ns : burst->newest_ns;
 	}
 }
@@ -426,6 +428,20 @@ port_read(int index, uint32_t queue_index, uint32_t max, int64_t wall_ns, struct
 	burst->bytes = read_frames(mbuf, count, burst->frame);
 	read_times(port, mbuf, count, wall_ns, burst);
 	return count;
+}
+
+void
+port_give_back(int index, uint32_t queue, struct port_burst *burst, uint32_t count)
+{
+	struct port *port = &ports[index];
+
+	(void)queue;
+	if (port->queues == 1) {
+		port->taken -= count;
+	} else {
+		__atomic_sub_fetch(&port->taken, count, __ATOMIC_RELAXED);
+	}
+	rte_pktmbuf_free_bulk((struct rte_mbuf **)burst->handle, count);
 }
 
 bool

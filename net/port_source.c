@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * port_source: frames of a port, a slice per receive queue. Event time is the capture's where the
- * driver knows it (net_pcap), else the clock's; the watermark follows at a distance of `lag`.
+ * port_source: frames of a port, a slice per receive queue; or, when it is told columns, packets:
+ * it then decodes each burst at once, while its buffers are in the nearest cache, gives them back,
+ * and fills whole batches. Event time is the capture's where the driver knows it (net_pcap), else
+ * the clock's; the watermark follows at a distance of `lag`.
  */
 
 #include <errno.h>
@@ -10,6 +12,7 @@
 
 #include "core/lm_op.h"
 #include "core/registry_builtin.h"
+#include "net/packet_columns.h"
 #include "net/port.h"
 
 enum { TIME, FRAME, QUEUE };
@@ -17,6 +20,8 @@ enum { GAUGE_PACKETS, GAUGE_BYTES };
 
 /* A quiet live port still moves event time on, this often. */
 #define QUIET_NS 10000000
+/* Frames decoded at a time: their buffers, twice over, fit the nearest cache. */
+#define DECODE_BURST 64u
 
 struct port_source_config {
 	char port[64];
@@ -25,6 +30,8 @@ struct port_source_config {
 	int64_t lag_ns;
 	uint64_t limit;
 	bool promiscuous;
+	bool decodes;
+	struct packet_columns columns;
 };
 
 struct port_source {
@@ -56,6 +63,10 @@ port_source_configure(struct lm_setup *setup, void *context)
 		                      "a port has at most %u queues, one for each slice",
 		                      PORT_QUEUES_MAX);
 	}
+	config->decodes = lm_setup_has(setup, "emit");
+	if (config->decodes) {
+		return packet_columns_configure(setup, &config->columns, true);
+	}
 	return lm_setup_output(setup, 0, fields, 3);
 }
 
@@ -80,7 +91,9 @@ port_source_open(struct lm_op *op)
 	}
 	source->opened = true;
 	source->newest_ns = INT64_MIN;
-	lm_op_set_external(op, port_external(source->port));
+	if (!config->decodes) {
+		lm_op_set_external(op, port_external(source->port));
+	}
 	return 0;
 }
 
@@ -104,16 +117,17 @@ fill_queue(uint16_t *column, uint16_t queue, uint32_t count)
 
 /* Counts what came and moves event time on. */
 static void
-port_source_account(struct lm_op *op, const struct port_burst *burst, uint32_t count)
+port_source_account(struct lm_op *op, uint32_t packets, uint64_t bytes, int64_t newest_ns)
 {
 	const struct port_source_config *config = lm_op_config(op);
 	struct port_source *source = lm_op_context(op);
 
-	source->packets += count;
-	source->bytes += burst->bytes;
-	if (burst->newest_ns > source->newest_ns) {
-		source->newest_ns = burst->newest_ns;
-		lm_op_watermark(op, burst->newest_ns - config->lag_ns);
+	source->packets += packets;
+	source->bytes += bytes;
+	lm_op_absorb(op, packets);
+	if (newest_ns > source->newest_ns) {
+		source->newest_ns = newest_ns;
+		lm_op_watermark(op, newest_ns - config->lag_ns);
 	}
 	lm_op_gauge(op, GAUGE_PACKETS, "packets", source->packets);
 	lm_op_gauge(op, GAUGE_BYTES, "bytes", source->bytes);
@@ -136,36 +150,129 @@ port_source_quiet(struct lm_op *op, bool end)
 	return LM_POLL_IDLE;
 }
 
-static enum lm_poll
-port_source_poll(struct lm_op *op)
+/* One read: frames, as they are. */
+static uint32_t
+port_source_frames(struct lm_op *op, uint32_t max, bool *end)
 {
-	const struct port_source_config *config = lm_op_config(op);
 	struct port_source *source = lm_op_context(op);
-	uint32_t max = lm_op_output_schema(op, 0)->capacity;
+	struct port_burst burst;
 	uint32_t first, count;
 	struct lm_batch *out;
-	struct port_burst burst;
 
-	if (config->limit != 0 && source->packets >= config->limit) {
-		return LM_POLL_END;
-	}
 	max = max < PORT_BURST ? max : PORT_BURST;
-	if (config->limit != 0 && config->limit - source->packets < max) {
-		max = (uint32_t)(config->limit - source->packets);
-	}
 	out = lm_op_reserve(op, 0, max, &first);
 	burst.time_ns = lm_batch_i64(out, TIME) + first;
 	burst.frame = lm_batch_frame(out, FRAME) + first;
 	burst.handle = lm_batch_handles(out) + first;
 	count = port_read(source->port, lm_op_slice(op), max, lm_op_wall_ns(op), &burst);
-	if (count == 0) {
-		lm_op_emit(op, 0, 0);
-		return port_source_quiet(op, burst.end);
+	if (count > 0) {
+		fill_queue(lm_batch_u16(out, QUEUE) + first, (uint16_t)lm_op_slice(op), count);
+		port_source_account(op, count, burst.bytes, burst.newest_ns);
 	}
-	fill_queue(lm_batch_u16(out, QUEUE) + first, (uint16_t)lm_op_slice(op), count);
-	port_source_account(op, &burst, count);
 	lm_op_emit(op, 0, count);
-	return LM_POLL_BUSY;
+	*end = burst.end;
+	return count;
+}
+
+/* Where decoded packets go, and what was seen of them. */
+struct port_source_run {
+	const struct packet_columns *columns;
+	int port;
+	uint32_t queue;
+	int64_t wall_ns;
+	struct lm_batch *out;
+	uint32_t rows; /* the next one to write */
+	uint32_t outcomes[DECODE_OUTCOME_COUNT];
+	int64_t newest_ns;
+	uint64_t bytes;
+	bool is_over;
+};
+
+/* A burst that is decoded and given back at once; returns how many packets. */
+static uint32_t
+port_source_burst(struct port_source_run *run, uint32_t max)
+{
+	int64_t time_ns[DECODE_BURST];
+	struct lm_frame frame[DECODE_BURST];
+	void *handle[DECODE_BURST];
+	struct port_burst burst = {
+		.time_ns = run->columns->needs_time ? time_ns : NULL,
+		.frame = frame,
+		.handle = handle,
+	};
+	uint32_t count = port_read(run->port, run->queue, max, run->wall_ns, &burst);
+	struct packet_chunk chunk;
+
+	run->is_over = burst.end;
+	if (count > 0) {
+		chunk.time_ns = time_ns;
+		packet_chunk_decode(&chunk, frame, NULL, 0, count, run->columns->options,
+		                    run->outcomes);
+		packet_columns_write(run->columns, &chunk, run->out, run->rows);
+		port_give_back(run->port, run->queue, &burst, count);
+		run->rows += chunk.count;
+		run->bytes += burst.bytes;
+		run->newest_ns =
+		    burst.newest_ns > run->newest_ns ? burst.newest_ns : run->newest_ns;
+	}
+	return count;
+}
+
+static uint32_t
+least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Bursts, decoded, until the batch is full or the queue has no more. */
+static uint32_t
+port_source_packets(struct lm_op *op, uint32_t max, bool *end)
+{
+	const struct port_source_config *config = lm_op_config(op);
+	const struct port_source *source = lm_op_context(op);
+	uint32_t capacity = lm_op_output_schema(op, 0)->capacity, packets = 0, first;
+	struct port_source_run run = {
+		.columns = &config->columns,
+		.port = source->port,
+		.queue = lm_op_slice(op),
+		.wall_ns = lm_op_wall_ns(op),
+		.newest_ns = INT64_MIN,
+	};
+	uint32_t want, count;
+
+	run.out = lm_op_reserve(op, 0, capacity, &first);
+	run.rows = first;
+	do {
+		want = least(DECODE_BURST, least(first + capacity - run.rows, max - packets));
+		count = want == 0 ? 0 : port_source_burst(&run, want);
+		packets += count;
+	} while (count == DECODE_BURST);
+	if (packets > 0) {
+		port_source_account(op, packets, run.bytes, run.newest_ns);
+		packet_count_drops(op, run.outcomes);
+	}
+	lm_op_emit(op, 0, run.rows - first);
+	*end = run.is_over;
+	return packets;
+}
+
+static enum lm_poll
+port_source_poll(struct lm_op *op)
+{
+	const struct port_source_config *config = lm_op_config(op);
+	struct port_source *source = lm_op_context(op);
+	uint32_t max = lm_op_output_schema(op, 0)->capacity, count;
+	bool end = false;
+
+	if (config->limit != 0 && source->packets >= config->limit) {
+		return LM_POLL_END;
+	}
+	if (config->limit != 0 && config->limit - source->packets < max) {
+		max = (uint32_t)(config->limit - source->packets);
+	}
+	count = config->decodes ? port_source_packets(op, max, &end)
+	                        : port_source_frames(op, max, &end);
+	return count == 0 ? port_source_quiet(op, end) : LM_POLL_BUSY;
 }
 
 static const struct lm_param port_source_params[] = {
@@ -178,9 +285,12 @@ static const struct lm_param port_source_params[] = {
 	  "end after so many packets a queue; 0: never" },
 	{ "promiscuous", LM_PARAM_BOOL, false, "true", 0, 0, NULL,
 	  "also take what is sent to others" },
+	PACKET_COLUMNS_PARAMS("decode packets and write these columns instead of frames; as of "
+	                      "packet_decode"),
 	{ 0 },
 };
 static const char *const port_source_outputs[] = { "out", NULL };
+static const char *const port_source_drops[] = { DECODE_DROPS(PACKET_DROP_TEXT) NULL };
 
 static const struct lm_op_class port_source_class = {
 	.abi_version = LM_ABI_VERSION,
@@ -189,6 +299,7 @@ static const struct lm_op_class port_source_class = {
 	.summary = "frames of a DPDK port, one slice a receive queue",
 	.params = port_source_params,
 	.outputs = port_source_outputs,
+	.drops = port_source_drops,
 	.rows = LM_ROWS_SOURCE,
 	.config_size = sizeof(struct port_source_config),
 	.context_size = sizeof(struct port_source),

@@ -140,7 +140,9 @@ port_read(int port, uint32_t queue, uint32_t max, int64_t wall_ns, struct port_b
 			break;
 		}
 		at[queue]++;
-		burst->time_ns[count] = frames[index].time_ns;
+		if (burst->time_ns != NULL) {
+			burst->time_ns[count] = frames[index].time_ns;
+		}
 		burst->frame[count].data = frames[index].bytes;
 		burst->frame[count].contiguous = frames[index].length;
 		burst->frame[count].length = frames[index].length;
@@ -153,6 +155,15 @@ port_read(int port, uint32_t queue, uint32_t max, int64_t wall_ns, struct port_b
 	held += count;
 	burst->end = count == 0 && at[queue] * queue_count + queue >= frame_count;
 	return count;
+}
+
+void
+port_give_back(int port, uint32_t queue, struct port_burst *burst, uint32_t count)
+{
+	(void)port;
+	(void)queue;
+	(void)burst;
+	held -= count;
 }
 
 bool

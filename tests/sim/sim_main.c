@@ -3,7 +3,8 @@
  * The simulator's command: runs a scenario over many seeds, replays one, checks that a seed gives
  * the same run twice, and that planted bugs are caught.
  *
- *     sim graphs|stops|flows|words|windows|cycle|csv [--seeds N] [--first SEED] [--canaries]
+ *     sim graphs|stops|flows|decoded|words|windows|cycle|csv [--seeds N] [--first SEED]
+ * [--canaries]
  */
 
 #include <ftw.h>
@@ -45,6 +46,7 @@ static const struct scenario scenarios[] = {
 	{ "stops", sim_stops_run, 0 },
 	/* No call of these with rows stops half way. */
 	{ "flows", topo_flows_run, BLIND(CANARY_DOUBLE_RESUME) },
+	{ "decoded", topo_decoded_run, BLIND(CANARY_DOUBLE_RESUME) },
 	{ "windows", topo_windows_run, BLIND(CANARY_DOUBLE_RESUME) },
 	/* No event time. */
 	{ "words", topo_words_run, BLIND(CANARY_EARLY_WATERMARK) },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Captures through port_source, packet_decode, filter, aggregate and window_aggregate. What must
- * come out is computed here: every frame decoded once, sorted, added up.
+ * Captures through port_source, packet_decode, filter, aggregate and window_aggregate; and without
+ * packet_decode, where the source decodes. What must come out is computed here: every frame decoded
+ * once, sorted, added up.
  */
 
 #include <dirent.h>
@@ -158,7 +159,7 @@ flows_add_up(const struct flows *flows, int (*order)(const void *a, const void *
 }
 
 static bool
-flows_begin(struct topo *topo)
+flows_load(struct topo *topo, uint32_t leaves)
 {
 	struct flows *flows = calloc(1, sizeof(*flows));
 	const char *path;
@@ -173,7 +174,7 @@ flows_begin(struct topo *topo)
 		return false;
 	}
 	topo->data = flows;
-	flows->leaves = sim_below(3) == 0 ? 2 + (uint32_t)sim_below(6) : 0;
+	flows->leaves = leaves;
 	flows->frame = malloc((sim_port_frames() + 1) * sizeof(*flows->frame));
 	if (flows->frame == NULL) {
 		abort();
@@ -185,6 +186,18 @@ flows_begin(struct topo *topo)
 	flows->by_second = flows_add_up(flows, flows_order_seconds, &flows->second_count);
 	flows->by_proto = flows_add_up(flows, flows_order_protos, &flows->proto_count);
 	return true;
+}
+
+static bool
+flows_begin(struct topo *topo)
+{
+	return flows_load(topo, sim_below(3) == 0 ? 2 + (uint32_t)sim_below(6) : 0);
+}
+
+static bool
+decoded_begin(struct topo *topo)
+{
+	return flows_load(topo, 0);
 }
 
 static void
@@ -201,32 +214,41 @@ flows_end(struct topo *topo)
 	}
 }
 
+/* What both topologies have. */
 static void
-flows_draw(struct topo *topo)
+decoded_draw(struct topo *topo)
 {
 	static const char *const lags[] = { "0s", "1s", "1m", "20000d" };
 	const struct flows *flows = topo->data;
 
 	topo_set_slices(topo, "queues");
-	topo_set_slices(topo, "somes");
-	topo_set_slices(topo, "decoders");
 	topo_set_slices(topo, "filters");
 	topo_set_slices(topo, "aggregates");
 	topo_set_slices(topo, "windowers");
 	topo_set_slices(topo, "outs");
-	topo_set_spread(topo, "to_some");
-	topo_set_spread(topo, "to_decode");
 	topo_set_spread(topo, "to_ip");
 	topo_set_spread(topo, "to_out");
+	topo_set(topo, "lag", "%s", lags[sim_below(4)]);
+	topo_set(topo, "windows", "%u", 1u << sim_below(7));
+	/* As many as there are: whatever the slices, none may be refused. */
+	topo_set(topo, "keys", "%llu", (unsigned long long)flows->flow_count + 1);
+}
+
+static void
+flows_draw(struct topo *topo)
+{
+	const struct flows *flows = topo->data;
+
+	decoded_draw(topo);
+	topo_set_slices(topo, "somes");
+	topo_set_slices(topo, "decoders");
+	topo_set_spread(topo, "to_some");
+	topo_set_spread(topo, "to_decode");
 	if (flows->leaves == 0) {
 		topo_set(topo, "where", "queue < 64");
 	} else {
 		topo_set(topo, "where", "u64(time) / 1000 %% %u != 0", flows->leaves);
 	}
-	topo_set(topo, "lag", "%s", lags[sim_below(4)]);
-	topo_set(topo, "windows", "%u", 1u << sim_below(7));
-	/* As many as there are: whatever the slices, none may be refused. */
-	topo_set(topo, "keys", "%llu", (unsigned long long)flows->flow_count + 1);
 }
 
 static bool
@@ -365,14 +387,14 @@ flows_check_protos(const struct flows *flows, uint64_t refused)
 	return good;
 }
 
+/* What came of the frames that `decoder` decoded. */
 static bool
-flows_check(struct topo *topo, const struct lm_engine *engine)
+flows_check_rows(const struct flows *flows, const struct lm_engine *engine, const char *decoder)
 {
-	const struct flows *flows = topo->data;
-	bool good = topo_equal(flows->taken, topo_rows_in(engine, "decode"), "frames");
+	bool good = true;
 
 	for (uint32_t i = DECODE_ROW + 1; i < DECODE_OUTCOME_COUNT; i++) {
-		good &= topo_equal(flows->drops[i], topo_drops(engine, "decode", i - 1),
+		good &= topo_equal(flows->drops[i], topo_drops(engine, decoder, i - 1),
 		                   decode_outcome_text((enum decode_outcome)i));
 	}
 	return good && flows_check_flows(flows) && flows_check_seconds(flows) &&
@@ -380,11 +402,37 @@ flows_check(struct topo *topo, const struct lm_engine *engine)
 	       flows_check_protos(flows, topo_drops(engine, "protos", 1));
 }
 
+static bool
+flows_check(struct topo *topo, const struct lm_engine *engine)
+{
+	const struct flows *flows = topo->data;
+
+	return topo_equal(flows->taken, topo_rows_in(engine, "decode"), "frames") &&
+	       flows_check_rows(flows, engine, "decode");
+}
+
+static bool
+decoded_check(struct topo *topo, const struct lm_engine *engine)
+{
+	const struct flows *flows = topo->data;
+
+	return topo_equal(flows->taken, topo_rows_absorbed(engine, "packets"), "frames") &&
+	       flows_check_rows(flows, engine, "packets");
+}
+
 static const struct topo_scenario flows_scenario = { "flows.yaml", flows_begin, flows_draw,
 	                                             flows_check, flows_end };
+static const struct topo_scenario decoded_scenario = { "decoded.yaml", decoded_begin, decoded_draw,
+	                                               decoded_check, flows_end };
 
 bool
 topo_flows_run(uint64_t seed)
 {
 	return topo_run(&flows_scenario, seed);
+}
+
+bool
+topo_decoded_run(uint64_t seed)
+{
+	return topo_run(&decoded_scenario, seed);
 }

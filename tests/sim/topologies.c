@@ -233,6 +233,7 @@ topo_stats(const struct lm_engine *engine, const char *name, struct lm_slice_sta
 		}
 		lm_engine_slice_stats(engine, slice, &stats);
 		sum->rows_in += stats.rows_in;
+		sum->rows_absorbed += stats.rows_absorbed;
 		for (uint32_t i = 0; i < LM_DROPS_MAX; i++) {
 			sum->drops[i] += stats.drops[i];
 		}
@@ -255,6 +256,15 @@ topo_rows_in(const struct lm_engine *engine, const char *name)
 
 	topo_stats(engine, name, &sum);
 	return sum.rows_in;
+}
+
+uint64_t
+topo_rows_absorbed(const struct lm_engine *engine, const char *name)
+{
+	struct lm_slice_stats sum;
+
+	topo_stats(engine, name, &sum);
+	return sum.rows_absorbed;
 }
 
 void

@@ -52,6 +52,7 @@ void topo_set_spread(struct topo *topo, const char *name);
 /* Checking. An operator's rows dropped for a reason (its index), and all rows that came in. */
 uint64_t topo_drops(const struct lm_engine *engine, const char *name, uint32_t reason);
 uint64_t topo_rows_in(const struct lm_engine *engine, const char *name);
+uint64_t topo_rows_absorbed(const struct lm_engine *engine, const char *name);
 /* One more line of text. */
 void topo_expect(struct sim_lines *lines, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -64,6 +65,7 @@ const char *topo_text(enum lm_type type, const void *value, char *text, size_t s
 
 /* The scenarios, a file each: topo_flows.c, … */
 bool topo_flows_run(uint64_t seed);
+bool topo_decoded_run(uint64_t seed);
 bool topo_words_run(uint64_t seed);
 bool topo_windows_run(uint64_t seed);
 bool topo_cycle_run(uint64_t seed);

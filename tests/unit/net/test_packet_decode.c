@@ -318,7 +318,7 @@ test_bad_setup(void **state)
 	assert_null(configure(unknown, &schema));
 	assert_string_equal(fake_failure.param, "emit");
 	assert_int_equal(fake_failure.item, 1);
-	assert_string_equal(fake_failure.message, "packet_decode has no column \"dprot\"");
+	assert_string_equal(fake_failure.message, "packets have no column \"dprot\"");
 	assert_non_null(strstr(fake_failure.hint, "did you mean \"dport\""));
 	assert_null(configure(twice, &schema));
 	assert_string_equal(fake_failure.message, "column \"src\" is there twice");
