@@ -441,6 +441,15 @@ port_label(int port)
 	return ports[port].label;
 }
 
+int
+port_find_node(const char *name)
+{
+	char why[300];
+	uint16_t id;
+
+	return find_port(name, &id, why, sizeof(why)) == 0 ? rte_eth_dev_socket_id(id) : -1;
+}
+
 static uint32_t
 add_counter(struct port_counter *counters, uint32_t count, uint32_t max, uint16_t id,
             const char *name, uint64_t value, bool is_drop)
