@@ -177,12 +177,12 @@ json_pools(const struct job *job)
 		const struct layout_pool *pool = &job->layout->pool[p];
 		char fields[96];
 
-		json_array_append_new(
-		    pools,
-		    json_pack("{s:s, s:i, s:i, s:i, s:I}", "fields", pool_fields(pool, fields),
-		              "numa_node", (int)pool->numa_node, "batches", (int)pool->batches,
-		              "rows", (int)pool->schema->capacity, "bytes",
-		              (json_int_t)pool->bytes));
+		json_array_append_new(pools,
+		                      json_pack("{s:s, s:i, s:i, s:i, s:I}", "fields",
+		                                pool_fields(pool, fields), "numa_node",
+		                                (int)pool->numa_node, "batches", (int)pool->batches,
+		                                "rows", (int)pool->schema->capacity, "bytes",
+		                                (json_int_t)pool->bytes));
 	}
 	return pools;
 }
@@ -191,10 +191,10 @@ static void
 print_json(const struct job *job)
 {
 	char line[2048];
-	json_t *root =
-	    json_pack("{s:s, s:s, s:o, s:o, s:o, s:I}", "topology", job->graph->name, "eal",
-	              eal_args_line(&job->eal, line, sizeof(line)), "slices", json_slices(job),
-	              "edges", json_edges(job), "pools", json_pools(job), "bytes", (json_int_t)job->layout->bytes);
+	json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:I}", "topology", job->graph->name,
+	                         "eal", eal_args_line(&job->eal, line, sizeof(line)), "slices",
+	                         json_slices(job), "edges", json_edges(job), "pools",
+	                         json_pools(job), "bytes", (json_int_t)job->layout->bytes);
 
 	json_dumpf(root, stdout, JSON_COMPACT);
 	printf("\n");

@@ -114,8 +114,7 @@ job_place(struct job *job, const struct job_request *request, const struct cli *
 	if (!read_machine(job)) {
 		return false;
 	}
-	job->port_node =
-	    port_nodes_find(job->graph, cli->eal_argc, cli->eal_argv, job->machine);
+	job->port_node = port_nodes_find(job->graph, cli->eal_argc, cli->eal_argv, job->machine);
 	if (job->port_node == NULL) {
 		return false;
 	}

@@ -268,6 +268,19 @@ machine_read_nic(struct machine *machine, const struct hostfs *host, const char 
 	machine->nic_count++;
 }
 
+/* As numbers: hexadecimal, all of one width but for a long domain. */
+static int
+machine_compare_nics(const void *a, const void *b)
+{
+	const struct machine_nic *one = a, *other = b;
+	size_t length = strlen(one->pci), other_length = strlen(other->pci);
+
+	if (length != other_length) {
+		return length < other_length ? -1 : 1;
+	}
+	return strcmp(one->pci, other->pci);
+}
+
 static void
 machine_read_network(struct machine *machine, const struct hostfs *host)
 {
@@ -283,6 +296,7 @@ machine_read_network(struct machine *machine, const struct hostfs *host)
 			machine_read_nic(machine, host, names.name[i]);
 		}
 	}
+	qsort(machine->nic, machine->nic_count, sizeof(machine->nic[0]), machine_compare_nics);
 	hostfs_names_free(&names);
 	hostfs_list(host, &names, "sys/class/net");
 	for (uint32_t i = 0; i < names.count; i++) {

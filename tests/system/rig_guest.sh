@@ -29,8 +29,8 @@ machine() {
 	local device
 	ls -d /sys/devices/system/node/node*
 	for device in $near $far; do
-		echo "$device $(cat /sys/bus/pci/devices/$device/numa_node)" \
-			"$(basename "$(readlink /sys/bus/pci/devices/$device/driver)")"
+		echo "$device $(cat "/sys/bus/pci/devices/$device/numa_node")" \
+			"$(basename "$(readlink "/sys/bus/pci/devices/$device/driver")")"
 	done
 }
 
@@ -86,7 +86,7 @@ traffic() {
 		</tmp/sender >sender.out 2>&1 &
 	sender=$!
 	exec 3>/tmp/sender
-	wait_for 60 sender_says "show port summary 0" "net_e1000_em up"
+	wait_for 60 sender_says "show port summary 0" "net_e1000_em  *up"
 	echo start >&3
 	wait_for 60 received traffic "$packets"
 	echo "show port stats 0" >&3

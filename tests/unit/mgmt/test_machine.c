@@ -108,6 +108,8 @@ test_server(void **state)
 	assert_int_equal(machine_huge_free(&machine, 1), 0);
 	assert_int_equal(machine_huge_free(&machine, MACHINE_NONE), 8ull << 30);
 	assert_int_equal(machine.nic_count, 3);
+	assert_string_equal(machine.nic[0].pci, "0000:18:00.0");
+	assert_string_equal(machine.nic[1].pci, "0000:3b:00.0");
 	for (uint32_t i = 0; i < 3; i++) {
 		bool second = strcmp(machine.nic[i].pci, "0000:af:00.0") == 0;
 
