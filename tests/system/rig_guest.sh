@@ -89,11 +89,13 @@ traffic() {
 	wait_for 60 sender_says "show port summary 0" "net_e1000_em  *up"
 	echo start >&3
 	wait_for 60 received traffic "$packets"
+	finish traffic
+	# The near NIC is the sender's: to a second engine, which looks at both, the far one is port 0.
+	step shifted ./lodemill -l 0-3 -- run rig.yaml --json --set port=0 --duration 1s
 	echo "show port stats 0" >&3
 	echo stop >&3
 	echo quit >&3
 	exec 3>&-
-	finish traffic
 	wait $sender
 }
 
@@ -104,7 +106,7 @@ memory() {
 	start plain --no-huge -m 128 --no-pci -l 2,3 --vdev=net_null0,no-rx=1 -- run rig.yaml
 	finish plain
 	echo 8 >/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages
-	start short --no-pci -l 0,2 --vdev=net_null0,no-rx=1 -- run pinned_all.yaml --set lcore=2
+	start short -a $far -l 2,3 -- run rig.yaml
 	finish short
 }
 

@@ -90,6 +90,7 @@ GUEST = Guest()
 
 
 def finding(name):
+    """What doctor found, by the name of the check."""
     checks = GUEST.result("doctor")["checks"]
     return next(entry["found"] for entry in checks if entry["id"] == name)
 
@@ -153,6 +154,13 @@ def test_pinned(_):
 def test_away(_):
     """without an lcore on the port's node it says so"""
     on_node("plan_away", 0, "away from its port on NUMA node 1: there is no better lcore there")
+
+
+def test_shifted(_):
+    """a number that turns out to be another NIC's is told when EAL runs: the first is another program's"""
+    GUEST.result("shifted")
+    check("packets: its port is on NUMA node 1, not where it was placed for" in GUEST.text("shifted.err"),
+          GUEST.text("shifted.err")[-2000:])
 
 
 def test_flows(_):
@@ -226,6 +234,7 @@ def test_memory_short(_):
     GUEST.result("short")
     said = GUEST.text("short.err")
     check(said.count("NUMA node 1 is short of free hugepages") == 1, said[-2000:])
+    check(said.count("port 0: NUMA node 1 has no room for its buffers") == 1, said[-2000:])
     check(GUEST.huge_bytes("short")[0] > 16 << 20, "hugepages: %s" % GUEST.huge_bytes("short"))
 
 
@@ -246,8 +255,9 @@ def main():
         return NOT_THERE
     try:
         return tap(named([test_machine]) + named(map(point, [
-            test_doctor, test_lcores, test_places, test_pinned, test_away, test_flows, test_counters,
-            test_nodes, test_memory, test_memory_pinned, test_memory_plain, test_memory_short])))
+            test_doctor, test_lcores, test_places, test_pinned, test_away, test_shifted, test_flows,
+            test_counters, test_nodes, test_memory, test_memory_pinned, test_memory_plain,
+            test_memory_short])))
     finally:
         if os.environ.get("RIG_KEEP") is None:
             shutil.rmtree(GUEST.folder)
