@@ -11,7 +11,7 @@ far=0000:11:00.0  # on node 1
 step() {
 	local name=$1
 	shift
-	timeout -k 5 100 "$@" >"$name.out" 2>"$name.err" </dev/null
+	timeout -k 5 120 "$@" >"$name.out" 2>"$name.err" </dev/null
 	echo $? >"$name.status"
 }
 
@@ -48,10 +48,10 @@ plans() {
 start() {
 	local name=$1
 	shift
-	./lodemill --file-prefix="$name" "$@" --duration 150s --json >"$name.out" 2>"$name.err" \
+	./lodemill --file-prefix="$name" "$@" --duration 400s --json >"$name.out" 2>"$name.err" \
 		</dev/null &
 	engine=$!
-	wait_for 60 started "$name" || echo "$name did not start" >&2
+	wait_for 120 started "$name" || echo "$name did not start" >&2
 }
 
 started() {
@@ -81,14 +81,14 @@ sender_says() { # COMMAND PATTERN
 traffic() {
 	start traffic -a $far -l 0-3 -- run rig.yaml --set out=flows.csv
 	mkfifo /tmp/sender
-	stdbuf -oL timeout -k 5 150 dpdk-testpmd -l 0,1 --in-memory -m 64 --no-telemetry -a $near \
+	stdbuf -oL timeout -k 5 400 dpdk-testpmd -l 0,1 --in-memory -m 64 --no-telemetry -a $near \
 		--vdev=net_pcap0,rx_pcap=sample.pcap -- -i --no-flush-rx --total-num-mbufs=4096 \
 		</tmp/sender >sender.out 2>&1 &
 	sender=$!
 	exec 3>/tmp/sender
-	wait_for 60 sender_says "show port summary 0" "net_e1000_em  *up"
+	wait_for 120 sender_says "show port summary 0" "net_e1000_em  *up"
 	echo start >&3
-	wait_for 60 received traffic "$packets"
+	wait_for 120 received traffic "$packets"
 	finish traffic
 	# The near NIC is the sender's: to a second engine, which looks at both, the far one is port 0.
 	step shifted ./lodemill -l 0-3 -- run rig.yaml --json --set port=0 --duration 1s
