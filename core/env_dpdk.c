@@ -101,6 +101,20 @@ alloc_pages(size_t size, size_t align, int numa_node)
 	return block_set(base, align, whole);
 }
 
+/* Once: that a node has run out of hugepages and others stand in. */
+static void
+tell_far_memory(int node)
+{
+	static bool told;
+
+	if (node != SOCKET_ID_ANY && !__atomic_exchange_n(&told, true, __ATOMIC_RELAXED)) {
+		env_log(4,
+		        "NUMA node %d is short of free hugepages: memory of another node is taken, "
+		        "which is slower",
+		        node);
+	}
+}
+
 void *
 env_alloc(size_t size, size_t align, int numa_node)
 {
@@ -113,6 +127,7 @@ env_alloc(size_t size, size_t align, int numa_node)
 		if (base == NULL) {
 			base = rte_zmalloc_socket("lodemill", size + align, (unsigned int)align,
 			                          SOCKET_ID_ANY);
+			tell_far_memory(base != NULL ? node : SOCKET_ID_ANY);
 		}
 		if (base != NULL) {
 			return block_set(base, align, 0);

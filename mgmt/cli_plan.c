@@ -90,6 +90,20 @@ print_wires(const struct job *job)
 	text_table_free(table);
 }
 
+/* "time,frame,queue" */
+static const char *
+pool_fields(const struct layout_pool *pool, char text[96])
+{
+	text[0] = '\0';
+	for (uint32_t f = 0; f < pool->schema->field_count; f++) {
+		size_t used = strlen(text);
+
+		snprintf(text + used, 96 - used, "%s%s", f == 0 ? "" : ",",
+		         pool->schema->field[f].name);
+	}
+	return text;
+}
+
 static void
 print_memory(const struct job *job)
 {
@@ -102,15 +116,9 @@ print_memory(const struct job *job)
 	text_table_column(table, TEXT_RIGHT, "memory");
 	for (uint32_t p = 0; p < job->layout->pool_count; p++) {
 		const struct layout_pool *pool = &job->layout->pool[p];
-		char fields[96] = "";
+		char fields[96];
 
-		for (uint32_t f = 0; f < pool->schema->field_count; f++) {
-			size_t used = strlen(fields);
-
-			snprintf(fields + used, sizeof(fields) - used, "%s%s", f == 0 ? "" : ",",
-			         pool->schema->field[f].name);
-		}
-		text_table_cell(table, TEXT_PLAIN, "%s", fields);
+		text_table_cell(table, TEXT_PLAIN, "%s", pool_fields(pool, fields));
 		text_table_cell(table, TEXT_PLAIN, "%u", pool->numa_node);
 		text_table_cell(table, TEXT_PLAIN, "%u", pool->batches);
 		text_table_cell(table, TEXT_PLAIN, "%u", pool->schema->capacity);
@@ -160,14 +168,33 @@ json_edges(const struct job *job)
 	return edges;
 }
 
+static json_t *
+json_pools(const struct job *job)
+{
+	json_t *pools = json_array();
+
+	for (uint32_t p = 0; p < job->layout->pool_count; p++) {
+		const struct layout_pool *pool = &job->layout->pool[p];
+		char fields[96];
+
+		json_array_append_new(pools,
+		                      json_pack("{s:s, s:i, s:i, s:i, s:I}", "fields",
+		                                pool_fields(pool, fields), "numa_node",
+		                                (int)pool->numa_node, "batches", (int)pool->batches,
+		                                "rows", (int)pool->schema->capacity, "bytes",
+		                                (json_int_t)pool->bytes));
+	}
+	return pools;
+}
+
 static void
 print_json(const struct job *job)
 {
 	char line[2048];
-	json_t *root =
-	    json_pack("{s:s, s:s, s:o, s:o, s:I}", "topology", job->graph->name, "eal",
-	              eal_args_line(&job->eal, line, sizeof(line)), "slices", json_slices(job),
-	              "edges", json_edges(job), "bytes", (json_int_t)job->layout->bytes);
+	json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:I}", "topology", job->graph->name,
+	                         "eal", eal_args_line(&job->eal, line, sizeof(line)), "slices",
+	                         json_slices(job), "edges", json_edges(job), "pools",
+	                         json_pools(job), "bytes", (json_int_t)job->layout->bytes);
 
 	json_dumpf(root, stdout, JSON_COMPACT);
 	printf("\n");

@@ -22,6 +22,7 @@
 #include "mgmt/isa.h"
 #include "mgmt/job.h"
 #include "mgmt/live.h"
+#include "mgmt/port_nodes.h"
 #include "mgmt/text_table.h"
 
 /* Between two readings of the engine; and how long what is under way may take to drain after
@@ -186,6 +187,21 @@ announce(const struct job *job, const struct run_options *options)
 	        job->graph->slice_count, lcores_numbers(&job->eal.lcores, lcores, sizeof(lcores)));
 }
 
+/* Ports that are not where the slices were placed for. */
+static void
+check_ports(const struct job *job)
+{
+	int node;
+	const struct graph_operator *op = port_nodes_differ(job->graph, job->port_node, &node);
+
+	if (op != NULL) {
+		env_log(4,
+		        "%s: its port is on NUMA node %d, not where it was placed for: name the "
+		        "device, port: 0000:3b:00.0, instead of its number",
+		        op->name, node);
+	}
+}
+
 static int
 run_engine(struct job *job, const struct run_options *options)
 {
@@ -250,6 +266,7 @@ cli_run(const struct cli *cli)
 	if (job_load(&job, &options.job) && job_place(&job, &options.job, cli)) {
 		announce(&job, &options);
 		if (start_eal(&job)) {
+			check_ports(&job);
 			status = run_engine(&job, &options);
 			rte_eal_cleanup();
 			eal_args_clean(&job.eal, rte_eal_get_runtime_dir());

@@ -131,7 +131,7 @@ doctor_choose_cores(struct doctor *doctor, bool *chosen, char *why, size_t why_s
 		isolated += machine->cpu[i].isolated && machine->cpu[i].usable;
 	}
 	count = isolated > 0 && isolated < LM_WORKERS_MAX ? isolated : EAL_ARGS_LCORES;
-	count = machine_pick(machine, count, cpu);
+	count = machine_pick(machine, MACHINE_NONE, cpu, count);
 	for (uint32_t i = 0; i < count; i++) {
 		CPU_SET(cpu[i], &doctor->cores);
 	}

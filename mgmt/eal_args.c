@@ -12,6 +12,7 @@
 
 #include "mgmt/eal_memory.h"
 #include "mgmt/eal_options.h"
+#include "mgmt/eal_pci.h"
 #include "mgmt/eal_vdev.h"
 
 struct args_builder {
@@ -189,6 +190,25 @@ args_read_lcores(struct args_builder *builder, const struct eal_typed *typed)
 	args_note_cpus(builder, typed->where);
 }
 
+/* Ports have a say in where lcores are chosen. */
+static void
+args_note_home(struct args_builder *builder, struct eal_finding *finding)
+{
+	const struct machine *machine = builder->machine;
+	uint32_t home = builder->needs->home;
+	cpu_set_t cpus;
+
+	if (home == MACHINE_NONE || machine->node_count == 1) {
+		return;
+	}
+	lcores_cpus(&builder->args->lcores, &cpus);
+	eal_report_detail(finding,
+	                  machine_node_of(machine, &cpus) == home
+	                      ? "on NUMA node %u, where the ports are"
+	                      : "not all on NUMA node %u, where the ports are: no CPUs there",
+	                  machine->node[home].number);
+}
+
 /* One lcore per CPU under the CPU's own number where EAL's numbers reach, else numbered from 0. */
 static void
 args_choose_lcores(struct args_builder *builder)
@@ -196,6 +216,7 @@ args_choose_lcores(struct args_builder *builder)
 	struct lcores *lcores = &builder->args->lcores;
 	uint32_t wanted = builder->needs->lcores, cpu[LM_WORKERS_MAX];
 	uint32_t count, highest = 0;
+	struct eal_finding *finding;
 	char text[4096];
 
 	if (wanted > LM_WORKERS_MAX) {
@@ -203,7 +224,8 @@ args_choose_lcores(struct args_builder *builder)
 		               "%u lcores asked; this DPDK has %u at most", wanted, LM_WORKERS_MAX);
 		return;
 	}
-	count = machine_pick(builder->machine, wanted > 0 ? wanted : EAL_ARGS_LCORES, cpu);
+	count = machine_pick(builder->machine, builder->needs->home, cpu,
+	                     wanted > 0 ? wanted : EAL_ARGS_LCORES);
 	if (count == 0) {
 		eal_report_add(builder->report, EAL_ERROR, NULL, "no CPU is open to this process");
 		return;
@@ -228,9 +250,10 @@ args_choose_lcores(struct args_builder *builder)
 	args_add(builder, "%s", text);
 	lcores->main = lcores->lcore[0].number;
 	lcores_locate(lcores, builder->machine);
-	eal_report_add(builder->report, EAL_NOTE, NULL, "lcores: %s %s (of %u CPUs open)",
-	               builder->args->word[builder->args->argc - 2], text,
-	               builder->machine->allowed_count);
+	finding = eal_report_add(builder->report, EAL_NOTE, NULL, "lcores: %s %s (of %u CPUs open)",
+	                         builder->args->word[builder->args->argc - 2], text,
+	                         builder->machine->allowed_count);
+	args_note_home(builder, finding);
 	args_note_cpus(builder, NULL);
 }
 
@@ -306,50 +329,6 @@ args_memory(struct args_builder *builder)
 	}
 }
 
-static bool
-args_word_in(const char *word, const char *const *names)
-{
-	while (*names != NULL && strcmp(*names, word) != 0) {
-		names++;
-	}
-	return *names != NULL;
-}
-
-/* Drivers that hand a device to a user-space program. */
-static const char *const args_bound[] = { "vfio-pci", "igb_uio", "uio_pci_generic", NULL };
-/* Kernel drivers beside which DPDK's own works. */
-static const char *const args_bifurcated[] = { "mlx4_core", "mlx5_core", "mana", NULL };
-
-/* "3:00.0" and "0000:03:00.0,opt=1" -> "0000:03:00.0"; false: not an address on the PCI bus. */
-static bool
-args_pci_address(const char *text, char *pci, size_t size)
-{
-	unsigned long part[4] = { 0 };
-	size_t length = strcspn(text, ",");
-	uint32_t count = 0, colons = 0;
-
-	if (length > 0 && strspn(text, "0123456789abcdefABCDEF:.") < length) {
-		return false;
-	}
-	for (size_t i = 0; i < length; i++) {
-		colons += text[i] == ':';
-	}
-	/* The domain may be left out. */
-	for (count = colons == 2 ? 0 : 1; count < 4; count++) {
-		static const char ends[4] = { ':', ':', '.', '\0' };
-		char *end;
-
-		part[count] = strtoul(text, &end, 16);
-		if (end == text ||
-		    (count < 3 ? *end != ends[count] : *end != '\0' && *end != ',')) {
-			return false;
-		}
-		text = end + 1;
-	}
-	snprintf(pci, size, "%04lx:%02lx:%02lx.%lx", part[0], part[1], part[2], part[3]);
-	return colons == 1 || colons == 2;
-}
-
 /* A device of -a: it should be there, and not be the kernel's. */
 static void
 args_check_allow(struct args_builder *builder, const struct eal_typed *typed)
@@ -358,7 +337,7 @@ args_check_allow(struct args_builder *builder, const struct eal_typed *typed)
 	struct eal_finding *finding;
 	char pci[32];
 
-	if (!args_pci_address(typed->value, pci, sizeof(pci))) {
+	if (!eal_pci_address(typed->value, pci, sizeof(pci))) {
 		return;
 	}
 	for (uint32_t i = 0; i < builder->machine->nic_count; i++) {
@@ -372,7 +351,7 @@ args_check_allow(struct args_builder *builder, const struct eal_typed *typed)
 		               "there is no network device at %s", pci);
 		return;
 	}
-	if (args_word_in(nic->driver, args_bound)) {
+	if (eal_pci_bound(nic)) {
 		if (!builder->machine->root && strcmp(nic->driver, "vfio-pci") != 0) {
 			eal_report_help(eal_report_add(builder->report, EAL_ERROR, typed->where,
 			                               "%s through %s needs root", pci,
@@ -381,7 +360,7 @@ args_check_allow(struct args_builder *builder, const struct eal_typed *typed)
 		}
 		return;
 	}
-	if (args_word_in(nic->driver, args_bifurcated)) {
+	if (eal_pci_bifurcated(nic)) {
 		return;
 	}
 	finding = eal_report_add(builder->report, EAL_ERROR, typed->where,
@@ -418,7 +397,7 @@ args_pci(struct args_builder *builder)
 		return;
 	}
 	for (uint32_t i = 0; i < machine->nic_count; i++) {
-		if (args_word_in(machine->nic[i].driver, args_bound)) {
+		if (eal_pci_bound(&machine->nic[i])) {
 			eal_report_add(builder->report, EAL_NOTE, NULL,
 			               "PCI devices are looked at: %s is bound to %s",
 			               machine->nic[i].pci, machine->nic[i].driver);
@@ -431,6 +410,15 @@ args_pci(struct args_builder *builder)
 	                               "PCI devices are left alone (--no-pci): none is bound to "
 	                               "a user-space driver"),
 	                "to use a NIC: dpdk-devbind.py -b vfio-pci DEVICE, then -a DEVICE");
+}
+
+static bool
+args_word_in(const char *word, const char *const *names)
+{
+	while (*names != NULL && strcmp(*names, word) != 0) {
+		names++;
+	}
+	return *names != NULL;
 }
 
 /* Values that EAL takes from a list of words. */

@@ -37,6 +37,7 @@ struct eal_needs {
 	uint32_t process;    /* number of this process, for the file prefix */
 	uint64_t memory_mb;  /* 0: EAL_ARGS_MEMORY_MB */
 	uint32_t lcores; /* wanted when none are named; 0: what there is, EAL_ARGS_LCORES at most */
+	uint32_t home;   /* NUMA node (its index) that they are wanted on; MACHINE_NONE: any */
 };
 
 struct eal_args {

@@ -10,7 +10,9 @@
 
 #include "core/lm_op.h"
 #include "mgmt/config_load.h"
+#include "mgmt/port_nodes.h"
 #include "mgmt/text_table.h"
+#include "net/port_source.h"
 
 /* Memory that EAL takes for itself and for packet buffers of a port, beside ours. */
 #define EAL_BASE_MB 64u
@@ -94,7 +96,7 @@ count_ports(const struct lm_graph *graph)
 	uint32_t ports = 0;
 
 	for (uint32_t i = 0; i < graph->operator_count; i++) {
-		ports += strcmp(graph->op[i].class->name, "port_source") == 0 ? 1 : 0;
+		ports += port_source_port(graph->op[i].class, graph->op[i].config) != NULL ? 1 : 0;
 	}
 	return ports;
 }
@@ -112,6 +114,11 @@ job_place(struct job *job, const struct job_request *request, const struct cli *
 	if (!read_machine(job)) {
 		return false;
 	}
+	job->port_node = port_nodes_find(job->graph, cli->eal_argc, cli->eal_argv, job->machine);
+	if (job->port_node == NULL) {
+		return false;
+	}
+	needs.home = port_nodes_home(job->graph, job->port_node, job->machine);
 	result = eal_args_build(&job->eal, cli->eal_argc, cli->eal_argv, &needs, job->machine,
 	                        &job->report);
 	if (result != 0) {
@@ -119,6 +126,7 @@ job_place(struct job *job, const struct job_request *request, const struct cli *
 		return false;
 	}
 	placement.machine = job->machine;
+	placement.port_node = job->port_node;
 	result = placement_plan(&job->placement, &placement, &errors);
 	if (errors.count > 0) {
 		print_errors(request, NULL, 0, &errors);
@@ -137,6 +145,7 @@ job_free(struct job *job)
 	layout_free(job->layout);
 	placement_free(&job->placement);
 	eal_args_free(&job->eal);
+	free(job->port_node);
 	free(job->machine);
 	lm_graph_free(job->graph);
 	lm_topology_free(job->topology);

@@ -26,6 +26,7 @@ struct job {
 	struct machine *machine;
 	struct eal_args eal;
 	struct eal_report report;
+	uint32_t *port_node; /* [slice]: as mgmt/port_nodes.h foretells it */
 	struct placement placement;
 	struct layout *layout;
 };

@@ -268,6 +268,19 @@ machine_read_nic(struct machine *machine, const struct hostfs *host, const char 
 	machine->nic_count++;
 }
 
+/* As numbers: hexadecimal, all of one width but for a long domain. */
+static int
+machine_compare_nics(const void *a, const void *b)
+{
+	const struct machine_nic *one = a, *other = b;
+	size_t length = strlen(one->pci), other_length = strlen(other->pci);
+
+	if (length != other_length) {
+		return length < other_length ? -1 : 1;
+	}
+	return strcmp(one->pci, other->pci);
+}
+
 static void
 machine_read_network(struct machine *machine, const struct hostfs *host)
 {
@@ -283,6 +296,7 @@ machine_read_network(struct machine *machine, const struct hostfs *host)
 			machine_read_nic(machine, host, names.name[i]);
 		}
 	}
+	qsort(machine->nic, machine->nic_count, sizeof(machine->nic[0]), machine_compare_nics);
 	hostfs_names_free(&names);
 	hostfs_list(host, &names, "sys/class/net");
 	for (uint32_t i = 0; i < names.count; i++) {
@@ -427,9 +441,9 @@ machine_narrowed(const struct machine *machine)
 	return false;
 }
 
-/* Smaller is taken first: isolated, on the fuller node, a core of its own, in order of number. */
+/* Smaller is taken first: isolated, at home, on the fuller node, a core of its own, by number. */
 static uint64_t
-machine_rank(const struct machine *machine, uint32_t cpu, const uint32_t *on_node)
+machine_rank(const struct machine *machine, const uint32_t *on_node, uint32_t cpu)
 {
 	const struct machine_cpu *facts = &machine->cpu[cpu];
 	uint64_t isolated = facts->isolated ? 0 : 1;
@@ -440,7 +454,7 @@ machine_rank(const struct machine *machine, uint32_t cpu, const uint32_t *on_nod
 }
 
 uint32_t
-machine_pick(const struct machine *machine, uint32_t count, uint32_t *cpu)
+machine_pick(const struct machine *machine, uint32_t home, uint32_t *cpu, uint32_t count)
 {
 	bool narrowed = machine_narrowed(machine);
 	uint32_t on_node[MACHINE_NODES_MAX] = { 0 };
@@ -453,13 +467,16 @@ machine_pick(const struct machine *machine, uint32_t count, uint32_t *cpu)
 			on_node[machine->cpu[i].node]++;
 		}
 	}
+	if (home != MACHINE_NONE) {
+		on_node[home] = CPUS_MAX; /* as if it were the fullest */
+	}
 	while (picked < count) {
 		uint32_t best = CPUS_MAX;
 
 		for (uint32_t i = 0; i < machine->cpu_end; i++) {
 			if (machine_may_pick(machine, i, narrowed) && !cpus_has(&taken, i) &&
-			    (best == CPUS_MAX || machine_rank(machine, i, on_node) <
-			                             machine_rank(machine, best, on_node))) {
+			    (best == CPUS_MAX || machine_rank(machine, on_node, i) <
+			                             machine_rank(machine, on_node, best))) {
 				best = i;
 			}
 		}

@@ -62,8 +62,8 @@ struct machine {
 	uint32_t cpu_end; /* one past the highest CPU that is online */
 	uint32_t cpu_count, core_count, usable_count, allowed_count;
 	struct machine_node node[MACHINE_NODES_MAX];
-	uint32_t node_count; /* at least 1 */
-	struct machine_nic nic[MACHINE_NICS_MAX];
+	uint32_t node_count;                      /* at least 1 */
+	struct machine_nic nic[MACHINE_NICS_MAX]; /* in the order of their addresses, as EAL's */
 	uint32_t nic_count;
 	char interface[MACHINE_INTERFACES_MAX][16]; /* of the kernel, PCI or not */
 	uint32_t interface_count;
@@ -104,10 +104,11 @@ enum machine_distance {
 enum machine_distance machine_distance(const struct machine *machine, uint32_t a, uint32_t b);
 
 /*
- * The CPUs that `count` workers take when nobody says: allowed ones, isolated before others, whole
- * cores before SMT siblings, and on as few NUMA nodes as will do. Writes them in the order of
- * preference and returns how many there were.
+ * The CPUs that `count` workers take when nobody says: allowed ones, isolated before others, on the
+ * node `home` (its index; MACHINE_NONE: no matter which) before others, on as few NUMA nodes as
+ * will do, and whole cores before SMT siblings. Writes them in the order of preference and returns
+ * how many there were.
  */
-uint32_t machine_pick(const struct machine *machine, uint32_t count, uint32_t *cpu);
+uint32_t machine_pick(const struct machine *machine, uint32_t home, uint32_t *cpu, uint32_t count);
 
 #endif

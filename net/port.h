@@ -57,9 +57,11 @@ const struct lm_external *port_external(int port);
 /* Whether event times are those of a recording rather than the clock's. */
 bool port_is_recording(int port);
 
-/* For placement and for people: the node it hangs on (-1: unknown), driver, name. */
+/* For people: the node it hangs on (-1: unknown), driver, name. */
 int port_numa_node(int port);
 const char *port_label(int port);
+/* The node of a port that need not be open, by number or name; -1: unknown. */
+int port_find_node(const char *name);
 
 /* Counters of all open ports, by name ("port0.imissed"): the driver's own and ours. */
 struct port_counter {

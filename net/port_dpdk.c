@@ -114,14 +114,25 @@ create_pool(struct port *port, const struct port_needs *needs, int node)
 	char name[RTE_MEMPOOL_NAMESIZE];
 	uint32_t descriptors = needs->descriptors != 0 ? needs->descriptors : DESCRIPTORS_DEFAULT;
 	uint32_t room = needs->frame_max != 0 ? needs->frame_max : RTE_MBUF_DEFAULT_DATAROOM;
+	uint32_t count;
 
 	port->buffers = needs->frames != 0 ? needs->frames : FRAMES_DEFAULT;
 	port->burst = port->buffers / (4 * needs->queues);
 	port->burst = RTE_MAX(1u, RTE_MIN(port->burst, PORT_BURST));
+	count = port->buffers + descriptors * needs->queues + MBUF_CACHE * rte_lcore_count() * 2;
+	room += RTE_PKTMBUF_HEADROOM;
 	snprintf(name, sizeof(name), "port%u", port->id);
-	port->pool = rte_pktmbuf_pool_create(
-	    name, port->buffers + descriptors * needs->queues + MBUF_CACHE * rte_lcore_count() * 2,
-	    MBUF_CACHE, 0, (uint16_t)(room + RTE_PKTMBUF_HEADROOM), node);
+	port->pool = rte_pktmbuf_pool_create(name, count, MBUF_CACHE, 0, (uint16_t)room, node);
+	if (port->pool == NULL && node >= 0) {
+		port->pool = rte_pktmbuf_pool_create(name, count, MBUF_CACHE, 0, (uint16_t)room,
+		                                     SOCKET_ID_ANY);
+		if (port->pool != NULL) {
+			env_log(4,
+			        "port %s: NUMA node %d has no room for its buffers: memory of "
+			        "another node is taken, which is slower",
+			        needs->name, node);
+		}
+	}
 	return port->pool == NULL ? -rte_errno : 0;
 }
 
@@ -460,6 +471,15 @@ const char *
 port_label(int port)
 {
 	return ports[port].label;
+}
+
+int
+port_find_node(const char *name)
+{
+	char why[300];
+	uint16_t id;
+
+	return find_port(name, &id, why, sizeof(why)) == 0 ? rte_eth_dev_socket_id(id) : -1;
 }
 
 static uint32_t

@@ -6,11 +6,12 @@
  * the clock's; the watermark follows at a distance of `lag`.
  */
 
+#include "net/port_source.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/lm_op.h"
 #include "core/registry_builtin.h"
 #include "net/packet_columns.h"
 #include "net/port.h"
@@ -310,3 +311,11 @@ static const struct lm_op_class port_source_class = {
 };
 
 REGISTER_CLASS(port_source_class)
+
+const char *
+port_source_port(const struct lm_op_class *class, const void *config)
+{
+	const struct port_source_config *source = config;
+
+	return class == &port_source_class ? source->port : NULL;
+}

@@ -32,7 +32,7 @@ set_up(void **state)
 	struct machine_source source = { .host = { .root = host_source("vm", root) } };
 
 	(void)state;
-	needs = (struct eal_needs){ .program = "lodemill", .process = 42 };
+	needs = (struct eal_needs){ .program = "lodemill", .process = 42, .home = MACHINE_NONE };
 	return machine_read(&machine, &source);
 }
 
@@ -301,6 +301,11 @@ test_lcores_of_a_server(void **state)
 	check_built("", "-l 2-3 --in-memory " TAIL);
 	assert_true(args.pci);
 	assert_int_equal(args.lcores.lcore[0].node, 0);
+	needs.home = 1;
+	check_built("", "-l 10-11 --in-memory " TAIL);
+	assert_int_equal(args.lcores.lcore[0].node, 1);
+	check_built("-l 2", "-l 2 --in-memory " TAIL);
+	needs.home = MACHINE_NONE;
 	needs.lcores = 8;
 	check_built("-a af:00.0", "-a af:00.0 -l 2-7,10-11 --in-memory " TAIL);
 	assert_int_equal(args.lcores.lcore[7].node, 1);

@@ -36,19 +36,25 @@ read_synthetic(const char *topology)
 }
 
 static const char *
-picked(uint32_t count)
+picked_near(uint32_t home, uint32_t count)
 {
 	static char text[256];
 	uint32_t cpu[64];
 	size_t used = 0;
 
-	count = machine_pick(&machine, count, cpu);
+	count = machine_pick(&machine, home, cpu, count);
 	text[0] = '\0';
 	for (uint32_t i = 0; i < count; i++) {
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%u", i > 0 ? " " : "",
 		                         cpu[i]);
 	}
 	return text;
+}
+
+static const char *
+picked(uint32_t count)
+{
+	return picked_near(MACHINE_NONE, count);
 }
 
 static void
@@ -102,6 +108,8 @@ test_server(void **state)
 	assert_int_equal(machine_huge_free(&machine, 1), 0);
 	assert_int_equal(machine_huge_free(&machine, MACHINE_NONE), 8ull << 30);
 	assert_int_equal(machine.nic_count, 3);
+	assert_string_equal(machine.nic[0].pci, "0000:18:00.0");
+	assert_string_equal(machine.nic[1].pci, "0000:3b:00.0");
 	for (uint32_t i = 0; i < 3; i++) {
 		bool second = strcmp(machine.nic[i].pci, "0000:af:00.0") == 0;
 
@@ -109,6 +117,10 @@ test_server(void **state)
 	}
 	/* Nobody narrowed the affinity: the isolated CPUs come first, one node before the other. */
 	assert_string_equal(picked(8), "2 3 4 5 6 7 10 11");
+	/* Where the ports are before where most of them are; isolated ones all the same. */
+	assert_string_equal(picked_near(0, 3), "2 3 4");
+	assert_string_equal(picked_near(1, 3), "10 11 12");
+	assert_string_equal(picked_near(1, 8), "10 11 12 13 14 15 2 3");
 	machine_usable(&machine, &set);
 	assert_int_equal(cpus_count(&set), 32);
 	machine_allowed(&machine, &set);

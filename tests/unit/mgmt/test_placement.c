@@ -326,6 +326,52 @@ test_source_next_to_its_port(void **state)
 	bench_free(bench);
 }
 
+/* Each port's slice on the port's own node, and what it feeds beside it. */
+static void
+test_ports_on_two_nodes(void **state)
+{
+	struct bench *bench = bench_create("numa:2 l3:1 core:4 pu:1", "0-7");
+
+	(void)state;
+	word_count(bench, 1, 1);
+	word_count(bench, 1, 1);
+	bench->ports = true;
+	bench->port_node[bench->op[0].first_slice] = 1;
+	bench->port_node[bench->op[4].first_slice] = 0;
+	plan(bench);
+	assert_int_equal(crossings(bench), 0);
+	for (uint32_t o = 0; o < 8; o++) {
+		assert_int_equal(lcore_of(bench, o, 0) / 4, o < 4 ? 1 : 0);
+	}
+	bench_free(bench);
+}
+
+/* A pin wins over the port; without lcores on its node a port is far, and that is said. */
+static void
+test_away_from_its_port(void **state)
+{
+	struct bench *bench = bench_create("numa:2 l3:1 core:4 pu:1", "0-7");
+
+	(void)state;
+	word_count(bench, 1, 1);
+	bench->ports = true;
+	bench->port_node[0] = 1;
+	pin(bench, 0, 2);
+	plan(bench);
+	assert_int_equal(lcore_of(bench, 0, 0), 2);
+	assert_string_equal(bench->placement.reason[0], "pinned to lcore 2 in the topology");
+	bench_free(bench);
+
+	bench = bench_create("numa:2 l3:1 core:4 pu:1", "0-3");
+	word_count(bench, 1, 1);
+	bench->ports = true;
+	bench->port_node[0] = 1;
+	plan(bench);
+	assert_string_equal(bench->placement.reason[0],
+	                    "away from its port on NUMA node 1: there is no better lcore there");
+	bench_free(bench);
+}
+
 static void
 test_siblings_last(void **state)
 {
@@ -527,6 +573,8 @@ main(void)
 		cmocka_unit_test(test_two_jobs_two_nodes),
 		cmocka_unit_test(test_both_nodes_when_full),
 		cmocka_unit_test(test_source_next_to_its_port),
+		cmocka_unit_test(test_ports_on_two_nodes),
+		cmocka_unit_test(test_away_from_its_port),
 		cmocka_unit_test(test_siblings_last),
 		cmocka_unit_test(test_caches_before_distance),
 		cmocka_unit_test(test_pins_win),
