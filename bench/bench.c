@@ -11,12 +11,15 @@
 #include <string.h>
 #include <time.h>
 
+#include <rte_cycles.h>
 #include <rte_lcore.h>
 
 #include "core/env.h"
 #include "mgmt/config_load.h"
 
 #define RUNS_MAX 101u
+#define FIRST_ROW_STEP_NS 200000u
+#define FIRST_ROW_MAX_S 10.0
 
 double
 bench_seconds(void)
@@ -37,19 +40,50 @@ bench_random(uint64_t *state)
 	return x ^ (x >> 31);
 }
 
-void
-bench_pin(uint32_t index)
+/* The lcore at `index` of EAL's list, or LM_NONE. */
+static uint32_t
+lcore_at(uint32_t index)
 {
 	uint32_t lcore, seen = 0;
 
 	RTE_LCORE_FOREACH(lcore)
 	{
 		if (seen++ == index) {
-			rte_cpuset_t cpus = rte_lcore_cpuset(lcore);
-
-			pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+			return lcore;
 		}
 	}
+	return LM_NONE;
+}
+
+int
+bench_cpu(uint32_t index)
+{
+	uint32_t lcore = lcore_at(index);
+	rte_cpuset_t cpus;
+
+	if (lcore == LM_NONE) {
+		return -1;
+	}
+	cpus = rte_lcore_cpuset(lcore);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, &cpus)) {
+			return cpu;
+		}
+	}
+	return -1;
+}
+
+int
+bench_pin(uint32_t index)
+{
+	uint32_t lcore = lcore_at(index);
+
+	if (lcore != LM_NONE) {
+		rte_cpuset_t cpus = rte_lcore_cpuset(lcore);
+
+		pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+	}
+	return bench_cpu(index);
 }
 
 static int
@@ -71,9 +105,10 @@ quantile(const double *values, uint32_t count, double share)
 }
 
 static double
-rate_of(const struct bench_run *run)
+value_of(const struct bench *bench, const struct bench_run *run)
 {
-	return (double)run->items / run->seconds;
+	return bench->is_cycles ? run->seconds * (double)rte_get_tsc_hz() / (double)run->items
+	                        : (double)run->items / run->seconds;
 }
 
 static bool
@@ -102,9 +137,28 @@ run_pair(struct bench *bench, bool engine_first, double *value, double *baseline
 		        baseline_run.checksum);
 		return false;
 	}
-	*value = rate_of(&engine_run);
-	*baseline = rate_of(&baseline_run);
+	*value = value_of(bench, &engine_run);
+	*baseline = value_of(bench, &baseline_run);
 	return true;
+}
+
+static void
+print_line(const struct bench *bench, uint32_t runs, const double *value, const double *baseline,
+           const double *ratio)
+{
+	int digits = bench->is_cycles ? 2 : 0;
+
+	printf("{\"name\": \"%s\", \"value\": %.*f, \"unit\": \"%s\", \"baseline\": \"%s\", "
+	       "\"baseline_value\": %.*f, ",
+	       bench->name, digits, quantile(value, runs, 0.5), bench->unit, bench->baseline_name,
+	       digits, quantile(baseline, runs, 0.5));
+	if (bench->port_value > 0) {
+		printf("\"port_value\": %.0f, ", bench->port_value);
+	}
+	printf("\"ratio\": %.3f, \"runs\": %u, \"spread\": [%.3f, %.3f], \"note\": \"%s\"}\n",
+	       quantile(ratio, runs, 0.5), runs, quantile(ratio, runs, 0), quantile(ratio, runs, 1),
+	       bench->note);
+	fflush(stdout);
 }
 
 bool
@@ -114,24 +168,19 @@ bench_compare(struct bench *bench, uint32_t runs, bool small)
 	bool good;
 
 	runs = runs > RUNS_MAX ? RUNS_MAX : runs;
+	snprintf(bench->note, sizeof(bench->note), "there is no memory for it");
 	if (!bench->prepare(bench, small)) {
 		printf("{\"name\": \"%s\", \"skipped\": \"%s\"}\n", bench->name, bench->note);
+		fflush(stdout);
 		return true;
 	}
 	good = run_pair(bench, true, &warm, &warm);
 	for (uint32_t i = 0; good && i < runs; i++) {
 		good = run_pair(bench, i % 2 == 0, &value[i], &baseline[i]);
-		ratio[i] = bench->lower_is_better ? baseline[i] / value[i] : value[i] / baseline[i];
+		ratio[i] = bench->is_cycles ? baseline[i] / value[i] : value[i] / baseline[i];
 	}
 	if (good) {
-		printf(
-		    "{\"name\": \"%s\", \"value\": %.0f, \"unit\": \"%s\", \"baseline\": \"%s\", "
-		    "\"baseline_value\": %.0f, \"ratio\": %.3f, \"runs\": %u, "
-		    "\"spread\": [%.3f, %.3f], \"note\": \"%s\"}\n",
-		    bench->name, quantile(value, runs, 0.5), bench->unit, bench->baseline_name,
-		    quantile(baseline, runs, 0.5), quantile(ratio, runs, 0.5), runs,
-		    quantile(ratio, runs, 0), quantile(ratio, runs, 1), bench->note);
-		fflush(stdout);
+		print_line(bench, runs, value, baseline, ratio);
 	}
 	bench->discard(bench);
 	return good;
@@ -160,13 +209,41 @@ fill_placement(struct lm_placement *placement, const uint16_t *worker_of, uint32
 	return count == workers;
 }
 
+/* Waits for the first row of a source: a port may take a while to come up. False: none came. */
+static bool
+wait_for_row(struct lm_engine *engine)
+{
+	double start = bench_seconds();
+
+	while (!lm_engine_wait(engine, FIRST_ROW_STEP_NS)) {
+		for (uint32_t i = 0; i < lm_engine_slice_count(engine); i++) {
+			struct lm_slice_stats stats;
+
+			lm_engine_slice_stats(engine, i, &stats);
+			if (stats.rows_out[0] > 0) {
+				return true;
+			}
+		}
+		if (bench_seconds() - start > FIRST_ROW_MAX_S) {
+			lm_engine_stop(engine);
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool
 run_engine(struct lm_engine *engine, struct bench_run *run, struct lm_errors *errors)
 {
 	double start = bench_seconds();
+	bool good = true;
 
 	if (lm_engine_start(engine) != 0) {
 		return false;
+	}
+	if (run->from_first_row) {
+		good = wait_for_row(engine);
+		start = bench_seconds();
 	}
 	while (!lm_engine_wait(engine, 1000000000)) {
 	}
@@ -188,7 +265,7 @@ run_engine(struct lm_engine *engine, struct bench_run *run, struct lm_errors *er
 			run->items += stats.rows_out[0];
 		}
 	}
-	return lm_engine_audit(engine, errors);
+	return lm_engine_audit(engine, errors) && good;
 }
 
 bool
@@ -209,7 +286,7 @@ bench_topology_look(const char *text, const uint16_t *worker_of, uint32_t worker
 	struct lm_engine *engine = NULL;
 	bool good = false;
 
-	memset(run, 0, sizeof(*run));
+	*run = (struct bench_run){ .from_first_row = run->from_first_row };
 	if (graph != NULL && fill_placement(&placement, worker_of, workers, LM_SLICES_MAX)) {
 		engine = lm_engine_create(graph, &placement, &errors);
 		good = engine != NULL && run_engine(engine, run, &errors);
