@@ -209,74 +209,109 @@ fill_placement(struct lm_placement *placement, const uint16_t *worker_of, uint32
 	return count == workers;
 }
 
-/* Waits for the first row of a source: a port may take a while to come up. False: none came. */
-static bool
-wait_for_row(struct lm_engine *engine)
+static uint64_t
+source_rows(struct lm_engine *engine)
 {
-	double start = bench_seconds();
+	uint64_t rows = 0;
 
-	while (!lm_engine_wait(engine, FIRST_ROW_STEP_NS)) {
-		for (uint32_t i = 0; i < lm_engine_slice_count(engine); i++) {
-			struct lm_slice_stats stats;
+	for (uint32_t i = 0; i < lm_engine_slice_count(engine); i++) {
+		struct lm_slice_stats stats;
 
+		if (lm_engine_operator_class(engine, lm_engine_slice_operator(engine, i))->rows ==
+		    LM_ROWS_SOURCE) {
 			lm_engine_slice_stats(engine, i, &stats);
-			if (stats.rows_out[0] > 0) {
-				return true;
-			}
-		}
-		if (bench_seconds() - start > FIRST_ROW_MAX_S) {
-			lm_engine_stop(engine);
-			return false;
+			rows += stats.rows_out[0];
 		}
 	}
-	return true;
+	return rows;
+}
+
+/* Waits for the first rows of a source: a port may take a while to come up. 0: none came. */
+static uint64_t
+wait_for_rows(struct lm_engine *engine)
+{
+	double start = bench_seconds();
+	uint64_t rows = 0;
+
+	while (rows == 0 && !lm_engine_wait(engine, FIRST_ROW_STEP_NS)) {
+		rows = source_rows(engine);
+		if (rows == 0 && bench_seconds() - start > FIRST_ROW_MAX_S) {
+			lm_engine_stop(engine);
+			break;
+		}
+	}
+	return rows;
+}
+
+static void
+wait_for_end(struct lm_engine *engine, const struct bench_looks *looks)
+{
+	while (!lm_engine_wait(engine, looks->during != NULL ? looks->period_ns : 1000000000)) {
+		if (looks->during != NULL) {
+			looks->during(engine, looks->context);
+		}
+	}
+}
+
+/* Adds up what the sinks found, and takes their time where they know it better. */
+static void
+read_sinks(struct lm_engine *engine, struct bench_run *run)
+{
+	for (uint32_t i = 0; i < lm_engine_slice_count(engine); i++) {
+		const char *class =
+		    lm_engine_operator_class(engine, lm_engine_slice_operator(engine, i))->name;
+		struct lm_slice_stats stats;
+
+		lm_engine_slice_stats(engine, i, &stats);
+		if (strcmp(class, "bench_sink") == 0) {
+			run->checksum += stats.gauges[0];
+			run->seconds =
+			    stats.gauges[1] == 0 ? run->seconds : (double)stats.gauges[1] * 1e-9;
+		} else if (strcmp(class, "bench_total") == 0) {
+			run->checksum += stats.gauges[0];
+		}
+	}
 }
 
 static bool
-run_engine(struct lm_engine *engine, struct bench_run *run, struct lm_errors *errors)
+run_engine(struct lm_engine *engine, struct bench_run *run, const struct bench_looks *looks,
+           struct lm_errors *errors)
 {
 	double start = bench_seconds();
+	uint64_t before = 0;
 	bool good = true;
 
 	if (lm_engine_start(engine) != 0) {
 		return false;
 	}
 	if (run->from_first_row) {
-		good = wait_for_row(engine);
+		before = wait_for_rows(engine);
+		good = before > 0;
 		start = bench_seconds();
 	}
-	while (!lm_engine_wait(engine, 1000000000)) {
-	}
+	wait_for_end(engine, looks);
 	run->seconds = bench_seconds() - start;
 	lm_engine_join(engine);
-	for (uint32_t i = 0; i < lm_engine_slice_count(engine); i++) {
-		const struct lm_op_class *class =
-		    lm_engine_operator_class(engine, lm_engine_slice_operator(engine, i));
-		struct lm_slice_stats stats;
-
-		lm_engine_slice_stats(engine, i, &stats);
-		if (strcmp(class->name, "bench_sink") == 0) {
-			run->checksum += stats.gauges[0];
-			run->seconds =
-			    stats.gauges[1] == 0 ? run->seconds : (double)stats.gauges[1] * 1e-9;
-		} else if (strcmp(class->name, "bench_total") == 0) {
-			run->checksum += stats.gauges[0];
-		} else if (class->rows == LM_ROWS_SOURCE) {
-			run->items += stats.rows_out[0];
-		}
+	run->items = source_rows(engine);
+	if (before < run->items) {
+		/* The time is that of the rows that came after the first look. */
+		run->seconds *= (double)run->items / (double)(run->items - before);
 	}
+	read_sinks(engine, run);
 	return lm_engine_audit(engine, errors) && good;
 }
 
 bool
 bench_topology(const char *text, const uint16_t *worker_of, uint32_t workers, struct bench_run *run)
 {
-	return bench_topology_look(text, worker_of, workers, run, NULL, NULL);
+	static const struct bench_looks none = { 0 };
+
+	return bench_topology_look(text, worker_of, workers, run, &none);
 }
 
 bool
 bench_topology_look(const char *text, const uint16_t *worker_of, uint32_t workers,
-                    struct bench_run *run, bench_look_fn *look, void *context)
+                    struct bench_run *run, const struct bench_looks *looks)
 {
 	struct lm_errors errors = { 0 };
 	struct lm_placement placement = { 0 };
@@ -289,9 +324,9 @@ bench_topology_look(const char *text, const uint16_t *worker_of, uint32_t worker
 	*run = (struct bench_run){ .from_first_row = run->from_first_row };
 	if (graph != NULL && fill_placement(&placement, worker_of, workers, LM_SLICES_MAX)) {
 		engine = lm_engine_create(graph, &placement, &errors);
-		good = engine != NULL && run_engine(engine, run, &errors);
-		if (good && look != NULL) {
-			look(engine, context);
+		good = engine != NULL && run_engine(engine, run, looks, &errors);
+		if (good && looks->after != NULL) {
+			looks->after(engine, looks->context);
 		}
 	}
 	config_print_errors(stderr, "bench.yaml", text, strlen(text), &errors, false);

@@ -77,10 +77,16 @@ void bench_data_use(struct bench_data *data);
  */
 bool bench_topology(const char *text, const uint16_t *worker_of, uint32_t workers,
                     struct bench_run *run);
-/* The same, and a look at the engine before it is gone. */
+/* The same, and looks at the engine: while it runs, every `period_ns`, and before it is gone. */
 typedef void bench_look_fn(struct lm_engine *engine, void *context);
+struct bench_looks {
+	bench_look_fn *during; /* NULL: none */
+	uint64_t period_ns;
+	bench_look_fn *after;
+	void *context;
+};
 bool bench_topology_look(const char *text, const uint16_t *worker_of, uint32_t workers,
-                         struct bench_run *run, bench_look_fn *look, void *context);
+                         struct bench_run *run, const struct bench_looks *looks);
 /* What bench_sink adds up for a row of these values: order does not matter between rows. */
 static inline uint64_t
 bench_mix(uint64_t sum, uint64_t value)

@@ -12,13 +12,13 @@
 
 /* In the order in which they run; latency_load, which compares nothing, comes between. */
 static struct bench *const scenarios[] = {
-	&bench_filter_count, &bench_keyed_count, &bench_ysb,         &bench_word_count,
+	&bench_filter_count, &bench_keyed_count, &bench_ysb,        &bench_word_count,
 	&bench_exchange,     &bench_rx_decode,   &bench_rx_testpmd, &bench_rx_decode_memif,
 };
 static struct bench *const micros[] = {
-	&bench_micro_batch, &bench_micro_gather,    &bench_micro_edge,
-	&bench_micro_route, &bench_micro_hash,      &bench_micro_hash_text,
-	&bench_micro_map,   &bench_micro_decode,    &bench_micro_mail,
+	&bench_micro_batch, &bench_micro_gather, &bench_micro_edge,
+	&bench_micro_route, &bench_micro_hash,   &bench_micro_hash_text,
+	&bench_micro_map,   &bench_micro_decode, &bench_micro_mail,
 };
 #define COUNT(table) (sizeof(table) / sizeof(table[0]))
 #define LATENCY "latency_load"

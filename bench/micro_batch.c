@@ -178,8 +178,8 @@ prepare_gather(struct bench *bench, bool small)
 		chosen_count += value >> 63;
 	}
 	source->count = LM_BATCH_ROWS;
-	snprintf(bench->note, sizeof(bench->note),
-	         "%u of %u rows, columns of 8, 8, 4 and 2 bytes", chosen_count, LM_BATCH_ROWS);
+	snprintf(bench->note, sizeof(bench->note), "%u of %u rows, columns of 8, 8, 4 and 2 bytes",
+	         chosen_count, LM_BATCH_ROWS);
 	return true;
 }
 

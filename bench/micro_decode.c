@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * micro_decode: decode_frame over the frames of the sample capture, beside a loop by hand that reads
- * ports behind Ethernet, IPv4 or IPv6, and TCP or UDP, and checks that they are there. Frames that
- * such a loop gets wrong (tags, fragments, extension headers, cut ones) are left out, counted.
+ * micro_decode: decode_frame over the frames of the sample capture, beside a loop by hand that
+ * reads ports behind Ethernet, IPv4 or IPv6, and TCP or UDP, and checks that they are there. Frames
+ * that such a loop gets wrong (tags, fragments, extension headers, cut ones) are left out, counted.
  */
 
 #include <stdio.h>

@@ -133,8 +133,8 @@ static __attribute__((noinline)) void
 hash_texts(const uint32_t *offsets, const char *bytes)
 {
 	for (uint32_t i = 0; i < LM_BATCH_ROWS; i++) {
-		hash[i] = XXH3_64bits_withSeed(bytes + offsets[i], offsets[i + 1] - offsets[i],
-		                               SECRET);
+		hash[i] =
+		    XXH3_64bits_withSeed(bytes + offsets[i], offsets[i + 1] - offsets[i], SECRET);
 	}
 }
 

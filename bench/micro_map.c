@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * micro_map: a count for each key in a map far larger than the caches, updated batch by batch, beside
- * one random access to memory for each key: an array of the same entries that the key itself
+ * micro_map: a count for each key in a map far larger than the caches, updated batch by batch,
+ * beside one random access to memory for each key: an array of the same entries that the key itself
  * indexes, prefetched.
  */
 
@@ -57,9 +57,8 @@ update_map(const struct lm_batch *batch)
 
 	hash_rows(hash, batch, NULL, &key, 1, SECRET);
 	lm_map_upsert(map,
-	              &(struct lm_map_rows){ .hash = hash,
-	                                     .keys = lm_batch_u64(batch, 0),
-	                                     .count = batch->count },
+	              &(struct lm_map_rows){
+			  .hash = hash, .keys = lm_batch_u64(batch, 0), .count = batch->count },
 	              value, NULL);
 	for (uint32_t i = 0; i < batch->count; i++) {
 		++*(uint64_t *)value[i];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * micro_route: the rows of a batch sorted by the slice that gets them, hash -> slot -> slice, beside
- * a loop by hand with the same hash.
+ * micro_route: the rows of a batch sorted by the slice that gets them, hash -> slot -> slice,
+ * beside a loop by hand with the same hash.
  */
 
 #include <stdio.h>

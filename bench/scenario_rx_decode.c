@@ -242,8 +242,7 @@ start_sender(struct rx *rx)
 	snprintf(client, sizeof(client), "role=client,socket=lodemill-bench-%d", (int)getpid());
 	/* Its first report says that it is there to be connected to. */
 	return peer_start(&rx->sender, bench_cpu(1), server, "txonly") &&
-	       peer_rate(&rx->sender, true) >= 0 &&
-	       rte_eal_hotplug_add("vdev", MEMIF, client) == 0;
+	       peer_rate(&rx->sender, true) >= 0 && rte_eal_hotplug_add("vdev", MEMIF, client) == 0;
 }
 
 static void
@@ -273,7 +272,7 @@ prepare_memif(struct bench *bench, bool small)
 		return false;
 	}
 	snprintf(rx->port, sizeof(rx->port), MEMIF);
-	rx->packets = small ? 100000 : 10000000;
+	rx->packets = small ? 100000 : 4000000;
 	write_topology(rx);
 	if (!start_sender(rx) || !run_hand(rx, &run)) {
 		snprintf(bench->note, sizeof(bench->note),
