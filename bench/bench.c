@@ -19,7 +19,7 @@
 
 #define RUNS_MAX 101u
 #define FIRST_ROW_STEP_NS 200000u
-#define FIRST_ROW_MAX_S 10.0
+#define SILENCE_MAX_S 10.0
 
 double
 bench_seconds(void)
@@ -235,7 +235,7 @@ wait_for_rows(struct lm_engine *engine)
 
 	while (rows == 0 && !lm_engine_wait(engine, FIRST_ROW_STEP_NS)) {
 		rows = source_rows(engine);
-		if (rows == 0 && bench_seconds() - start > FIRST_ROW_MAX_S) {
+		if (rows == 0 && bench_seconds() - start > SILENCE_MAX_S) {
 			lm_engine_stop(engine);
 			break;
 		}
@@ -243,14 +243,28 @@ wait_for_rows(struct lm_engine *engine)
 	return rows;
 }
 
-static void
-wait_for_end(struct lm_engine *engine, const struct bench_looks *looks)
+/* False: the source was silent for long, and the engine was stopped. */
+static bool
+wait_for_end(struct lm_engine *engine, const struct bench_looks *looks, bool may_fall_silent)
 {
+	double since = bench_seconds();
+	uint64_t rows = 0;
+	bool good = true;
+
 	while (!lm_engine_wait(engine, looks->during != NULL ? looks->period_ns : 1000000000)) {
+		uint64_t now = source_rows(engine);
+
 		if (looks->during != NULL) {
 			looks->during(engine, looks->context);
 		}
+		since = now != rows ? bench_seconds() : since;
+		rows = now;
+		if (may_fall_silent && bench_seconds() - since > SILENCE_MAX_S) {
+			lm_engine_stop(engine);
+			good = false;
+		}
 	}
+	return good;
 }
 
 /* Adds up what the sinks found, and takes their time where they know it better. */
@@ -289,7 +303,7 @@ run_engine(struct lm_engine *engine, struct bench_run *run, const struct bench_l
 		good = before > 0;
 		start = bench_seconds();
 	}
-	wait_for_end(engine, looks);
+	good = wait_for_end(engine, looks, run->from_first_row) && good;
 	run->seconds = bench_seconds() - start;
 	lm_engine_join(engine);
 	run->items = source_rows(engine);
