@@ -165,7 +165,7 @@ prepare_first(struct bench *bench, bool small)
 		snprintf(bench->note, sizeof(bench->note), "there is no port: give one by --vdev");
 		return false;
 	}
-	rx->packets = small ? 100000 : 20000000;
+	rx->packets = small ? 100000 : 40000000;
 	write_topology(rx);
 	snprintf(bench->note, sizeof(bench->note), "port %s%s", rx->port,
 	         strncmp(rx->port, "net_null", 8) == 0 ? ": frames of 64 zero bytes" : "");
