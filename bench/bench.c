@@ -300,14 +300,15 @@ run_engine(struct lm_engine *engine, struct bench_run *run, const struct bench_l
 	}
 	if (run->from_first_row) {
 		before = wait_for_rows(engine);
-		good = before > 0;
-		start = bench_seconds();
+		/* A short run may be over before the first look: then it counts from its start. */
+		good = before > 0 || source_rows(engine) > 0;
+		start = before > 0 && before < source_rows(engine) ? bench_seconds() : start;
 	}
 	good = wait_for_end(engine, looks, run->from_first_row) && good;
 	run->seconds = bench_seconds() - start;
 	lm_engine_join(engine);
 	run->items = source_rows(engine);
-	if (before < run->items) {
+	if (before > 0 && before < run->items) {
 		/* The time is that of the rows that came after the first look. */
 		run->seconds *= (double)run->items / (double)(run->items - before);
 	}
