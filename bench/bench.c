@@ -11,12 +11,15 @@
 #include <string.h>
 #include <time.h>
 
+#include <rte_cycles.h>
 #include <rte_lcore.h>
 
 #include "core/env.h"
 #include "mgmt/config_load.h"
 
 #define RUNS_MAX 101u
+#define FIRST_ROW_STEP_NS 200000u
+#define SILENCE_MAX_S 10.0
 
 double
 bench_seconds(void)
@@ -37,19 +40,50 @@ bench_random(uint64_t *state)
 	return x ^ (x >> 31);
 }
 
-void
-bench_pin(uint32_t index)
+/* The lcore at `index` of EAL's list, or LM_NONE. */
+static uint32_t
+lcore_at(uint32_t index)
 {
 	uint32_t lcore, seen = 0;
 
 	RTE_LCORE_FOREACH(lcore)
 	{
 		if (seen++ == index) {
-			rte_cpuset_t cpus = rte_lcore_cpuset(lcore);
-
-			pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+			return lcore;
 		}
 	}
+	return LM_NONE;
+}
+
+int
+bench_cpu(uint32_t index)
+{
+	uint32_t lcore = lcore_at(index);
+	rte_cpuset_t cpus;
+
+	if (lcore == LM_NONE) {
+		return -1;
+	}
+	cpus = rte_lcore_cpuset(lcore);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, &cpus)) {
+			return cpu;
+		}
+	}
+	return -1;
+}
+
+int
+bench_pin(uint32_t index)
+{
+	uint32_t lcore = lcore_at(index);
+
+	if (lcore != LM_NONE) {
+		rte_cpuset_t cpus = rte_lcore_cpuset(lcore);
+
+		pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+	}
+	return bench_cpu(index);
 }
 
 static int
@@ -71,9 +105,10 @@ quantile(const double *values, uint32_t count, double share)
 }
 
 static double
-rate_of(const struct bench_run *run)
+value_of(const struct bench *bench, const struct bench_run *run)
 {
-	return (double)run->items / run->seconds;
+	return bench->is_cycles ? run->seconds * (double)rte_get_tsc_hz() / (double)run->items
+	                        : (double)run->items / run->seconds;
 }
 
 static bool
@@ -102,9 +137,28 @@ run_pair(struct bench *bench, bool engine_first, double *value, double *baseline
 		        baseline_run.checksum);
 		return false;
 	}
-	*value = rate_of(&engine_run);
-	*baseline = rate_of(&baseline_run);
+	*value = value_of(bench, &engine_run);
+	*baseline = value_of(bench, &baseline_run);
 	return true;
+}
+
+static void
+print_line(const struct bench *bench, uint32_t runs, const double *value, const double *baseline,
+           const double *ratio)
+{
+	int digits = bench->is_cycles ? 2 : 0;
+
+	printf("{\"name\": \"%s\", \"value\": %.*f, \"unit\": \"%s\", \"baseline\": \"%s\", "
+	       "\"baseline_value\": %.*f, ",
+	       bench->name, digits, quantile(value, runs, 0.5), bench->unit, bench->baseline_name,
+	       digits, quantile(baseline, runs, 0.5));
+	if (bench->port_value > 0) {
+		printf("\"port_value\": %.0f, ", bench->port_value);
+	}
+	printf("\"ratio\": %.3f, \"runs\": %u, \"spread\": [%.3f, %.3f], \"note\": \"%s\"}\n",
+	       quantile(ratio, runs, 0.5), runs, quantile(ratio, runs, 0), quantile(ratio, runs, 1),
+	       bench->note);
+	fflush(stdout);
 }
 
 bool
@@ -114,24 +168,19 @@ bench_compare(struct bench *bench, uint32_t runs, bool small)
 	bool good;
 
 	runs = runs > RUNS_MAX ? RUNS_MAX : runs;
+	snprintf(bench->note, sizeof(bench->note), "there is no memory for it");
 	if (!bench->prepare(bench, small)) {
 		printf("{\"name\": \"%s\", \"skipped\": \"%s\"}\n", bench->name, bench->note);
+		fflush(stdout);
 		return true;
 	}
 	good = run_pair(bench, true, &warm, &warm);
 	for (uint32_t i = 0; good && i < runs; i++) {
 		good = run_pair(bench, i % 2 == 0, &value[i], &baseline[i]);
-		ratio[i] = bench->lower_is_better ? baseline[i] / value[i] : value[i] / baseline[i];
+		ratio[i] = bench->is_cycles ? baseline[i] / value[i] : value[i] / baseline[i];
 	}
 	if (good) {
-		printf(
-		    "{\"name\": \"%s\", \"value\": %.0f, \"unit\": \"%s\", \"baseline\": \"%s\", "
-		    "\"baseline_value\": %.0f, \"ratio\": %.3f, \"runs\": %u, "
-		    "\"spread\": [%.3f, %.3f], \"note\": \"%s\"}\n",
-		    bench->name, quantile(value, runs, 0.5), bench->unit, bench->baseline_name,
-		    quantile(baseline, runs, 0.5), quantile(ratio, runs, 0.5), runs,
-		    quantile(ratio, runs, 0), quantile(ratio, runs, 1), bench->note);
-		fflush(stdout);
+		print_line(bench, runs, value, baseline, ratio);
 	}
 	bench->discard(bench);
 	return good;
@@ -160,46 +209,124 @@ fill_placement(struct lm_placement *placement, const uint16_t *worker_of, uint32
 	return count == workers;
 }
 
-static bool
-run_engine(struct lm_engine *engine, struct bench_run *run, struct lm_errors *errors)
+static uint64_t
+source_rows(struct lm_engine *engine)
+{
+	uint64_t rows = 0;
+
+	for (uint32_t i = 0; i < lm_engine_slice_count(engine); i++) {
+		struct lm_slice_stats stats;
+
+		if (lm_engine_operator_class(engine, lm_engine_slice_operator(engine, i))->rows ==
+		    LM_ROWS_SOURCE) {
+			lm_engine_slice_stats(engine, i, &stats);
+			rows += stats.rows_out[0];
+		}
+	}
+	return rows;
+}
+
+/* Waits for the first rows of a source: a port may take a while to come up. 0: none came. */
+static uint64_t
+wait_for_rows(struct lm_engine *engine)
 {
 	double start = bench_seconds();
+	uint64_t rows = 0;
+
+	while (rows == 0 && !lm_engine_wait(engine, FIRST_ROW_STEP_NS)) {
+		rows = source_rows(engine);
+		if (rows == 0 && bench_seconds() - start > SILENCE_MAX_S) {
+			lm_engine_stop(engine);
+			break;
+		}
+	}
+	return rows;
+}
+
+/* False: the source was silent for long, and the engine was stopped. */
+static bool
+wait_for_end(struct lm_engine *engine, const struct bench_looks *looks, bool may_fall_silent)
+{
+	double since = bench_seconds();
+	uint64_t rows = 0;
+	bool good = true;
+
+	while (!lm_engine_wait(engine, looks->during != NULL ? looks->period_ns : 1000000000)) {
+		uint64_t now = source_rows(engine);
+
+		if (looks->during != NULL) {
+			looks->during(engine, looks->context);
+		}
+		since = now != rows ? bench_seconds() : since;
+		rows = now;
+		if (may_fall_silent && bench_seconds() - since > SILENCE_MAX_S) {
+			lm_engine_stop(engine);
+			good = false;
+		}
+	}
+	return good;
+}
+
+/* Adds up what the sinks found, and takes their time where they know it better. */
+static void
+read_sinks(struct lm_engine *engine, struct bench_run *run)
+{
+	for (uint32_t i = 0; i < lm_engine_slice_count(engine); i++) {
+		const char *class =
+		    lm_engine_operator_class(engine, lm_engine_slice_operator(engine, i))->name;
+		struct lm_slice_stats stats;
+
+		lm_engine_slice_stats(engine, i, &stats);
+		if (strcmp(class, "bench_sink") == 0) {
+			run->checksum += stats.gauges[0];
+			run->seconds =
+			    stats.gauges[1] == 0 ? run->seconds : (double)stats.gauges[1] * 1e-9;
+		} else if (strcmp(class, "bench_total") == 0) {
+			run->checksum += stats.gauges[0];
+		}
+	}
+}
+
+static bool
+run_engine(struct lm_engine *engine, struct bench_run *run, const struct bench_looks *looks,
+           struct lm_errors *errors)
+{
+	double start = bench_seconds();
+	uint64_t before = 0;
+	bool good = true;
 
 	if (lm_engine_start(engine) != 0) {
 		return false;
 	}
-	while (!lm_engine_wait(engine, 1000000000)) {
+	if (run->from_first_row) {
+		before = wait_for_rows(engine);
+		/* A short run may be over before the first look: then it counts from its start. */
+		good = before > 0 || source_rows(engine) > 0;
+		start = before > 0 && before < source_rows(engine) ? bench_seconds() : start;
 	}
+	good = wait_for_end(engine, looks, run->from_first_row) && good;
 	run->seconds = bench_seconds() - start;
 	lm_engine_join(engine);
-	for (uint32_t i = 0; i < lm_engine_slice_count(engine); i++) {
-		const struct lm_op_class *class =
-		    lm_engine_operator_class(engine, lm_engine_slice_operator(engine, i));
-		struct lm_slice_stats stats;
-
-		lm_engine_slice_stats(engine, i, &stats);
-		if (strcmp(class->name, "bench_sink") == 0) {
-			run->checksum += stats.gauges[0];
-			run->seconds =
-			    stats.gauges[1] == 0 ? run->seconds : (double)stats.gauges[1] * 1e-9;
-		} else if (strcmp(class->name, "bench_total") == 0) {
-			run->checksum += stats.gauges[0];
-		} else if (class->rows == LM_ROWS_SOURCE) {
-			run->items += stats.rows_out[0];
-		}
+	run->items = source_rows(engine);
+	if (before > 0 && before < run->items) {
+		/* The time is that of the rows that came after the first look. */
+		run->seconds *= (double)run->items / (double)(run->items - before);
 	}
-	return lm_engine_audit(engine, errors);
+	read_sinks(engine, run);
+	return lm_engine_audit(engine, errors) && good;
 }
 
 bool
 bench_topology(const char *text, const uint16_t *worker_of, uint32_t workers, struct bench_run *run)
 {
-	return bench_topology_look(text, worker_of, workers, run, NULL, NULL);
+	static const struct bench_looks none = { 0 };
+
+	return bench_topology_look(text, worker_of, workers, run, &none);
 }
 
 bool
 bench_topology_look(const char *text, const uint16_t *worker_of, uint32_t workers,
-                    struct bench_run *run, bench_look_fn *look, void *context)
+                    struct bench_run *run, const struct bench_looks *looks)
 {
 	struct lm_errors errors = { 0 };
 	struct lm_placement placement = { 0 };
@@ -209,12 +336,12 @@ bench_topology_look(const char *text, const uint16_t *worker_of, uint32_t worker
 	struct lm_engine *engine = NULL;
 	bool good = false;
 
-	memset(run, 0, sizeof(*run));
+	*run = (struct bench_run){ .from_first_row = run->from_first_row };
 	if (graph != NULL && fill_placement(&placement, worker_of, workers, LM_SLICES_MAX)) {
 		engine = lm_engine_create(graph, &placement, &errors);
-		good = engine != NULL && run_engine(engine, run, &errors);
-		if (good && look != NULL) {
-			look(engine, context);
+		good = engine != NULL && run_engine(engine, run, looks, &errors);
+		if (good && looks->after != NULL) {
+			looks->after(engine, looks->context);
 		}
 	}
 	config_print_errors(stderr, "bench.yaml", text, strlen(text), &errors, false);

@@ -20,22 +20,25 @@ struct bench_run {
 	double seconds;
 	uint64_t items;    /* rows, words, packets: what the rate counts */
 	uint64_t checksum; /* of the results; equal for equal jobs */
+	/* Asked of bench_topology: time counts from the first row, not from the start. */
+	bool from_first_row;
 };
 
 typedef bool bench_fn(void *context, struct bench_run *run);
 
 struct bench {
 	const char *name;
-	const char *unit;          /* of the rate: "rows/s" */
+	const char *unit;          /* "rows/s", "cycles/row" */
 	const char *baseline_name; /* "C loop" */
-	bool lower_is_better;      /* the rate is a time */
+	bool is_cycles;            /* the value is cycles for an item, not items in a second */
 	bench_fn *engine, *baseline;
 	/* Makes the data; `small` for tests. False: it cannot run here; why is said. */
 	bool (*prepare)(struct bench *bench, bool small);
 	void (*discard)(struct bench *bench);
 	void *context;
-	uint32_t lcores; /* needed */
-	char note[200];  /* goes into the JSON line */
+	uint32_t lcores;   /* needed */
+	double port_value; /* what the port alone gives, if there is one: a bound for both sides */
+	char note[200];    /* goes into the JSON line */
 };
 
 /* Runs both sides `runs` times in turn and prints the line; false if a run failed or sums differ.
@@ -43,14 +46,17 @@ struct bench {
 bool bench_compare(struct bench *bench, uint32_t runs, bool small);
 
 /*
- * Latency over load: a generator at 1, 10, 50 and 90 % of the rate that the pipeline sustains,
- * beside a bare loop that only meets the same schedule: what this machine's noise alone does.
- * Prints one line.
+ * Latency over load: searches the rate that a pipeline sustains, then runs it at 1, 10, 50 and 90 %
+ * of that, beside a loop that does nothing but meet the same schedule. Prints one line.
  */
 bool bench_latency(bool small);
 
+/* Scenarios: whole jobs. */
 extern struct bench bench_filter_count, bench_keyed_count, bench_ysb, bench_word_count,
-    bench_exchange, bench_rx_decode;
+    bench_exchange, bench_rx_decode, bench_rx_testpmd, bench_rx_decode_memif;
+/* Micro benchmarks: one part of the engine alone, on the calling thread. */
+extern struct bench bench_micro_batch, bench_micro_gather, bench_micro_edge, bench_micro_route,
+    bench_micro_hash, bench_micro_hash_text, bench_micro_map, bench_micro_decode, bench_micro_mail;
 
 /* Data that bench_replay sources hand out by reference: batches of one schema. */
 struct bench_data {
@@ -71,10 +77,16 @@ void bench_data_use(struct bench_data *data);
  */
 bool bench_topology(const char *text, const uint16_t *worker_of, uint32_t workers,
                     struct bench_run *run);
-/* The same, and a look at the engine before it is gone. */
+/* The same, and looks at the engine: while it runs, every `period_ns`, and before it is gone. */
 typedef void bench_look_fn(struct lm_engine *engine, void *context);
+struct bench_looks {
+	bench_look_fn *during; /* NULL: none */
+	uint64_t period_ns;
+	bench_look_fn *after;
+	void *context;
+};
 bool bench_topology_look(const char *text, const uint16_t *worker_of, uint32_t workers,
-                         struct bench_run *run, bench_look_fn *look, void *context);
+                         struct bench_run *run, const struct bench_looks *looks);
 /* What bench_sink adds up for a row of these values: order does not matter between rows. */
 static inline uint64_t
 bench_mix(uint64_t sum, uint64_t value)
@@ -86,8 +98,9 @@ bench_mix(uint64_t sum, uint64_t value)
 /* Seconds on the monotonic clock; a small generator of random numbers. */
 double bench_seconds(void);
 uint64_t bench_random(uint64_t *state);
-/* Pins the calling thread where the first lcore of EAL's list runs. */
-void bench_pin(uint32_t index);
+/* Pins the calling thread where the lcore at `index` of EAL's list runs; its CPU, or -1. */
+int bench_pin(uint32_t index);
+int bench_cpu(uint32_t index);
 void bench_register_classes(void);
 
 #endif

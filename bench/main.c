@@ -10,11 +10,18 @@
 
 #include "bench/bench.h"
 
-static struct bench *const benches[] = {
-	&bench_filter_count, &bench_keyed_count, &bench_ysb,
-	&bench_word_count,   &bench_exchange,    &bench_rx_decode,
+/* In the order in which they run; latency_load, which compares nothing, comes between. */
+static struct bench *const scenarios[] = {
+	&bench_filter_count, &bench_keyed_count, &bench_ysb,        &bench_word_count,
+	&bench_exchange,     &bench_rx_decode,   &bench_rx_testpmd, &bench_rx_decode_memif,
 };
-#define BENCHES (sizeof(benches) / sizeof(benches[0]))
+static struct bench *const micros[] = {
+	&bench_micro_batch, &bench_micro_gather, &bench_micro_edge,
+	&bench_micro_route, &bench_micro_hash,   &bench_micro_hash_text,
+	&bench_micro_map,   &bench_micro_decode, &bench_micro_mail,
+};
+#define COUNT(table) (sizeof(table) / sizeof(table[0]))
+#define LATENCY "latency_load"
 
 static bool
 is_wanted(const char *name, int count, char **names)
@@ -33,29 +40,64 @@ is_wanted(const char *name, int count, char **names)
 }
 
 static bool
+is_in(struct bench *const *table, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(table[i]->name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+print_names(struct bench *const *table, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		fprintf(stderr, " %s", table[i]->name);
+	}
+}
+
+static bool
 names_are_known(int count, char **names)
 {
 	for (int i = 0; i < count; i++) {
-		bool known = names[i][0] == '-' || strcmp(names[i], "latency_load") == 0;
-
 		if (strcmp(names[i], "--runs") == 0) {
 			i++;
-			continue;
-		}
-		for (size_t b = 0; b < BENCHES; b++) {
-			known |= strcmp(benches[b]->name, names[i]) == 0;
-		}
-		if (!known) {
+		} else if (names[i][0] != '-' && strcmp(names[i], LATENCY) != 0 &&
+		           !is_in(scenarios, COUNT(scenarios), names[i]) &&
+		           !is_in(micros, COUNT(micros), names[i])) {
 			fprintf(stderr,
 			        "bench: there is no benchmark \"%s\"; there are:", names[i]);
-			for (size_t b = 0; b < BENCHES; b++) {
-				fprintf(stderr, " %s", benches[b]->name);
-			}
-			fprintf(stderr, " latency_load\n");
+			print_names(scenarios, COUNT(scenarios));
+			fprintf(stderr, " " LATENCY);
+			print_names(micros, COUNT(micros));
+			fprintf(stderr, "\n");
 			return false;
 		}
 	}
 	return true;
+}
+
+/* Runs those of a table that are wanted. */
+static bool
+run_table(struct bench *const *table, size_t count, uint32_t runs, bool small, int argc,
+          char **argv)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!is_wanted(table[i]->name, argc, argv)) {
+			continue;
+		}
+		if (rte_lcore_count() < table[i]->lcores) {
+			printf("{\"name\": \"%s\", \"skipped\": \"it needs %u lcores\"}\n",
+			       table[i]->name, table[i]->lcores);
+			continue;
+		}
+		good = bench_compare(table[i], runs, small) && good;
+	}
+	return good;
 }
 
 int
@@ -63,7 +105,7 @@ main(int argc, char **argv)
 {
 	int used = rte_eal_init(argc, argv);
 	uint32_t runs = 7;
-	bool small = false, good = true;
+	bool small = false, good;
 
 	if (used < 0) {
 		return 2;
@@ -84,20 +126,11 @@ main(int argc, char **argv)
 	}
 	bench_register_classes();
 	bench_pin(0);
-	for (size_t b = 0; b < BENCHES; b++) {
-		if (!is_wanted(benches[b]->name, argc, argv)) {
-			continue;
-		}
-		if (rte_lcore_count() < benches[b]->lcores) {
-			printf("{\"name\": \"%s\", \"skipped\": \"it needs %u lcores\"}\n",
-			       benches[b]->name, benches[b]->lcores);
-			continue;
-		}
-		good = bench_compare(benches[b], runs, small) && good;
-	}
-	if (is_wanted("latency_load", argc, argv)) {
+	good = run_table(scenarios, COUNT(scenarios), runs, small, argc, argv);
+	if (is_wanted(LATENCY, argc, argv)) {
 		good = bench_latency(small) && good;
 	}
+	good = run_table(micros, COUNT(micros), runs, small, argc, argv) && good;
 	rte_eal_cleanup();
 	return good ? 0 : 1;
 }
