@@ -40,10 +40,8 @@ write_topology(struct rx *rx)
 	    rx->text, sizeof(rx->text),
 	    "name: rx_decode\n"
 	    "operators:\n"
-	    "  packets: {type: port_source, port: %s, limit: %lu, emit: [length, proto]}
-"
-	    "  count:   {type: aggregate, input: packets, count: packets, sum: length, emit: end}
-"
+	    "  packets: {type: port_source, port: %s, limit: %lu, emit: [length, proto]}\n"
+	    "  count:   {type: aggregate, input: packets, count: packets, sum: length, emit: end}\n"
 	    "  out:     {type: bench_sink, input: count}\n",
 	    rx->port, (unsigned long)rx->packets);
 	rx->port_packets = 0;

@@ -61,9 +61,25 @@ packet_row(const uint16_t *selected, uint32_t index)
 	return selected == NULL ? index : selected[index];
 }
 
+/* Decodes a frame that stands in row `row` of the input into the chunk, or counts why not. */
+static inline void
+packet_chunk_add(struct packet_chunk *chunk, const struct lm_frame *frame, uint32_t row,
+                 uint32_t options, uint32_t outcomes[DECODE_OUTCOME_COUNT], uint32_t *rows)
+{
+	enum decode_outcome outcome = decode_frame(frame->data, frame->contiguous, frame->length,
+	                                           options, &chunk->packet[*rows]);
+
+	chunk->row[*rows] = (uint16_t)row;
+	if (__builtin_expect(outcome == DECODE_ROW, 1)) {
+		(*rows)++;
+	} else {
+		outcomes[outcome]++;
+	}
+}
+
 /*
- * Decodes the rows from `at` up to `end` (PACKET_CHUNK of them at most) of `count` and adds what
- * became of them to `outcomes`. Inline, so that the common frames are decoded without a call.
+ * Decodes the rows from `at` up to `end` (PACKET_CHUNK of them at most) and adds what became of
+ * them to `outcomes`. Inline, so that the common frames are decoded without a call.
  */
 static inline void
 packet_chunk_decode(struct packet_chunk *chunk, const struct lm_frame *frames,
@@ -74,16 +90,8 @@ packet_chunk_decode(struct packet_chunk *chunk, const struct lm_frame *frames,
 
 	for (; at < end; at++) {
 		uint32_t row = packet_row(selected, at);
-		const struct lm_frame *frame = &frames[row];
-		enum decode_outcome outcome = decode_frame(
-		    frame->data, frame->contiguous, frame->length, options, &chunk->packet[rows]);
 
-		chunk->row[rows] = (uint16_t)row;
-		if (__builtin_expect(outcome == DECODE_ROW, 1)) {
-			rows++;
-		} else {
-			outcomes[outcome]++;
-		}
+		packet_chunk_add(chunk, &frames[row], row, options, outcomes, &rows);
 	}
 	chunk->count = rows;
 }

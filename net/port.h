@@ -11,6 +11,8 @@
  * by one lcore; frames may be given back on any.
  */
 
+#include <rte_mbuf.h>
+
 #include "core/lm_batch.h"
 
 #define PORTS_MAX 32u
@@ -38,10 +40,10 @@ void port_close(int port);
 
 /* Where a read writes, and what it says of all it read. */
 struct port_burst {
-	int64_t *time_ns; /* event times: of capture where known, else the clock's; NULL: not
-	                     wanted */
-	struct lm_frame *frame;
-	void **handle;
+	int64_t *time_ns;       /* event times: of capture where known, else the clock's; NULL: not
+	                           wanted */
+	struct lm_frame *frame; /* NULL: not wanted, nor the bytes; see port_frame */
+	void **handle;          /* struct rte_mbuf * */
 	uint64_t bytes;
 	int64_t newest_ns; /* of the event times */
 	bool end;          /* a file that has no more */
@@ -50,6 +52,16 @@ struct port_burst {
 /* Reads up to `max` frames of a queue into the columns of `burst`. Returns how many. */
 uint32_t port_read(int port, uint32_t queue, uint32_t max, int64_t wall_ns,
                    struct port_burst *burst);
+/* The frame of a handle, for who asked for none. */
+static inline struct lm_frame
+port_frame(const void *handle)
+{
+	const struct rte_mbuf *mbuf = handle;
+
+	return (struct lm_frame){ .data = rte_pktmbuf_mtod(mbuf, const uint8_t *),
+		                  .contiguous = rte_pktmbuf_data_len(mbuf),
+		                  .length = rte_pktmbuf_pkt_len(mbuf) };
+}
 /* Gives back at once what the last read of the queue returned, all of it. */
 void port_give_back(int port, uint32_t queue, struct port_burst *burst, uint32_t count);
 /* Who takes frames back. */

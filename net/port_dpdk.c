@@ -401,11 +401,9 @@ read_frames(struct rte_mbuf *const *mbuf, uint16_t count, struct lm_frame *frame
 	uint64_t bytes = 0;
 
 	for (uint16_t i = 0; i < count; i++) {
-		frame[i].data = rte_pktmbuf_mtod(mbuf[i], const uint8_t *);
+		frame[i] = port_frame(mbuf[i]);
 		rte_prefetch0(frame[i].data);
-		frame[i].contiguous = rte_pktmbuf_data_len(mbuf[i]);
-		frame[i].length = rte_pktmbuf_pkt_len(mbuf[i]);
-		bytes += rte_pktmbuf_pkt_len(mbuf[i]);
+		bytes += frame[i].length;
 	}
 	return bytes;
 }
@@ -436,7 +434,9 @@ port_read(int index, uint32_t queue_index, uint32_t max, int64_t wall_ns, struct
 	} else {
 		__atomic_add_fetch(&port->taken, count, __ATOMIC_RELAXED);
 	}
-	burst->bytes = read_frames(mbuf, count, burst->frame);
+	if (burst->frame != NULL) {
+		burst->bytes = read_frames(mbuf, count, burst->frame);
+	}
 	read_times(port, mbuf, count, wall_ns, burst);
 	return count;
 }

@@ -12,6 +12,7 @@
 #include "tests/sim/sim.h"
 
 struct sim_frame {
+	struct rte_mbuf mbuf; /* what a handle points at: says where the bytes are, and how many */
 	uint8_t *bytes;
 	uint32_t length;
 	int64_t time_ns;
@@ -58,6 +59,10 @@ sim_port_load(const char *path)
 		frame->length = header->caplen;
 		frame->time_ns = header->ts.tv_sec * 1000000000l + header->ts.tv_usec * 1000l;
 		memcpy(frame->bytes, bytes, header->caplen);
+		memset(&frame->mbuf, 0, sizeof(frame->mbuf));
+		frame->mbuf.buf_addr = frame->bytes;
+		frame->mbuf.data_len = (uint16_t)RTE_MIN(header->caplen, (uint32_t)UINT16_MAX);
+		frame->mbuf.pkt_len = header->caplen;
 	}
 	pcap_close(pcap);
 	return 0;
@@ -143,10 +148,10 @@ port_read(int port, uint32_t queue, uint32_t max, int64_t wall_ns, struct port_b
 		if (burst->time_ns != NULL) {
 			burst->time_ns[count] = frames[index].time_ns;
 		}
-		burst->frame[count].data = frames[index].bytes;
-		burst->frame[count].contiguous = frames[index].length;
-		burst->frame[count].length = frames[index].length;
-		burst->handle[count] = &frames[index];
+		if (burst->frame != NULL) {
+			burst->frame[count] = port_frame(&frames[index].mbuf);
+		}
+		burst->handle[count] = &frames[index].mbuf;
 		burst->bytes += frames[index].length;
 		if (frames[index].time_ns > burst->newest_ns) {
 			burst->newest_ns = frames[index].time_ns;
