@@ -65,6 +65,35 @@ test_steps(void **state)
 	finish();
 }
 
+/* Three operators on one lcore with nothing else to do: a row that came in a turn has left in it.
+ */
+static void
+check_leaves_in_its_turn(bool fuse)
+{
+	rig_begin(&rig);
+	rig.settings->fuse = fuse;
+	rig_add(&rig, "in", "rig_source", 1);
+	rig_add(&rig, "pass", "rig_copy", 1);
+	rig_add(&rig, "out", "rig_sink", 1);
+	rig_link(&rig, "in", "pass");
+	rig_link(&rig, "pass", "out");
+	rig_build(&rig, 1);
+	for (uint64_t row = 0; row < 20; row++) {
+		rig_feed(&rig, "in", 0)->until = row + 1;
+		rig_step(&rig, 0);
+		assert_int_equal(rig_rows(&rig, "out", 0), row + 1);
+	}
+	finish();
+}
+
+static void
+test_partial_leaves_at_once(void **state)
+{
+	(void)state;
+	check_leaves_in_its_turn(true);
+	check_leaves_in_its_turn(false);
+}
+
 /* A worker takes a few batches of a slice, then the others have their turn. */
 static void
 test_turns_are_short(void **state)
@@ -549,6 +578,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_partial_leaves_at_once),
 		cmocka_unit_test(test_turns_are_short),
 		cmocka_unit_test(test_account),
 		cmocka_unit_test(test_idle_time),
