@@ -218,7 +218,8 @@ edge_should_go(struct edge *edge, enum edge_flush why, int64_t now_ns)
 	case EDGE_FLUSH_FORCE:
 		return true;
 	case EDGE_FLUSH_IDLE:
-		if (edge_count(edge) == 0) {
+		/* A consumer on the same lcore is as idle as its producer: it is next. */
+		if (edge_count(edge) == 0 || edge->from->worker == edge->to->worker) {
 			return edge_has_room(edge, now_ns);
 		}
 		break;
