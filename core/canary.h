@@ -15,8 +15,16 @@ enum canary {
 	CANARY_WRONG_SLOT,      /* one row in 64 goes to the first slice */
 	CANARY_LEAK_BATCH,      /* a batch is not given back */
 	CANARY_DOUBLE_RESUME,   /* a call that was through is made again */
+	/* Of the store. */
+	CANARY_SKIP_SYNC,        /* a part counts though it was not synced */
+	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */
+	CANARY_EARLY_RENAME,     /* a manifest gets its name before its bytes are safe */
+	CANARY_BLIND_CRC,        /* checksums are not compared */
+	CANARY_PRUNE_REFERENCED, /* a file goes with its epoch, whoever else needs it */
 	CANARY_COUNT
 };
+
+#define CANARY_STORE_FIRST CANARY_SKIP_SYNC
 
 #ifdef LODEMILL_CANARY
 extern enum canary canary_planted;

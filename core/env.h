@@ -45,6 +45,60 @@ int env_file_sync(int file);
 int env_file_close(int file);
 int env_file_rename(const char *from, const char *to);
 
+/*
+ * What must outlive a crash. Bytes written are safe once env_file_sync has returned 0, and a name
+ * made, renamed or removed once env_dir_sync of its folder has; before that each of them may or
+ * may not be there after a crash. When a sync fails, what was written may be lost even if a later
+ * sync succeeds: give the file up, never try again on it.
+ */
+ssize_t env_file_pread(int file, void *bytes, size_t size, uint64_t offset);
+int64_t env_file_size(int file);
+/* For this process alone, until the file is closed; -EAGAIN: somebody has it. */
+int env_file_lock(int file);
+int env_file_unlink(const char *path);
+int env_dir_make(const char *path, int mode);
+int env_dir_sync(const char *path);
+/* Calls name(arg, …) for all that is in the folder, in no order; not for "." and "..". */
+typedef void env_dir_fn(void *arg, const char *name);
+int env_dir_list(const char *path, env_dir_fn *name, void *arg);
+
+/*
+ * A queue of bulk writes, past the page cache where the file system allows it. It belongs to one
+ * thread. Take a buffer, fill it, write it, and reap what is done, in whatever order:
+ *
+ *     buffer = env_disk_buffer(disk);                    NULL: all are on their way, reap first
+ *     env_disk_write(disk, file, buffer, size, offset, tag);
+ *     while (env_disk_reap(disk, true, &done)) …         false: nothing is on its way
+ *
+ * Files are of env_disk_create. Sizes and offsets are multiples of ENV_DISK_ALIGN. A write is whole
+ * or an error, and its buffer is free again when it is reaped. env_disk_sync is env_file_sync of
+ * what was reaped before, several at once. At most ENV_DISK_DEPTH writes and as many syncs are on
+ * their way.
+ */
+#define ENV_DISK_DEPTH 16u
+#define ENV_DISK_BYTES (256u << 10)
+#define ENV_DISK_ALIGN 4096u
+struct env_disk;
+struct env_disk_done {
+	void *tag;
+	int result; /* 0 or -errno */
+	bool is_sync;
+};
+struct env_disk *env_disk_open(void); /* NULL: no memory */
+/* Waits for what is on its way; its results are lost. */
+void env_disk_close(struct env_disk *disk);
+/* How it writes, for people: "io_uring", "pwrite". */
+const char *env_disk_kind(const struct env_disk *disk);
+/* A new file, open for writing; -EEXIST if there is one of that name. Closed by env_file_close. */
+int env_disk_create(const char *path, int mode);
+void *env_disk_buffer(struct env_disk *disk);
+void env_disk_give_back(struct env_disk *disk, void *buffer);
+void env_disk_write(struct env_disk *disk, int file, void *buffer, uint32_t size, uint64_t offset,
+                    void *tag);
+void env_disk_sync(struct env_disk *disk, int file, void *tag);
+/* One result; with `wait` it waits for one. False: none. */
+bool env_disk_reap(struct env_disk *disk, bool wait, struct env_disk_done *done);
+
 /* A line for people; level as in syslog (3 error, 4 warning, 6 info). Any thread, rate-limited. */
 void env_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -12,6 +12,7 @@
 #include "core/canary.h"
 #include "core/engine.h"
 #include "core/env.h"
+#include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
 
 #define ACTORS_MAX LM_WORKERS_MAX
@@ -335,16 +336,21 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 int
 env_file_open(const char *path, int flags, int mode)
 {
-	int file = open(path, flags, mode);
+	int file = disk_is_path(path) ? disk_open(path, flags) : open(path, flags, mode);
 
-	return file < 0 ? -errno : file;
+	return file < 0 && !disk_is_path(path) ? -errno : file;
 }
 
 ssize_t
 env_file_read(int file, void *bytes, size_t size)
 {
+	ssize_t result;
+
+	if (disk_is_file(file)) {
+		return disk_read(file, bytes, size);
+	}
 	/* Short reads are normal: any length may come back. */
-	ssize_t result = read(file, bytes, size > 1 ? 1 + sim_below(size) : size);
+	result = read(file, bytes, size > 1 ? 1 + sim_below(size) : size);
 
 	return result < 0 ? -errno : result;
 }
@@ -354,6 +360,9 @@ env_file_write(int file, const void *bytes, size_t size)
 {
 	ssize_t result;
 
+	if (disk_is_file(file)) {
+		return disk_write(file, bytes, size);
+	}
 	if (sim.writes_fail != 0 && sim_below(sim.writes_fail) == 0) {
 		return -ENOSPC;
 	}
@@ -364,18 +373,27 @@ env_file_write(int file, const void *bytes, size_t size)
 int
 env_file_sync(int file)
 {
+	if (disk_is_file(file)) {
+		return disk_sync(file);
+	}
 	return fdatasync(file) < 0 ? -errno : 0;
 }
 
 int
 env_file_close(int file)
 {
+	if (disk_is_file(file)) {
+		return disk_close(file);
+	}
 	return close(file) < 0 ? -errno : 0;
 }
 
 int
 env_file_rename(const char *from, const char *to)
 {
+	if (disk_is_path(from)) {
+		return disk_rename(from, to);
+	}
 	return rename(from, to) < 0 ? -errno : 0;
 }
 

@@ -3,8 +3,9 @@
  * The simulator's command: runs a scenario over many seeds, replays one, checks that a seed gives
  * the same run twice, and that planted bugs are caught.
  *
- *     sim graphs|stops|flows|decoded|words|windows|cycle|csv [--seeds N] [--first SEED]
- * [--canaries]
+ *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
+ *
+ * Scenarios: graphs stops flows decoded words windows cycle csv store.
  */
 
 #include <ftw.h>
@@ -21,6 +22,7 @@
 #include "tests/sim/classes.h"
 #include "tests/sim/graphs.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/store_sim.h"
 #include "tests/sim/topologies.h"
 
 extern enum canary canary_planted;
@@ -37,26 +39,32 @@ struct scenario {
 };
 
 #define BLIND(canary) (1u << (canary))
+/* Those of the store, and all but those. */
+#define BLIND_STORE (~0u << CANARY_STORE_FIRST)
+#define BLIND_ENGINE (~BLIND_STORE)
 
 static const struct scenario *running;
 static uint64_t running_seed;
 
 static const struct scenario scenarios[] = {
-	{ "graphs", sim_graphs_run, 0 },
-	{ "stops", sim_stops_run, 0 },
+	{ "graphs", sim_graphs_run, BLIND_STORE },
+	{ "stops", sim_stops_run, BLIND_STORE },
 	/* No call of these with rows stops half way. */
-	{ "flows", topo_flows_run, BLIND(CANARY_DOUBLE_RESUME) },
-	{ "decoded", topo_decoded_run, BLIND(CANARY_DOUBLE_RESUME) },
-	{ "windows", topo_windows_run, BLIND(CANARY_DOUBLE_RESUME) },
+	{ "flows", topo_flows_run, BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) },
+	{ "decoded", topo_decoded_run, BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) },
+	{ "windows", topo_windows_run, BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) },
 	/* No event time. */
-	{ "words", topo_words_run, BLIND(CANARY_EARLY_WATERMARK) },
+	{ "words", topo_words_run, BLIND_STORE | BLIND(CANARY_EARLY_WATERMARK) },
 	/* No key whose rows must meet, nothing that waits for event time; pools of cycles are not
 	   audited. */
 	{ "cycle", topo_cycle_run,
-	  BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) | BLIND(CANARY_WRONG_SLOT) |
-	      BLIND(CANARY_LEAK_BATCH) },
+	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) |
+	      BLIND(CANARY_WRONG_SLOT) | BLIND(CANARY_LEAK_BATCH) },
 	{ "csv", topo_csv_run,
-	  BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) | BLIND(CANARY_WRONG_SLOT) },
+	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) |
+	      BLIND(CANARY_WRONG_SLOT) },
+	/* No engine. */
+	{ "store", sim_store_run, BLIND_ENGINE },
 };
 
 static void
