@@ -2,7 +2,7 @@
 """What the system tests share: the program under test, captures, points of TAP.
 
 Environment: LODEMILL_BUILD, a built folder; LODEMILL_SOURCE, the tree; LODEMILL_SHARED, the folder of the
-captures that are not in the tree.
+captures that are not in the tree; LODEMILL_LONG, 1 to take the time that ./test --long has.
 """
 
 import csv
@@ -19,6 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.environ.get("LODEMILL_SOURCE", os.path.dirname(os.path.dirname(HERE)))
 BUILD = os.environ.setdefault("LODEMILL_BUILD", os.path.join(SOURCE, "build"))
 SHARED = os.environ.get("LODEMILL_SHARED", os.path.join(SOURCE, os.pardir, "shared"))
+LONG = os.environ.get("LODEMILL_LONG", "0") == "1"
 PROGRAM = os.path.join(BUILD, "lodemill")
 SAMPLE = os.path.join(SOURCE, "examples", "captures", "sample.pcap")
 TOPOLOGIES = os.path.join(HERE, "topologies")
