@@ -19,6 +19,7 @@
 #include <rte_version.h>
 
 #include "core/env.h"
+#include "net/port_socket.h"
 
 #define FRAMES_DEFAULT 16384u
 #define DESCRIPTORS_DEFAULT 1024u
@@ -41,6 +42,7 @@ struct port {
 	bool is_file;  /* net_pcap reading a file: it has an end */
 	bool has_time; /* capture times, microseconds since 1970 */
 	bool told_errors;
+	struct port_sockets sockets; /* AF_PACKET's */
 	struct port_queue queue[PORT_QUEUES_MAX];
 	uint64_t taken __attribute__((aligned(64)));    /* frames handed out, retained ones again */
 	uint64_t returned __attribute__((aligned(64))); /* frames given back */
@@ -188,6 +190,20 @@ start_port(struct port *port, const struct port_needs *needs, char *why, size_t 
 	return result;
 }
 
+/* Of an AF_PACKET device, whose arguments name its interface: what the kernel drops counts, too. */
+static void
+find_sockets(struct port *port, const char *args)
+{
+	const char *at = strstr(args, "iface=");
+	char interface[64];
+
+	if (at != NULL) {
+		at += strlen("iface=");
+		snprintf(interface, sizeof(interface), "%.*s", (int)strcspn(at, ","), at);
+		port_sockets_find(&port->sockets, interface);
+	}
+}
+
 static void
 describe_port(struct port *port)
 {
@@ -210,6 +226,9 @@ describe_port(struct port *port)
 	port->has_time = strcmp(driver, "net_pcap") == 0;
 	port->is_file = port->has_time && strstr(args, "rx_pcap=") != NULL &&
 	                strstr(args, "infinite_rx=1") == NULL;
+	if (strcmp(driver, "net_af_packet") == 0) {
+		find_sockets(port, args);
+	}
 }
 
 static int
@@ -468,6 +487,7 @@ port_counters(struct port_counter *counters, uint32_t max)
 		}
 		count = add_counter(counters, count, max, id, "ipackets", s.ipackets, false);
 		count = add_counter(counters, count, max, id, "ibytes", s.ibytes, false);
+		s.imissed += port_sockets_dropped(&ports[i].sockets);
 		count = add_counter(counters, count, max, id, "imissed", s.imissed, true);
 		count = add_counter(counters, count, max, id, "ierrors", s.ierrors, true);
 		count = add_counter(counters, count, max, id, "rx_nombuf", s.rx_nombuf, true);

@@ -3,11 +3,12 @@
  * The simulator's command: runs a scenario over many seeds, replays one, checks that a seed gives
  * the same run twice, and that planted bugs are caught.
  *
- *     sim graphs|stops|flows|captures|words|windows|cycle|csv [--seeds N] [--first SEED] [--canaries]
+ *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
  *     sim expected CAPTURE
  *
- * "captures" takes --seeds for each capture there is. The second form prints what runs on a capture
- * are compared with, for others to compare that with.
+ * Scenarios: graphs, stops, flows, captures, words, windows, cycle, csv; "captures" takes --seeds
+ * for each capture there is. The second form prints what runs on a capture are compared with, for
+ * others to compare that with.
  */
 
 #include <ftw.h>

@@ -5,6 +5,7 @@ Environment: LODEMILL_BUILD, a built folder; LODEMILL_SOURCE, the tree; LODEMILL
 captures that are not in the tree; LODEMILL_LONG, 1 to take the time that ./test --long has.
 """
 
+import contextlib
 import csv
 import json
 import os
@@ -125,6 +126,27 @@ def need_root(*programs):
     for program in programs:
         if shutil.which(program) is None:
             raise Skip("needs " + program)
+
+
+def inside(space, *words):
+    return ["ip", "netns", "exec", space, *words]
+
+
+@contextlib.contextmanager
+def network(space):
+    """A network namespace of that name with two interfaces, "here" and "there", joined by a wire."""
+    steps = (["ip", "netns", "add", space],
+             inside(space, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 || true"),
+             inside(space, *"ip link add here type veth peer name there".split()),
+             inside(space, *"ip link set here up".split()),
+             inside(space, *"ip link set there up".split()))
+    try:
+        for step in steps:
+            if subprocess.run(step, capture_output=True, check=False).returncode != 0:
+                raise Skip("no network namespaces and veth pairs here")
+        yield space
+    finally:
+        subprocess.run(["ip", "netns", "del", space], capture_output=True, check=False)
 
 
 class Running:
