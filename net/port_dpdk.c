@@ -29,6 +29,7 @@
 
 struct port_queue {
 	uint32_t empty_reads;
+	bool ended;
 	uint64_t frames;
 } __attribute__((aligned(64)));
 
@@ -356,16 +357,16 @@ port_external(int port)
 	return &frames_external;
 }
 
-/* An empty read of a file is its end, told once; errors on the way are told too. */
+/* Whether the driver has met what is no frame; told once. */
 static bool
-file_ended(struct port *port, struct port_queue *queue)
+file_is_damaged(struct port *port)
 {
 	struct rte_eth_stats stats;
 
-	if (!port->is_file || ++queue->empty_reads < EMPTY_READS_AT_END) {
+	if (rte_eth_stats_get(port->id, &stats) != 0 || stats.ierrors == 0) {
 		return false;
 	}
-	if (!port->told_errors && rte_eth_stats_get(port->id, &stats) == 0 && stats.ierrors > 0) {
+	if (!port->told_errors) {
 		port->told_errors = true;
 		env_log(4,
 		        "%s: the capture is cut short or damaged after %" PRIu64
@@ -373,6 +374,19 @@ file_ended(struct port *port, struct port_queue *queue)
 		        port->label, stats.ipackets);
 	}
 	return true;
+}
+
+/*
+ * A file ends where no more comes, or where it is damaged: the driver would read on behind that,
+ * somewhere, and take anything for frames. A read of less than `max` shows both.
+ */
+static void
+look_for_end(struct port *port, struct port_queue *queue, uint32_t count, uint32_t max)
+{
+	queue->empty_reads = count > 0 ? 0 : queue->empty_reads + 1;
+	if (port->is_file && count < max) {
+		queue->ended = file_is_damaged(port) || queue->empty_reads >= EMPTY_READS_AT_END;
+	}
 }
 
 /* Event times: net_pcap tells microseconds since 1970, others nothing that could be used. */
@@ -421,16 +435,16 @@ port_read(int index, uint32_t queue_index, uint32_t max, int64_t wall_ns, struct
 	uint64_t out = port->taken - __atomic_load_n(&port->returned, __ATOMIC_RELAXED);
 	uint16_t count;
 
-	burst->end = false;
-	if (out + max * port->queues > port->buffers) {
+	burst->end = queue->ended;
+	if (queue->ended || out + max * port->queues > port->buffers) {
 		return 0;
 	}
 	count = rte_eth_rx_burst(port->id, (uint16_t)queue_index, mbuf, (uint16_t)max);
+	look_for_end(port, queue, count, max);
 	if (count == 0) {
-		burst->end = file_ended(port, queue);
+		burst->end = queue->ended;
 		return 0;
 	}
-	queue->empty_reads = 0;
 	queue->frames += count;
 	if (port->queues == 1) {
 		port->taken += count;
