@@ -105,7 +105,10 @@ def operator(result, name):
 
 
 def adds_up(result):
-    """Rows in are rows out, absorbed or dropped, operator by operator."""
+    """Rows in are rows out, absorbed or dropped, operator by operator; packets are what sources read."""
+    made = [entry["rows_out"] for entry in result["operators"] if entry["type"] == "port_source"]
+    if made:
+        equal(result["packets"], sum(made), "packets and rows of the ports")
     for entry in result["operators"]:
         if entry["type"] in ("port_source", "generator", "file_source"):
             continue
