@@ -107,7 +107,7 @@ tell_far_memory(int node)
 {
 	static bool told;
 
-	if (node != SOCKET_ID_ANY && !__atomic_exchange_n(&told, true, __ATOMIC_RELAXED)) {
+	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED)) {
 		env_log(4,
 		        "NUMA node %d is short of free hugepages: memory of another node is taken, "
 		        "which is slower",
@@ -115,25 +115,48 @@ tell_far_memory(int node)
 	}
 }
 
+/*
+ * The smallest size that EAL had no memory for. What is as large is not asked for again until
+ * something is freed: EAL goes through every kind of page each time, and thousands of blocks made
+ * that seconds.
+ */
+static size_t huge_refused = SIZE_MAX;
+
+static void *
+alloc_huge(size_t size, size_t align, int numa_node)
+{
+	char *base = NULL;
+
+	if (size + align >= huge_refused) {
+		return NULL;
+	}
+	if (numa_node >= 0) {
+		base = rte_zmalloc_socket("lodemill", size + align, (unsigned int)align, numa_node);
+	}
+	if (base == NULL) {
+		base = rte_zmalloc_socket("lodemill", size + align, (unsigned int)align,
+		                          SOCKET_ID_ANY);
+		if (base != NULL && numa_node >= 0) {
+			tell_far_memory(numa_node);
+		}
+	}
+	if (base == NULL) {
+		huge_refused = size + align;
+		return NULL;
+	}
+	return block_set(base, align, 0);
+}
+
 void *
 env_alloc(size_t size, size_t align, int numa_node)
 {
+	void *memory = NULL;
+
 	size = size == 0 ? 1 : size;
 	if (rte_eal_has_hugepages()) {
-		int node = numa_node < 0 ? SOCKET_ID_ANY : numa_node;
-		char *base =
-		    rte_zmalloc_socket("lodemill", size + align, (unsigned int)align, node);
-
-		if (base == NULL) {
-			base = rte_zmalloc_socket("lodemill", size + align, (unsigned int)align,
-			                          SOCKET_ID_ANY);
-			tell_far_memory(base != NULL ? node : SOCKET_ID_ANY);
-		}
-		if (base != NULL) {
-			return block_set(base, align, 0);
-		}
+		memory = alloc_huge(size, align, numa_node);
 	}
-	return alloc_pages(size, align, numa_node);
+	return memory != NULL ? memory : alloc_pages(size, align, numa_node);
 }
 
 void
@@ -147,6 +170,7 @@ env_free(void *memory)
 	memcpy(&block, (char *)memory - sizeof(block), sizeof(block));
 	if (block.size == 0) {
 		rte_free(block.base);
+		huge_refused = SIZE_MAX;
 	} else {
 		munmap(block.base, block.size);
 	}

@@ -19,6 +19,7 @@
 #include <rte_version.h>
 
 #include "core/env.h"
+#include "net/port_socket.h"
 
 #define FRAMES_DEFAULT 16384u
 #define DESCRIPTORS_DEFAULT 1024u
@@ -28,6 +29,7 @@
 
 struct port_queue {
 	uint32_t empty_reads;
+	bool ended;
 	uint64_t frames;
 } __attribute__((aligned(64)));
 
@@ -42,6 +44,7 @@ struct port {
 	bool is_file;  /* net_pcap reading a file: it has an end */
 	bool has_time; /* capture times, microseconds since 1970 */
 	bool told_errors;
+	struct port_sockets sockets; /* AF_PACKET's */
 	struct port_queue queue[PORT_QUEUES_MAX];
 	uint64_t taken __attribute__((aligned(64)));    /* frames handed out, retained ones again */
 	uint64_t returned __attribute__((aligned(64))); /* frames given back */
@@ -202,6 +205,20 @@ start_port(struct port *port, const struct port_needs *needs, char *why, size_t 
 	return result;
 }
 
+/* Of an AF_PACKET device, whose arguments name its interface: what the kernel drops counts, too. */
+static void
+find_sockets(struct port *port, const char *args)
+{
+	const char *at = strstr(args, "iface=");
+	char interface[64];
+
+	if (at != NULL) {
+		at += strlen("iface=");
+		snprintf(interface, sizeof(interface), "%.*s", (int)strcspn(at, ","), at);
+		port_sockets_find(&port->sockets, interface);
+	}
+}
+
 static void
 describe_port(struct port *port)
 {
@@ -224,6 +241,9 @@ describe_port(struct port *port)
 	port->has_time = strcmp(driver, "net_pcap") == 0;
 	port->is_file = port->has_time && strstr(args, "rx_pcap=") != NULL &&
 	                strstr(args, "infinite_rx=1") == NULL;
+	if (strcmp(driver, "net_af_packet") == 0) {
+		find_sockets(port, args);
+	}
 }
 
 static int
@@ -351,16 +371,16 @@ port_external(int port)
 	return &frames_external;
 }
 
-/* An empty read of a file is its end, told once; errors on the way are told too. */
+/* Whether the driver has met what is no frame; told once. */
 static bool
-file_ended(struct port *port, struct port_queue *queue)
+file_is_damaged(struct port *port)
 {
 	struct rte_eth_stats stats;
 
-	if (!port->is_file || ++queue->empty_reads < EMPTY_READS_AT_END) {
+	if (rte_eth_stats_get(port->id, &stats) != 0 || stats.ierrors == 0) {
 		return false;
 	}
-	if (!port->told_errors && rte_eth_stats_get(port->id, &stats) == 0 && stats.ierrors > 0) {
+	if (!port->told_errors) {
 		port->told_errors = true;
 		env_log(4,
 		        "%s: the capture is cut short or damaged after %" PRIu64
@@ -368,6 +388,19 @@ file_ended(struct port *port, struct port_queue *queue)
 		        port->label, stats.ipackets);
 	}
 	return true;
+}
+
+/*
+ * A file ends where no more comes, or where it is damaged: the driver would read on behind that,
+ * somewhere, and take anything for frames. A read of less than `max` shows both.
+ */
+static void
+look_for_end(struct port *port, struct port_queue *queue, uint32_t count, uint32_t max)
+{
+	queue->empty_reads = count > 0 ? 0 : queue->empty_reads + 1;
+	if (port->is_file && count < max) {
+		queue->ended = file_is_damaged(port) || queue->empty_reads >= EMPTY_READS_AT_END;
+	}
 }
 
 /* Event times: net_pcap tells microseconds since 1970, others nothing that could be used. */
@@ -417,17 +450,17 @@ port_read(int index, uint32_t queue_index, uint32_t max, int64_t wall_ns, struct
 	uint64_t out = port->taken - __atomic_load_n(&port->returned, __ATOMIC_RELAXED);
 	uint16_t count;
 
-	burst->end = false;
+	burst->end = queue->ended;
 	max = max < port->burst ? max : port->burst;
-	if (out + max * port->queues > port->buffers) {
+	if (queue->ended || out + max * port->queues > port->buffers) {
 		return 0;
 	}
 	count = rte_eth_rx_burst(port->id, (uint16_t)queue_index, mbuf, (uint16_t)max);
+	look_for_end(port, queue, count, max);
 	if (count == 0) {
-		burst->end = file_ended(port, queue);
+		burst->end = queue->ended;
 		return 0;
 	}
-	queue->empty_reads = 0;
 	queue->frames += count;
 	if (port->queues == 1) {
 		port->taken += count;
@@ -509,6 +542,7 @@ port_counters(struct port_counter *counters, uint32_t max)
 		}
 		count = add_counter(counters, count, max, id, "ipackets", s.ipackets, false);
 		count = add_counter(counters, count, max, id, "ibytes", s.ibytes, false);
+		s.imissed += port_sockets_dropped(&ports[i].sockets);
 		count = add_counter(counters, count, max, id, "imissed", s.imissed, true);
 		count = add_counter(counters, count, max, id, "ierrors", s.ierrors, true);
 		count = add_counter(counters, count, max, id, "rx_nombuf", s.rx_nombuf, true);

@@ -4,8 +4,11 @@
  * the same run twice, and that planted bugs are caught.
  *
  *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
+ *     sim expected CAPTURE
  *
- * Scenarios: graphs stops flows decoded words windows cycle csv store.
+ * Scenarios: graphs stops flows captures decoded words windows cycle csv store; "captures" takes
+ * --seeds for each capture there is. The second form prints what runs on a capture are compared
+ * with, for others to compare that with.
  */
 
 #include <ftw.h>
@@ -15,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,11 +35,15 @@ extern enum canary canary_planted;
  * still. */
 #define SEED_SECONDS 120u
 #define CANARY_SECONDS 20u
+/* Of CPU time: a step takes microseconds, one that takes this long twice is a loop. */
+#define STEP_SECONDS 2
 
 struct scenario {
 	const char *name;
 	bool (*run)(uint64_t seed);
 	uint32_t blind; /* a bit for each planted bug that nothing in the scenario can run into */
+	/* How many inputs there are, which follow each other from seed to seed; NULL: one. */
+	uint32_t (*inputs)(void);
 };
 
 #define BLIND(canary) (1u << (canary))
@@ -47,24 +55,27 @@ static const struct scenario *running;
 static uint64_t running_seed;
 
 static const struct scenario scenarios[] = {
-	{ "graphs", sim_graphs_run, BLIND_STORE },
-	{ "stops", sim_stops_run, BLIND_STORE },
+	{ "graphs", sim_graphs_run, BLIND_STORE, NULL },
+	{ "stops", sim_stops_run, BLIND_STORE, NULL },
 	/* No call of these with rows stops half way. */
-	{ "flows", topo_flows_run, BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) },
-	{ "decoded", topo_decoded_run, BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) },
-	{ "windows", topo_windows_run, BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) },
+	{ "flows", topo_flows_run, BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME), NULL },
+	{ "captures", topo_captures_run, BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME), topo_captures },
+	{ "decoded", topo_decoded_run, BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME), NULL },
+	{ "windows", topo_windows_run, BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME), NULL },
 	/* No event time. */
-	{ "words", topo_words_run, BLIND_STORE | BLIND(CANARY_EARLY_WATERMARK) },
+	{ "words", topo_words_run, BLIND_STORE | BLIND(CANARY_EARLY_WATERMARK), NULL },
 	/* No key whose rows must meet, nothing that waits for event time; pools of cycles are not
 	   audited. */
 	{ "cycle", topo_cycle_run,
 	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) |
-	      BLIND(CANARY_WRONG_SLOT) | BLIND(CANARY_LEAK_BATCH) },
+	      BLIND(CANARY_WRONG_SLOT) | BLIND(CANARY_LEAK_BATCH),
+	  NULL },
 	{ "csv", topo_csv_run,
 	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) |
-	      BLIND(CANARY_WRONG_SLOT) },
+	      BLIND(CANARY_WRONG_SLOT),
+	  NULL },
 	/* No engine. */
-	{ "store", sim_store_run, BLIND_ENGINE },
+	{ "store", sim_store_run, BLIND_ENGINE, NULL },
 };
 
 static void
@@ -126,6 +137,29 @@ remove_one(const char *path, const struct stat *status, int kind, struct FTW *wh
 	return remove(path);
 }
 
+/* Called now and then: ends a run that is still in the step it was in before. */
+static void
+end_if_same_step(int number)
+{
+	static uint64_t seed, steps;
+
+	(void)number;
+	if (seed == running_seed && steps == sim_steps()) {
+		_exit(1);
+	}
+	seed = running_seed;
+	steps = sim_steps();
+}
+
+static void
+watch_steps(void)
+{
+	struct itimerval every = { { STEP_SECONDS, 0 }, { STEP_SECONDS, 0 } };
+
+	signal(SIGPROF, end_if_same_step);
+	setitimer(ITIMER_PROF, &every, NULL);
+}
+
 /*
  * In a child, since a canary may end in an assert: that is being caught too. Its files go to a
  * folder of its own, for it may not come to remove them.
@@ -143,8 +177,10 @@ canary_is_caught(const struct scenario *scenario, enum canary canary, uint64_t s
 			_exit(0);
 		}
 		canary_planted = canary;
+		watch_steps();
 		for (uint64_t seed = 1; seed <= seeds; seed++) {
 			/* Many bugs end in a loop: a few seconds say so. */
+			running_seed = seed;
 			alarm(CANARY_SECONDS);
 			if (!scenario->run(seed)) {
 				_exit(1);
@@ -175,15 +211,46 @@ run_canaries(const struct scenario *scenario, uint64_t seeds)
 	return missed;
 }
 
+/* Every input gets `seeds` seeds, from `first` on. */
+static int
+run_seeds(const struct scenario *scenario, uint64_t first, uint64_t seeds)
+{
+	uint64_t inputs = scenario->inputs == NULL ? 1 : scenario->inputs();
+
+	for (uint64_t seed = first; seed < first + seeds * inputs; seed++) {
+		if (!run_seed(scenario, seed)) {
+			return 1;
+		}
+	}
+	if (scenario->inputs == NULL) {
+		printf("%s: %" PRIu64 " seeds good\n", scenario->name, seeds);
+	} else {
+		printf("%s: %" PRIu64 " seeds good for each of %" PRIu64 "\n", scenario->name,
+		       seeds, inputs);
+	}
+	return 0;
+}
+
+static const struct scenario *
+find_scenario(const char *name)
+{
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+		if (strcmp(scenarios[i].name, name) == 0) {
+			return &scenarios[i];
+		}
+	}
+	return NULL;
+}
+
 int
 main(int argc, char **argv)
 {
-	const struct scenario *scenario = NULL;
+	const struct scenario *scenario = argc > 1 ? find_scenario(argv[1]) : NULL;
 	uint64_t seeds = 100, first = 1;
 	bool canaries = false;
 
-	for (size_t i = 0; argc > 1 && i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		scenario = strcmp(scenarios[i].name, argv[1]) == 0 ? &scenarios[i] : scenario;
+	if (argc == 3 && strcmp(argv[1], "expected") == 0) {
+		return topo_flows_print(argv[2]) ? 0 : 1;
 	}
 	for (int i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "--canaries") == 0) {
@@ -197,18 +264,13 @@ main(int argc, char **argv)
 		}
 	}
 	if (scenario == NULL) {
-		fprintf(stderr, "usage: sim SCENARIO [--seeds N] [--first SEED] [--canaries]\n");
+		fprintf(stderr, "usage: sim SCENARIO [--seeds N] [--first SEED] [--canaries]\n"
+		                "       sim expected CAPTURE\n");
 		return 2;
 	}
 	sim_classes_register();
 	if (canaries) {
 		return run_canaries(scenario, seeds) == 0 ? 0 : 1;
 	}
-	for (uint64_t seed = first; seed < first + seeds; seed++) {
-		if (!run_seed(scenario, seed)) {
-			return 1;
-		}
-	}
-	printf("%s: %" PRIu64 " seeds good\n", scenario->name, seeds);
-	return 0;
+	return run_seeds(scenario, first, seeds);
 }

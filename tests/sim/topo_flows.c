@@ -79,6 +79,15 @@ flows_find_captures(void)
 	qsort(captures.path + 1, captures.count - 1, sizeof(captures.path[0]), flows_order_paths);
 }
 
+uint32_t
+topo_captures(void)
+{
+	if (captures.count == 0) {
+		flows_find_captures();
+	}
+	return captures.count;
+}
+
 static void
 flows_take_frame(struct flows *flows, uint64_t index)
 {
@@ -158,22 +167,29 @@ flows_add_up(const struct flows *flows, int (*order)(const void *a, const void *
 	return sum;
 }
 
-static bool
-flows_load(struct topo *topo, uint32_t leaves)
+static void
+flows_free(struct flows *flows)
+{
+	if (flows != NULL) {
+		free(flows->frame);
+		free(flows->by_flow);
+		free(flows->by_second);
+		free(flows->by_proto);
+		free(flows);
+	}
+}
+
+/* What must come of a capture, in which one frame in so many microseconds is left out; 0: none. */
+static struct flows *
+flows_expect(const char *path, uint32_t leaves)
 {
 	struct flows *flows = calloc(1, sizeof(*flows));
-	const char *path;
 
-	if (captures.count == 0) {
-		flows_find_captures();
-	}
-	path = captures.path[topo->seed % captures.count];
 	if (flows == NULL || sim_port_load(path) != 0) {
 		fprintf(stderr, "cannot read %s\n", path);
 		free(flows);
-		return false;
+		return NULL;
 	}
-	topo->data = flows;
 	flows->leaves = leaves;
 	flows->frame = malloc((sim_port_frames() + 1) * sizeof(*flows->frame));
 	if (flows->frame == NULL) {
@@ -185,33 +201,35 @@ flows_load(struct topo *topo, uint32_t leaves)
 	flows->by_flow = flows_add_up(flows, flows_order_flows, &flows->flow_count);
 	flows->by_second = flows_add_up(flows, flows_order_seconds, &flows->second_count);
 	flows->by_proto = flows_add_up(flows, flows_order_protos, &flows->proto_count);
-	return true;
+	return flows;
+}
+
+static const char *
+flows_capture_of(uint64_t seed)
+{
+	return captures.path[seed % topo_captures()];
 }
 
 static bool
 flows_begin(struct topo *topo)
 {
-	return flows_load(topo, sim_below(3) == 0 ? 2 + (uint32_t)sim_below(6) : 0);
+	uint32_t leaves = sim_below(3) == 0 ? 2 + (uint32_t)sim_below(6) : 0;
+
+	topo->data = flows_expect(flows_capture_of(topo->seed), leaves);
+	return topo->data != NULL;
 }
 
 static bool
-decoded_begin(struct topo *topo)
+flows_begin_whole(struct topo *topo)
 {
-	return flows_load(topo, 0);
+	topo->data = flows_expect(flows_capture_of(topo->seed), 0);
+	return topo->data != NULL;
 }
 
 static void
 flows_end(struct topo *topo)
 {
-	struct flows *flows = topo->data;
-
-	if (flows != NULL) {
-		free(flows->frame);
-		free(flows->by_flow);
-		free(flows->by_second);
-		free(flows->by_proto);
-		free(flows);
-	}
+	flows_free(topo->data);
 }
 
 /* What both topologies have. */
@@ -251,21 +269,28 @@ flows_draw(struct topo *topo)
 	}
 }
 
-static bool
-flows_check_flows(const struct flows *flows)
+static void
+flows_expect_flows(const struct flows *flows, struct sim_lines *lines)
 {
-	struct sim_lines expected = { 0 };
 	char src[64], dst[64];
 
 	for (uint64_t i = 0; i < flows->flow_count; i++) {
 		const struct flow *flow = &flows->by_flow[i];
 
-		topo_expect(&expected, "%s,%s,%u,%u,%u,%llu,%llu",
+		topo_expect(lines, "%s,%s,%u,%u,%u,%llu,%llu",
 		            topo_text(LM_IP6, flow->key.src, src, sizeof(src)),
 		            topo_text(LM_IP6, flow->key.dst, dst, sizeof(dst)), flow->key.proto,
 		            flow->key.sport, flow->key.dport, (unsigned long long)flow->packets,
 		            (unsigned long long)flow->bytes);
 	}
+}
+
+static bool
+flows_check_flows(const struct flows *flows)
+{
+	struct sim_lines expected = { 0 };
+
+	flows_expect_flows(flows, &expected);
 	return topo_compare(&expected, sim_collected("flows"), "flows");
 }
 
@@ -422,8 +447,10 @@ decoded_check(struct topo *topo, const struct lm_engine *engine)
 
 static const struct topo_scenario flows_scenario = { "flows.yaml", flows_begin, flows_draw,
 	                                             flows_check, flows_end };
-static const struct topo_scenario decoded_scenario = { "decoded.yaml", decoded_begin, decoded_draw,
-	                                               decoded_check, flows_end };
+static const struct topo_scenario captures_scenario = { "flows.yaml", flows_begin_whole, flows_draw,
+	                                                flows_check, flows_end };
+static const struct topo_scenario decoded_scenario = { "decoded.yaml", flows_begin_whole,
+	                                               decoded_draw, decoded_check, flows_end };
 
 bool
 topo_flows_run(uint64_t seed)
@@ -432,7 +459,37 @@ topo_flows_run(uint64_t seed)
 }
 
 bool
+topo_captures_run(uint64_t seed)
+{
+	return topo_run(&captures_scenario, seed);
+}
+
+bool
 topo_decoded_run(uint64_t seed)
 {
 	return topo_run(&decoded_scenario, seed);
+}
+
+bool
+topo_flows_print(const char *path)
+{
+	struct flows *flows = flows_expect(path, 0);
+	struct sim_lines lines = { 0 };
+
+	if (flows == NULL) {
+		return false;
+	}
+	flows_expect_flows(flows, &lines);
+	for (uint64_t i = 0; i < flows->second_count; i++) {
+		const struct flow *second = &flows->by_second[i];
+
+		topo_expect(&lines, "%lld,%llu,%llu", (long long)second->second,
+		            (unsigned long long)second->packets, (unsigned long long)second->bytes);
+	}
+	for (uint32_t i = 0; i < lines.count; i++) {
+		puts(lines.line[i]);
+	}
+	sim_lines_clear(&lines);
+	flows_free(flows);
+	return true;
 }

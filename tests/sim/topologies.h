@@ -66,6 +66,14 @@ const char *topo_text(enum lm_type type, const void *value, char *text, size_t s
 /* The scenarios, a file each: topo_flows.c, … */
 bool topo_flows_run(uint64_t seed);
 bool topo_decoded_run(uint64_t seed);
+/* The same without the filter in front: every frame counts. Seeds take the captures in turn. */
+bool topo_captures_run(uint64_t seed);
+uint32_t topo_captures(void);
+/*
+ * What every run on a capture must come to, on standard output: a line for each flow, and behind
+ * them one for each second with frames of IP (seconds since 1970, packets, bytes).
+ */
+bool topo_flows_print(const char *path);
 bool topo_words_run(uint64_t seed);
 bool topo_windows_run(uint64_t seed);
 bool topo_cycle_run(uint64_t seed);

@@ -2,9 +2,10 @@
 """What the system tests share: the program under test, captures, points of TAP.
 
 Environment: LODEMILL_BUILD, a built folder; LODEMILL_SOURCE, the tree; LODEMILL_SHARED, the folder of the
-captures that are not in the tree.
+captures that are not in the tree; LODEMILL_LONG, 1 to take the time that ./test --long has.
 """
 
+import contextlib
 import csv
 import json
 import os
@@ -19,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.environ.get("LODEMILL_SOURCE", os.path.dirname(os.path.dirname(HERE)))
 BUILD = os.environ.setdefault("LODEMILL_BUILD", os.path.join(SOURCE, "build"))
 SHARED = os.environ.get("LODEMILL_SHARED", os.path.join(SOURCE, os.pardir, "shared"))
+LONG = os.environ.get("LODEMILL_LONG", "0") == "1"
 PROGRAM = os.path.join(BUILD, "lodemill")
 SAMPLE = os.path.join(SOURCE, "examples", "captures", "sample.pcap")
 TOPOLOGIES = os.path.join(HERE, "topologies")
@@ -103,7 +105,10 @@ def operator(result, name):
 
 
 def adds_up(result):
-    """Rows in are rows out, absorbed or dropped, operator by operator."""
+    """Rows in are rows out, absorbed or dropped, operator by operator; packets are what sources read."""
+    made = [entry["rows_out"] for entry in result["operators"] if entry["type"] == "port_source"]
+    if made:
+        equal(result["packets"], sum(made), "packets and rows of the ports")
     for entry in result["operators"]:
         if entry["type"] in ("port_source", "generator", "file_source"):
             continue
@@ -124,6 +129,27 @@ def need_root(*programs):
     for program in programs:
         if shutil.which(program) is None:
             raise Skip("needs " + program)
+
+
+def inside(space, *words):
+    return ["ip", "netns", "exec", space, *words]
+
+
+@contextlib.contextmanager
+def network(space):
+    """A network namespace of that name with two interfaces, "here" and "there", joined by a wire."""
+    steps = (["ip", "netns", "add", space],
+             inside(space, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 || true"),
+             inside(space, *"ip link add here type veth peer name there".split()),
+             inside(space, *"ip link set here up".split()),
+             inside(space, *"ip link set there up".split()))
+    try:
+        for step in steps:
+            if subprocess.run(step, capture_output=True, check=False).returncode != 0:
+                raise Skip("no network namespaces and veth pairs here")
+        yield space
+    finally:
+        subprocess.run(["ip", "netns", "del", space], capture_output=True, check=False)
 
 
 class Running:

@@ -5,6 +5,7 @@
 Prints TAP. Environment: see harness.py.
 """
 
+import gzip
 import os
 import re
 import shutil
@@ -88,6 +89,46 @@ def not_a_capture(folder):
     flows(folder, [capture_port(path)], REFUSED, "error: %s is empty" % path)
 
 
+def sample():
+    with open(SAMPLE, "rb") as file:
+        return bytearray(file.read())
+
+
+def write_bytes(folder, raw, name="odd.pcap"):
+    path = os.path.join(folder, name)
+    with open(path, "wb") as file:
+        file.write(raw)
+    return path
+
+
+def odd_captures(folder):
+    # Cut within the file's own header.
+    path = write_bytes(folder, sample()[:23])
+    flows(folder, [capture_port(path)], REFUSED, "error: %s is not a packet capture" % path)
+    raw = sample()
+    raw[20] = 113
+    path = write_bytes(folder, raw)
+    flows(folder, [capture_port(path)], REFUSED,
+          'error: %s holds Linux "any" frames (link type 113), not Ethernet' % path,
+          "= help: capture on an Ethernet interface, or convert the file")
+    path = write_bytes(folder, gzip.compress(bytes(sample())))
+    flows(folder, [capture_port(path)], REFUSED, "error: %s is not a packet capture" % path,
+          "= help: it is compressed: gunzip it first")
+
+
+def damaged_capture(folder):
+    raw = sample()
+    # The second frame says that it is 2 GB.
+    second = 24 + 16 + struct.unpack_from("<I", raw, 24 + 8)[0]
+    struct.pack_into("<I", raw, second + 8, 0x7fffffff)
+    done = flows(folder, [capture_port(write_bytes(folder, raw))], 0,
+                 "the capture is cut short or damaged after 1 frames")
+    result = one_object(done.stdout)
+    equal(1, result["packets"], "packets")
+    check(result["drops"]["port0.ierrors"] > 0, "the port counts no error: %s" % result["drops"])
+    adds_up(result)
+
+
 def whole_frames(raw):
     """Frames of a little-endian pcap that are there to their last byte, and their bytes."""
     position, count, size = 24, 0, 0
@@ -101,13 +142,11 @@ def whole_frames(raw):
 
 
 def cut_capture(folder):
-    with open(SAMPLE, "rb") as file:
-        raw = file.read()
+    raw = bytes(sample())
+    second = 24 + 16 + struct.unpack_from("<I", raw, 24 + 8)[0]
     # Within a frame's bytes, within a frame's header, right behind the file's header.
-    for length in 500000, len(raw) - 7, 24 + 16 + 60 + 9, 24 + 5:
-        path = os.path.join(folder, "cut.pcap")
-        with open(path, "wb") as file:
-            file.write(raw[:length])
+    for length in 500000, len(raw) - 7, second + 16, second + 9, second + 1, 24 + 5:
+        path = write_bytes(folder, raw[:length], "cut.pcap")
         count, size = whole_frames(raw[:length])
         done = flows(folder, [capture_port(path)], 0,
                      "the capture is cut short or damaged after %d frames" % count)
@@ -158,6 +197,21 @@ def too_many_lcores(folder):
 def wrong_argument(folder):
     flows(folder, ["--frobnicate", capture_port(SAMPLE)], REFUSED,
           "error: EAL has no option --frobnicate", "see --help")
+
+
+def wrong_values(folder):
+    flows(folder, ["-m", "lots", capture_port(SAMPLE)], REFUSED,
+          'error: "lots" is not a number of megabytes', "--> EAL option -m lots", "-m 1024")
+    flows(folder, ["-l", "banana", capture_port(SAMPLE)], REFUSED, "--> EAL option -l banana")
+    flows(folder, ["--vdev=net_pcap0,rx_pacp=x"], REFUSED,
+          'error: net_pcap has no parameter "rx_pacp"', "= help: did you mean rx_pcap?")
+
+
+def too_few_hugepages(folder):
+    done = flows(folder, ["--socket-mem", "9999999", capture_port(SAMPLE)], REFUSED,
+                 "error: 9999999 MB asked on node 0, ", "--> EAL option --socket-mem=9999999")
+    check(re.search(r", \d+ MB of hugepages free there", done.stderr), done.stderr[-2000:])
+    check(re.search(r"`echo \d+ > /\S+/nr_hugepages`", done.stderr), done.stderr[-2000:])
 
 
 def no_hugepages(folder):
@@ -257,6 +311,8 @@ POINTS = [
     ("a capture that may not be read", unreadable_capture),
     ("a file that is no capture", not_a_capture),
     ("a capture that is cut: whole frames count, and it is said", cut_capture),
+    ("captures cut in their head, of another link, compressed", odd_captures),
+    ("a capture whose frame says that it is endless", damaged_capture),
     ("a capture without frames", empty_capture),
     ("a driver that DPDK does not have", unknown_driver),
     ("an interface that is not there", missing_interface),
@@ -264,10 +320,18 @@ POINTS = [
     ("more slices than the port has queues", too_many_queues),
     ("more lcores than CPUs", too_many_lcores),
     ("an argument that EAL does not know", wrong_argument),
+    ("values that EAL and a driver do not take", wrong_values),
+    ("more hugepages asked than there are", too_few_hugepages),
     ("hugepages asked, none there", no_hugepages),
     ("a topology that is not there", missing_file),
     ("broken YAML", refused("operators:\n  a: {type: generator, rows: 10\n  b: [\n", REFUSED,
-                            "t.yaml:3:4: error: not well formed", "hint: ")),
+                            "t.yaml:3:4: error: not well formed: missing comma in flow mapping\n"
+                            "    b: [\n"
+                            "     ^\n"
+                            "  hint: put a comma between two entries")),
+    ("YAML with a tab", refused("operators:\n\ta: {type: generator}\n", REFUSED,
+                                "t.yaml:2:1: error: not well formed: tab character",
+                                "\n  \ta: {type: generator}\n  ^\n")),
     ("a value of the wrong type", refused((COUNT % 10).replace("10", "ten"), REFUSED,
                                           't.yaml:2:33: error: operators.rows.rows: "ten" is not a',
                                           "hint: write a number like 42")),

@@ -14,8 +14,8 @@ import sys
 import time
 
 from harness import (BUILD, SAMPLE, SECONDS, SOURCE, Running, Skip, adds_up, capture_port, check,
-                     command, equal, execute, lodemill, named, need_root, one_object, operator, rows_of,
-                     run_job, tap, topology)
+                     command, equal, execute, inside, lodemill, named, need_root, network, one_object,
+                     operator, rows_of, run_job, tap, topology)
 
 FLOWS = os.path.join(SOURCE, "examples", "top_talkers_flows.yaml")
 EXAMPLES = ("top_talkers.yaml", "top_talkers_flows.yaml", "word_count.yaml", "ysb.yaml")
@@ -178,25 +178,11 @@ for i in range(600):
 """
 
 
-def inside(space, *words):
-    return ["ip", "netns", "exec", space, *words]
-
-
-def make_veth(space):
-    for step in (["ip", "netns", "add", space],
-                 inside(space, *"ip link add here type veth peer name there".split()),
-                 inside(space, *"ip link set here up".split()),
-                 inside(space, *"ip link set there up".split())):
-        if subprocess.run(step, capture_output=True, check=False).returncode != 0:
-            raise Skip("no network namespaces and veth pairs here")
-
-
 def test_af_packet(folder):
     """an interface through net_af_packet: every frame that was sent, flow by flow"""
     need_root("ip")
-    space, out = "lmsys%d" % os.getpid(), os.path.join(folder, "out.csv")
-    try:
-        make_veth(space)
+    out = os.path.join(folder, "out.csv")
+    with network("lmsys%d" % os.getpid()) as space:
         line = command(["run", FLOWS, "--json"], eal=["--vdev=net_af_packet0,iface=here", "-l", "0"],
                        sets={"flows_path": out}, before=inside(space))
         with Running(line, folder) as running:
@@ -207,8 +193,6 @@ def test_af_packet(folder):
             # It became the program itself: `ip netns exec` does not fork.
             running.interrupt()
             result = running.end()
-    finally:
-        subprocess.run(["ip", "netns", "del", space], capture_output=True, check=False)
     flows = {int(row["sport"]): (int(row["packets"]), int(row["bytes"])) for row in rows_of(out)
              if row["src"] == "192.0.2.1"}
     equal({port: (200, 200 * 142) for port in (1000, 1001, 1002)}, flows, "flows")

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every capture through the engine, compared with tshark: flows, totals, seconds; and conservation.
 
+So is what the simulator compares its runs with. Where tshark reassembles, it is told not to: see
+flows_oracle.py. Which other lcores, slices and pages give the same is test_placement.py's business.
 Prints TAP. Environment: see harness.py.
 """
 
@@ -13,8 +15,8 @@ import sys
 import time
 
 import flows_oracle
-from harness import (SAMPLE, SOURCE, Skip, adds_up, capture_port, check, equal, execute, one_object,
-                     operator, rows_of, run_job, shared_captures, tap)
+from harness import (BUILD, SAMPLE, SOURCE, Skip, adds_up, capture_port, check, equal, execute,
+                     one_object, operator, rows_of, run_job, shared_captures, tap)
 
 
 @functools.lru_cache(maxsize=2)
@@ -76,10 +78,10 @@ def seconds_of(path, ip_only):
     return seconds
 
 
-def test_seconds(path, folder):
-    """packets and bytes of every second, on time and late together"""
-    result = run_job("flows.yaml", eal=[capture_port(path)], sets={"out": folder, "slices": 2})
+def check_written(path, folder, result):
+    """The files that flows.yaml has written to a folder, and the sums of the run."""
     check_conserved(result)
+    check_totals(path, result)
     # Which frames the decoder dropped is its own business; those with IP can always be told.
     ip_only = bool(operator(result, "decode")["drops"])
     seconds = collections.defaultdict(lambda: [0, 0])
@@ -97,6 +99,26 @@ def test_seconds(path, folder):
     check_flows(path, os.path.join(folder, "flows.csv"))
 
 
+def test_seconds(path, folder):
+    """packets and bytes of every second, on time and late together"""
+    result = run_job("flows.yaml", eal=[capture_port(path)], sets={"out": folder, "slices": 2})
+    check_written(path, folder, result)
+
+
+def test_simulator(path, folder):
+    """what each of the simulator's runs must come to: flows and seconds"""
+    program = os.path.join(BUILD, "tests", "sim")
+    if not os.path.exists(program):
+        raise Skip("the simulator is not built")
+    written = os.path.join(folder, "flows.csv")
+    lines = execute([program, "expected", path]).stdout.splitlines()
+    with open(written, "w", encoding="ascii") as file:
+        file.writelines(line + "\n" for line in lines if line.count(",") > 2)
+    check_flows(path, written)
+    cells = [list(map(int, line.split(","))) for line in lines if line.count(",") == 2]
+    equal(dict(seconds_of(path, True)), {second: sums for second, *sums in cells}, "seconds")
+
+
 def absent(folder):
     raise Skip("no captures beside the tree")
 
@@ -104,7 +126,7 @@ def absent(folder):
 def main():
     points = []
     for path in [SAMPLE] + shared_captures():
-        for test in test_flows, test_seconds:
+        for test in test_flows, test_seconds, test_simulator:
             name = "%s %s: %s" % (test.__name__[5:], os.path.basename(path), test.__doc__)
             points.append((name, functools.partial(test, path)))
     if not shared_captures():

@@ -7,16 +7,22 @@ Nothing here asserts on time, but for generous ends of waiting. Prints TAP. Envi
 
 import os
 import select
+import subprocess
 import sys
 import time
 
-from harness import (Running, adds_up, check, command, equal, named, operator, run_job, tap, topology)
+from harness import (LONG, Running, adds_up, check, command, equal, inside, named, need_root, network,
+                     operator, run_job, tap, topology)
 
 # What a process may grow by while its sink stands still: all it needs was taken before start.
 GROWTH_KB = 4096
 
 # Seconds that the sink is slow, and bytes it takes meanwhile, a piece at a time.
-SLOW_SECONDS, SLOW_BYTES, SLOW_PAUSE = 3.0, 4096, 0.05
+SLOW_SECONDS = 10.0 if LONG else 3.0
+SLOW_BYTES, SLOW_PAUSE = 4096, 0.05
+
+# Frames a second that arrive at a live port, and how much faster that is than its sink when slow.
+FRAMES_PER_SECOND, SLOWER = 10000, 100
 
 
 def read_until(pipe, end, bytes_max=1 << 20, pause=0.0):
@@ -76,9 +82,9 @@ def test_slow_then_fast(folder):
             fast = read_until(out, time.monotonic() + 1)
             before = running.memory()
             begun = time.monotonic()
-            slow = read_until(out, begun + SLOW_SECONDS, SLOW_BYTES, SLOW_PAUSE)
+            slow = read_until(out, begun + SLOW_SECONDS / 2, SLOW_BYTES, SLOW_PAUSE)
             middle = running.memory()
-            slow += read_until(out, time.monotonic() + SLOW_SECONDS, SLOW_BYTES, SLOW_PAUSE)
+            slow += read_until(out, begun + SLOW_SECONDS, SLOW_BYTES, SLOW_PAUSE)
             grown = running.memory()
             slow_rate = len(slow) / (time.monotonic() - begun)
             begun = time.monotonic()
@@ -97,21 +103,94 @@ def test_slow_then_fast(folder):
 
 def test_slow_sink(folder):
     """a sink that takes a hundredth of what the source could make: every row arrives"""
-    fast = run_job("slow.yaml", sets={"delay": "0s"})
-    line = command(["run", topology("slow.yaml"), "--json"], sets={"delay": "100us"})
+    rows = 100000 if LONG else 20000
+    fast = run_job("slow.yaml", sets={"delay": "0s", "rows": rows})
+    line = command(["run", topology("slow.yaml"), "--json"], sets={"delay": "100us", "rows": rows})
     with Running(line, folder) as running:
         running.wait_for("Ctrl-C ends it")
         time.sleep(0.7)
         before = running.memory()
-        time.sleep(0.7)
+        time.sleep(rows / 20000 - 0.3)
         grown = running.memory()
         result = running.end()
     for outcome in fast, result:
         equal("complete", outcome["status"], "status")
-        equal(20000, operator(outcome, "out")["absorbed"], "rows that arrived")
+        equal(rows, operator(outcome, "out")["absorbed"], "rows that arrived")
         adds_up(outcome)
-    check(result["seconds"] >= 2.0, "20,000 rows of 100 us each in %s s" % result["seconds"])
+    check(result["seconds"] >= rows * 100e-6, "%d rows of 100 us in %s s" % (rows, result["seconds"]))
     check(grown - before < GROWTH_KB, "grew from %d to %d kB" % (before, grown))
+
+
+# Sends numbered frames at an even pace until its input ends; prints how many went out.
+SENDER = """
+import select, socket, sys, time
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+out.bind(("there", 0))
+head = bytes.fromhex("ffffffffffff020000000001" "0800" "45000080000000004011" "0000" "c0000201" "c00002ff")
+tail = (108).to_bytes(2, "big") + bytes(2 + 100)
+rate, sent, begun = int(sys.argv[1]), 0, time.monotonic()
+while not select.select([sys.stdin], [], [], 0.002)[0]:
+    while sent < (time.monotonic() - begun) * rate:
+        out.send(head + sent.to_bytes(4, "big") + tail)
+        sent += 1
+print(sent)
+"""
+
+
+def check_numbers(text, result, sent):
+    """Of the frames sent each is a row or was missed at the port, where it is counted."""
+    lines = text.split(b"\n")
+    equal((b"sport,dport", b""), (lines[0], lines[-1]), "first and last line")
+    numbers = [int(line.split(b",")[0]) << 16 | int(line.split(b",")[1]) for line in lines[1:-1]]
+    check(all(a < b for a, b in zip(numbers, numbers[1:])), "rows twice or out of order")
+    missed = result["drops"].get("port0.imissed", 0)
+    equal(sent, result["packets"] + missed, "frames sent: read or missed at the port")
+    equal(result["packets"], len(numbers), "frames read and rows written")
+    equal({"port0.imissed": missed}, result["drops"], "drops")
+    check(missed > 0, "the sink was never slow enough")
+    adds_up(result)
+
+
+def read_in_phases(out, running):
+    """Reads fast for a second, then slowly, then fast again: the text, rates, and sizes of the process."""
+    text, rates, sizes = b"", [], []
+    slow_bytes = FRAMES_PER_SECOND * len("12345,12345\n") // SLOWER // 10
+    for seconds, size, pause in (1.0, 1 << 20, 0.01), (SLOW_SECONDS, slow_bytes, 0.1), (2.0, 1 << 20, 0.01):
+        begun, before = time.monotonic(), len(text)
+        text += read_until(out, begun + seconds, size, pause)
+        rates.append((len(text) - before) / (time.monotonic() - begun))
+        sizes.append(running.memory())
+    return text, rates, sizes
+
+
+def test_slow_port(folder):
+    """a sink 100 times slower than a live port: no memory taken, what is lost is counted at the port"""
+    need_root("ip")
+    pipe = os.path.join(folder, "pipe")
+    os.mkfifo(pipe)
+    with network("lmslow%d" % os.getpid()) as space:
+        line = command(["run", topology("live.yaml"), "--json"], sets={"pipe": pipe},
+                       eal=["--vdev=net_af_packet0,iface=here"], before=inside(space))
+        sender = inside(space, sys.executable, "-c", SENDER, str(FRAMES_PER_SECOND))
+        with Running(line, folder) as running:
+            running.wait_for("Ctrl-C ends it")
+            time.sleep(0.5)
+            with subprocess.Popen(sender, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sending:
+                out = open_pipe(pipe, running)
+                try:
+                    text, rates, sizes = read_in_phases(out, running)
+                    sent = int(sending.communicate()[0])
+                    text += read_until(out, time.monotonic() + 1)
+                    running.interrupt()
+                    text += read_rest(out)
+                finally:
+                    os.close(out)
+                    sending.kill()
+            result = running.end()
+    fast, slow, again = rates
+    check(max(sizes) - sizes[0] < GROWTH_KB, "grew: %s kB" % sizes)
+    check(again > fast / 2 > slow, "bytes a second: %d, then %d, then only %d" % tuple(rates))
+    check_numbers(text, result, sent)
 
 
 def test_slow_drain(folder):
@@ -159,4 +238,5 @@ def test_tiny(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(tap(named([test_slow_then_fast, test_slow_sink, test_slow_drain, test_cycle, test_tiny])))
+    sys.exit(tap(named([test_slow_then_fast, test_slow_sink, test_slow_port, test_slow_drain,
+                        test_cycle, test_tiny])))

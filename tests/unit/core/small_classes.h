@@ -18,7 +18,8 @@ static int small_configured;
 static int small_configures;
 
 struct small_config {
-	const char *text; /* to see that it stays valid */
+	const char *text; /* to see that it stays valid, and as long as it was */
+	size_t length;
 };
 
 static enum lm_poll
@@ -41,7 +42,14 @@ small_unconfigure(void *config)
 	const struct small_config *small = config;
 
 	small_configured--;
-	assert(small->text == NULL || strlen(small->text) > 0);
+	assert(small->text == NULL || strlen(small->text) == small->length);
+}
+
+static void
+small_keep(struct small_config *small, const char *text)
+{
+	small->text = text;
+	small->length = text == NULL ? 0 : strlen(text);
 }
 
 static int
@@ -96,7 +104,7 @@ small_filter_configure(struct lm_setup *setup, void *config)
 {
 	const char *where = lm_setup_text(setup, "where"), *nope = strstr(where, "nope");
 
-	((struct small_config *)config)->text = where;
+	small_keep(config, where);
 	if (nope != NULL) {
 		return small_done(lm_setup_error(setup, "where", LM_NONE, (uint32_t)(nope - where),
 		                                 "say yes", "\"nope\" is no column"));
@@ -114,7 +122,7 @@ small_aggregate_configure(struct lm_setup *setup, void *config)
 	struct lm_field fields[2] = { { "key", LM_U64, 0 }, { "bytes", LM_U64, 0 } };
 	uint32_t sum = lm_setup_column(setup, "sum");
 
-	((struct small_config *)config)->text = lm_setup_text(setup, "window");
+	small_keep(config, lm_setup_text(setup, "window"));
 	if (sum != LM_NONE) {
 		memcpy(fields[1].name, in->field[sum].name, LM_NAME_MAX);
 	}
