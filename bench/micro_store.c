@@ -84,7 +84,7 @@ measure(struct store *store, struct rates *rates)
 		return result;
 	}
 	begun_s = now_s();
-	result = store_epoch_check(store_folder(store), &list.epoch[0]);
+	result = store_epoch_check(store_folder(store), STORE_ALL, &list.epoch[0]);
 	rates->check_s = now_s() - begun_s;
 	result = list.epoch[0].is_damaged ? -1 : result;
 	store_list_free(&list);
@@ -123,7 +123,7 @@ main(int argc, char **argv)
 		return 1;
 	}
 	rates.bytes = mib << 20;
-	result = store_pick(store, &pick);
+	result = store_pick(store, STORE_ALL, &pick);
 	result = result == 0 ? measure(store, &rates) : result;
 	if (result != 0) {
 		fprintf(stderr, "micro-store: %s\n", store_why(store));

@@ -232,13 +232,13 @@ store_close(struct store *store)
 }
 
 int
-store_pick(struct store *store, struct store_pick *pick)
+store_pick(struct store *store, enum store_depth depth, struct store_pick *pick)
 {
 	assert(store->draft == NULL);
 	memset(pick, 0, sizeof(*pick));
 	for (uint32_t i = 0; pick->good == NULL && i < store->list.count; i++) {
 		struct store_epoch *epoch = &store->list.epoch[i];
-		int result = store_epoch_check(store->folder, epoch);
+		int result = store_epoch_check(store->folder, depth, epoch);
 
 		/* No memory, too many files: that says nothing about the epoch. */
 		if (result != 0) {

@@ -9,7 +9,7 @@
  * manifest is.
  *
  *     result = store_open(folder, &options, &store, why);      takes the folder for this process
- *     result = store_pick(store, &pick);                       what there is, checked
+ *     result = store_pick(store, STORE_ALL, &pick);            what there is, checked
  *     result = store_read(store, pick.good, part, block, arg); restores it
  *
  *     result = store_begin(store, store_epoch_next(store));
@@ -70,7 +70,7 @@ struct store_epoch {
 /* Life. `why` takes a sentence for whoever asked. */
 int store_open(const char *folder, const struct store_options *options, struct store **store,
                char why[MANIFEST_WHY]);
-/* NULL is fine. What was begun and not committed is left as after a crash. */
+/* NULL is fine. No part may be open; an epoch that is open is left as after a crash. */
 void store_close(struct store *store);
 const char *store_why(const struct store *store);
 const char *store_folder(const struct store *store);
@@ -82,17 +82,22 @@ uint64_t store_epoch_next(const struct store *store);
 const char *store_disk(const struct store *store);
 
 /*
- * Recovery. Reads every byte of the newest epoch, then of the one before it, until one is good all
- * through: `good`. If `newest` is another one, then what came after `good` is damaged
- * (newest->why): go on from `good` only if no sink has committed anything behind it; otherwise
- * stop, say so, and touch nothing. Both NULL: there was never an epoch. `good` NULL and `newest`
- * not: all are damaged. Parts of the next epoch build on `good`. Once, before the first
- * store_begin. Pointers hold until the next store_commit or store_prune.
+ * Recovery. Looks at the newest epoch, then at the one before it, until one is good: `good`. If
+ * `newest` is another one, then what came after `good` is damaged (newest->why): go on from `good`
+ * only if no sink has committed anything behind it; otherwise stop, say so, and touch nothing. Both
+ * NULL: there was never an epoch. `good` NULL and `newest` not: all are damaged. Parts of the next
+ * epoch build on `good`. Before the first store_begin. Pointers hold until the next store_commit or
+ * store_prune.
+ *
+ * STORE_ALL reads every byte. STORE_LENGTHS is for who reads all of it anyway, and but once: it
+ * looks at the manifests and at the lengths of the files; if store_read then finds damage, throw
+ * away what was restored, store_mark_damaged the epoch and pick again.
  */
+enum store_depth { STORE_LENGTHS, STORE_ALL };
 struct store_pick {
 	const struct store_epoch *good, *newest;
 };
-int store_pick(struct store *store, struct store_pick *pick);
+int store_pick(struct store *store, enum store_depth depth, struct store_pick *pick);
 /* All epochs, the newest first; as long as the above. */
 const struct store_epoch *store_epochs(const struct store *store, uint32_t *count);
 
@@ -158,11 +163,11 @@ struct store_list {
 };
 int store_list_read(const char *folder, struct store_list *list);
 void store_list_free(struct store_list *list);
-/* Reads all of an epoch's files: 0 also if it is damaged, which it is marked as. */
-int store_epoch_check(const char *folder, struct store_epoch *epoch);
+/* Looks at all of an epoch's files: 0 also if it is damaged, which it is marked as. */
+int store_epoch_check(const char *folder, enum store_depth depth, struct store_epoch *epoch);
 /* One file of it, as a unit of work that threads can share out. 0, or -EBADMSG and why. */
-int store_file_check(const char *folder, uint64_t job, const struct manifest_file *file,
-                     char why[MANIFEST_WHY]);
+int store_file_check(const char *folder, enum store_depth depth, uint64_t job,
+                     const struct manifest_file *file, char why[MANIFEST_WHY]);
 /* Whether what store_file_check or a reader returned speaks of the file, not of this process. */
 bool store_is_damage(int result);
 int store_part_read(const char *folder, const struct manifest *manifest, struct part_id id,

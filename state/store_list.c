@@ -380,8 +380,8 @@ store_list_read(const char *folder, struct store_list *list)
 }
 
 int
-store_file_check(const char *folder, uint64_t job, const struct manifest_file *file,
-                 char why[MANIFEST_WHY])
+store_file_check(const char *folder, enum store_depth depth, uint64_t job,
+                 const struct manifest_file *file, char why[MANIFEST_WHY])
 {
 	struct part_reader *reader;
 	size_t size;
@@ -390,21 +390,22 @@ store_file_check(const char *folder, uint64_t job, const struct manifest_file *f
 	if (result != 0) {
 		return result;
 	}
-	do {
+	result = depth == STORE_ALL ? 1 : 0;
+	while (result > 0) {
 		result = part_reader_check(reader, &size);
-	} while (result > 0);
+	}
 	part_reader_close(reader);
 	return result;
 }
 
 int
-store_epoch_check(const char *folder, struct store_epoch *epoch)
+store_epoch_check(const char *folder, enum store_depth depth, struct store_epoch *epoch)
 {
 	char why[MANIFEST_WHY];
 
 	for (uint32_t i = 0; !epoch->is_damaged && i < epoch->manifest->file_count; i++) {
-		int result =
-		    store_file_check(folder, epoch->manifest->job, &epoch->manifest->file[i], why);
+		int result = store_file_check(folder, depth, epoch->manifest->job,
+		                              &epoch->manifest->file[i], why);
 
 		if (result != 0 && !store_is_damage(result)) {
 			return result;

@@ -116,7 +116,7 @@ start(struct run *run)
 	struct store_pick pick;
 
 	if (model_open(&run->store, run->keep, run->codec) != 0 ||
-	    store_pick(run->store, &pick) != 0) {
+	    store_pick(run->store, STORE_ALL, &pick) != 0) {
 		return wrong("a folder that cannot be opened", run->committed);
 	}
 	if (!check_pick(run, &pick)) {

@@ -39,7 +39,7 @@ write_part(void **state)
 		bytes[i] = i < BYTES / 2 ? (uint8_t)sim_random() : (uint8_t)(i / 1000);
 	}
 	assert_int_equal(model_open(&store, 2, BLOCK_LZ4), 0);
-	assert_int_equal(store_pick(store, &pick), 0);
+	assert_int_equal(store_pick(store, STORE_ALL, &pick), 0);
 	assert_int_equal(store_begin(store, 1), 0);
 	assert_int_equal(part_begin(store, (struct part_id){ 1, 1 }, PART_FULL, &part), 0);
 	assert_int_equal(part_put(part, 3, 0, 0, bytes, BYTES), 0);
@@ -87,7 +87,7 @@ test_whole(void **state)
 	assert_int_equal(file.raw_bytes, BYTES);
 	assert_true(file.length < BYTES);
 	assert_int_equal(read_all(), 0);
-	assert_int_equal(store_file_check(MODEL_FOLDER, MODEL_JOB, &file, why), 0);
+	assert_int_equal(store_file_check(MODEL_FOLDER, STORE_ALL, MODEL_JOB, &file, why), 0);
 }
 
 static void

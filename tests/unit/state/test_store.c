@@ -26,7 +26,7 @@ fresh(void **state)
 	sim_reset(1);
 	disk_reset();
 	assert_int_equal(model_open(&store, 2, BLOCK_PLAIN), 0);
-	assert_int_equal(store_pick(store, &pick), 0);
+	assert_int_equal(store_pick(store, STORE_ALL, &pick), 0);
 	return 0;
 }
 
@@ -80,7 +80,7 @@ reopen(void)
 {
 	store_close(store);
 	assert_int_equal(model_open(&store, 2, BLOCK_PLAIN), 0);
-	assert_int_equal(store_pick(store, &pick), 0);
+	assert_int_equal(store_pick(store, STORE_ALL, &pick), 0);
 }
 
 static void
@@ -353,6 +353,38 @@ test_damaged_epoch_is_not_counted(void **state)
 	assert_int_equal(count, 2);
 }
 
+/* Looked at in a hurry, found damaged while it is restored, picked again. */
+static void
+test_pick_by_lengths(void **state)
+{
+	char text[100] = "";
+
+	(void)state;
+	write_epoch(PART_FULL, "one");
+	write_epoch(PART_FULL, "two");
+	disk_bytes(MODEL_FOLDER "/E2-O1-S2-1.part")[BLOCK_HEADER] ^= 1;
+	disk_settle(MODEL_FOLDER "/E2-O1-S2-1.part");
+	store_close(store);
+	assert_int_equal(model_open(&store, 2, BLOCK_PLAIN), 0);
+	assert_int_equal(store_pick(store, STORE_LENGTHS, &pick), 0);
+	assert_int_equal(pick.good->epoch, 2);
+	assert_int_equal(store_read(store, pick.good, id, collect, text), -EBADMSG);
+	assert_non_null(strstr(store_why(store), "damaged payload"));
+	store_mark_damaged(store, 2, store_why(store));
+	assert_int_equal(store_pick(store, STORE_LENGTHS, &pick), 0);
+	assert_int_equal(pick.good->epoch, 1);
+	assert_int_equal(pick.newest->epoch, 2);
+	assert_int_equal(store_read(store, pick.good, id, collect, text), 0);
+	assert_string_equal(text, "one");
+	assert_int_equal(write_epoch(PART_DELTA, " more"), 3);
+	disk_truncate(MODEL_FOLDER "/E3-O1-S2-1.part", 4095);
+	store_close(store);
+	assert_int_equal(model_open(&store, 2, BLOCK_PLAIN), 0);
+	assert_int_equal(store_pick(store, STORE_LENGTHS, &pick), 0);
+	assert_int_equal(pick.newest->epoch, 3);
+	assert_true(pick.newest->is_damaged);
+}
+
 /* The trouble of a process says nothing about an epoch. */
 static void
 test_failed_reading_is_no_damage(void **state)
@@ -383,6 +415,7 @@ main(void)
 		CASE(test_unreadable_manifest_keeps_all),
 		CASE(test_orphans_stay_while_they_are_young),
 		CASE(test_damaged_epoch_is_not_counted),
+		CASE(test_pick_by_lengths),
 		CASE(test_failed_reading_is_no_damage),
 	};
 

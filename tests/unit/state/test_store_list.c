@@ -33,7 +33,7 @@ three_epochs(void **state)
 	disk_reset();
 	model_begin(&model, true);
 	assert_int_equal(model_open(&store, 9, BLOCK_PLAIN), 0);
-	assert_int_equal(store_pick(store, &pick), 0);
+	assert_int_equal(store_pick(store, STORE_ALL, &pick), 0);
 	for (uint32_t i = 0; i < 3; i++) {
 		model_change(&model);
 		assert_int_equal(model_write(&model, store, &epoch), 0);
@@ -81,7 +81,7 @@ test_all_is_listed(void **state)
 		assert_true(strcmp(list.file[i - 1], list.file[i]) < 0);
 	}
 	for (uint32_t i = 0; i < 3; i++) {
-		assert_int_equal(store_epoch_check(MODEL_FOLDER, &list.epoch[i]), 0);
+		assert_int_equal(store_epoch_check(MODEL_FOLDER, STORE_ALL, &list.epoch[i]), 0);
 		assert_false(list.epoch[i].is_damaged);
 	}
 }
@@ -113,7 +113,7 @@ test_damage_is_said(void **state)
 	}
 	snprintf(path, sizeof(path), MODEL_FOLDER "/%s", epoch->manifest->file[index].name);
 	disk_bytes(path)[80] ^= 1;
-	assert_int_equal(store_epoch_check(MODEL_FOLDER, epoch), 0);
+	assert_int_equal(store_epoch_check(MODEL_FOLDER, STORE_ALL, epoch), 0);
 	assert_true(epoch->is_damaged);
 	assert_non_null(strstr(epoch->why, "damaged"));
 }

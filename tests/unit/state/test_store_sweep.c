@@ -31,7 +31,7 @@ begin(struct model *model, uint64_t seed)
 	disk_reset();
 	model_begin(model, true);
 	assert_int_equal(model_open(&store, 2, seed % 2 == 0 ? BLOCK_LZ4 : BLOCK_PLAIN), 0);
-	assert_int_equal(store_pick(store, &pick), 0);
+	assert_int_equal(store_pick(store, STORE_ALL, &pick), 0);
 	assert_null(pick.newest);
 	for (uint32_t i = 0; i < 2; i++) {
 		model_change(model);
@@ -46,7 +46,7 @@ static void
 reload(struct store **store, struct store_pick *pick)
 {
 	assert_int_equal(model_open(store, 2, BLOCK_PLAIN), 0);
-	assert_int_equal(store_pick(*store, pick), 0);
+	assert_int_equal(store_pick(*store, STORE_ALL, pick), 0);
 	assert_non_null(pick->good);
 	assert_ptr_equal(pick->good, pick->newest);
 }
@@ -100,6 +100,8 @@ test_crash_at_every_call(void **state)
 			assert_true(++k < K_MAX);
 		}
 		assert_true(k > 20);
+		printf("# seed %u: a crash at each of %u calls\n", (unsigned int)seed,
+		       (unsigned int)k - 1);
 	}
 }
 
@@ -187,7 +189,7 @@ crash_opening(uint64_t k)
 	store_close(store);
 	disk_fail_at(k, DISK_CRASH);
 	if (model_open(&store, 2, BLOCK_PLAIN) == 0) {
-		store_pick(store, &pick);
+		store_pick(store, STORE_ALL, &pick);
 		store_close(store);
 	}
 	crashed = disk_is_down();
@@ -230,14 +232,14 @@ crash_first(uint64_t k)
 	disk_fail_at(k, DISK_CRASH);
 	result = model_open(&store, 2, BLOCK_PLAIN);
 	if (result == 0) {
-		result = store_pick(store, &pick);
+		result = store_pick(store, STORE_ALL, &pick);
 		result = result == 0 ? model_write(&model, store, &epoch) : result;
 		store_close(store);
 	}
 	crashed = disk_is_down();
 	disk_crash();
 	assert_int_equal(model_open(&store, 2, BLOCK_PLAIN), 0);
-	assert_int_equal(store_pick(store, &pick), 0);
+	assert_int_equal(store_pick(store, STORE_ALL, &pick), 0);
 	assert_ptr_equal(pick.good, pick.newest);
 	assert_true(pick.good != NULL || result != 0);
 	assert_true(pick.good == NULL || model_check(&model, store, pick.good));

@@ -30,7 +30,7 @@ one_epoch(void **state)
 	disk_reset();
 	model_begin(&model, false);
 	assert_int_equal(model_open(&store, 1, BLOCK_PLAIN), 0);
-	assert_int_equal(store_pick(store, &pick), 0);
+	assert_int_equal(store_pick(store, STORE_ALL, &pick), 0);
 	do {
 		model_change(&model);
 		assert_int_equal(model_write(&model, store, &epoch), 0);
