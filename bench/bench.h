@@ -49,8 +49,8 @@ bool bench_compare(struct bench *bench, uint32_t runs, bool small);
  */
 bool bench_latency(bool small);
 
-extern struct bench bench_filter_count, bench_keyed_count, bench_ysb, bench_word_count,
-    bench_exchange, bench_rx_decode;
+extern struct bench bench_filter_count, bench_keyed_count, bench_state_log_idle, bench_ysb,
+    bench_word_count, bench_exchange, bench_rx_decode;
 
 /* Data that bench_replay sources hand out by reference: batches of one schema. */
 struct bench_data {

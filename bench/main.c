@@ -11,7 +11,7 @@
 #include "bench/bench.h"
 
 static struct bench *const benches[] = {
-	&bench_filter_count, &bench_keyed_count, &bench_ysb,
+	&bench_filter_count, &bench_keyed_count, &bench_state_log_idle, &bench_ysb,
 	&bench_word_count,   &bench_exchange,    &bench_rx_decode,
 };
 #define BENCHES (sizeof(benches) / sizeof(benches[0]))
