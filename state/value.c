@@ -10,6 +10,7 @@ struct lm_value {
 	struct state_space *space; /* NULL: no snapshot knows it */
 	struct arena *arena;
 	struct arena_part part;
+	uint32_t whole; /* see arena_watch */
 };
 
 struct lm_value *
@@ -22,6 +23,7 @@ lm_value_open(struct lm_op *op, size_t size)
 	}
 	value->arena = value->part.arena[0];
 	value->space = space_bypass ? NULL : space_of(op);
+	arena_watch(value->arena, 0, size, &value->whole);
 	return value;
 }
 
@@ -31,10 +33,18 @@ lm_value_data(const struct lm_value *value)
 	return value->arena->memory;
 }
 
+/* Whether anything of it may need a touch. */
+static bool
+value_needs_touch(const struct lm_value *value)
+{
+	return value->space != NULL && (CANARY_BUILD || value->whole != value->space->epoch) &&
+	       !CANARY(CANARY_UNTOUCHED_VALUE);
+}
+
 void
 lm_value_touch(struct lm_value *value, const void *at, size_t size)
 {
-	if (value->space != NULL && !CANARY(CANARY_UNTOUCHED_VALUE)) {
+	if (value_needs_touch(value)) {
 		arena_touch(value->space, value->arena, at, size);
 	}
 }
@@ -42,7 +52,10 @@ lm_value_touch(struct lm_value *value, const void *at, size_t size)
 void
 lm_value_touch_all(struct lm_value *value, void *const *at, uint32_t count, size_t size)
 {
-	for (uint32_t i = 0; value->space != NULL && i < count; i++) {
+	if (!value_needs_touch(value)) {
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++) {
 		arena_touch(value->space, value->arena, at[i], size);
 	}
 }
