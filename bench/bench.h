@@ -52,8 +52,8 @@ bool bench_compare(struct bench *bench, uint32_t runs, bool small);
 bool bench_latency(bool small);
 
 /* Scenarios: whole jobs. */
-extern struct bench bench_filter_count, bench_keyed_count, bench_ysb, bench_word_count,
-    bench_exchange, bench_rx_decode, bench_rx_testpmd, bench_rx_decode_memif;
+extern struct bench bench_filter_count, bench_keyed_count, bench_state_log_idle, bench_ysb,
+    bench_word_count, bench_exchange, bench_rx_decode, bench_rx_testpmd, bench_rx_decode_memif;
 /* Micro benchmarks: one part of the engine alone, on the calling thread. */
 extern struct bench bench_micro_batch, bench_micro_gather, bench_micro_edge, bench_micro_route,
     bench_micro_hash, bench_micro_hash_text, bench_micro_map, bench_micro_decode, bench_micro_mail;

@@ -12,8 +12,9 @@
 
 /* In the order in which they run; latency_load, which compares nothing, comes between. */
 static struct bench *const scenarios[] = {
-	&bench_filter_count, &bench_keyed_count, &bench_ysb,        &bench_word_count,
-	&bench_exchange,     &bench_rx_decode,   &bench_rx_testpmd, &bench_rx_decode_memif,
+	&bench_filter_count, &bench_keyed_count, &bench_state_log_idle,
+	&bench_ysb,          &bench_word_count,  &bench_exchange,
+	&bench_rx_decode,    &bench_rx_testpmd,  &bench_rx_decode_memif,
 };
 static struct bench *const micros[] = {
 	&bench_micro_batch, &bench_micro_gather, &bench_micro_edge,

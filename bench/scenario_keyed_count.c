@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* keyed_count: how often each of a million keys occurs. */
+/*
+ * keyed_count: how often each of a million keys occurs. state_log_idle: the same, beside the same
+ * engine with state that snapshots do not know.
+ */
 
 #include <stdio.h>
 #include <string.h>
 
 #include "bench/bench.h"
 #include "core/env.h"
+#include "state/space.h"
 
 static struct bench_data data;
 static uint64_t times;
@@ -129,6 +133,29 @@ run_baseline(void *context, struct bench_run *run)
 	env_free(table);
 	return true;
 }
+
+/* The same without marks and log: what they cost while no snapshot is under way. */
+static bool
+run_bypass(void *context, struct bench_run *run)
+{
+	bool good;
+
+	space_bypass = true;
+	good = run_engine(context, run);
+	space_bypass = false;
+	return good;
+}
+
+struct bench bench_state_log_idle = {
+	.name = "state_log_idle",
+	.unit = "rows/s",
+	.baseline_name = "the engine without marks and log",
+	.engine = run_engine,
+	.baseline = run_bypass,
+	.prepare = prepare,
+	.discard = discard,
+	.lcores = 1,
+};
 
 struct bench bench_keyed_count = {
 	.name = "keyed_count",

@@ -50,6 +50,27 @@ build_slice_inputs(struct lm_op *slice, const struct graph_operator *op)
 	slice->stats.watermark_ns = INT64_MIN;
 }
 
+/* The slots of the slice: those that the wire to its first input brings it rows of. */
+static void
+build_slice_slots(struct lm_engine *engine, struct lm_op *slice)
+{
+	const struct lm_graph *graph = engine->graph;
+	struct op_state *state = &slice->state;
+
+	state->slot_bits = (uint32_t)__builtin_ctz(graph->op[slice->op].slots);
+	state->index = slice->index;
+	state->is_alone = slice->slices == 1;
+	for (uint32_t w = 0; w < graph->wire_count; w++) {
+		const struct graph_wire *wire = &graph->wire[w];
+
+		if (wire->to == slice->op && wire->input == 0 && wire->grouping == LM_GROUP_KEY) {
+			state->slice_of = engine->table[wire->to]->slice_of;
+			state->key = wire->field;
+			state->key_count = wire->field_count;
+		}
+	}
+}
+
 static struct lm_op *
 build_slice(struct lm_engine *engine, uint32_t number)
 {
@@ -74,6 +95,7 @@ build_slice(struct lm_engine *engine, uint32_t number)
 	slice->head = slice;
 	slice->random = engine->shared->secret ^ (number + 1) * 0x9e3779b97f4a7c15u;
 	build_slice_inputs(slice, op);
+	build_slice_slots(engine, slice);
 	slice->output_count = op->output_count;
 	for (uint32_t i = 0; i < op->output_count; i++) {
 		slice->output[i].schema = op->output[i];
@@ -266,16 +288,12 @@ build_tables(struct lm_engine *engine)
 
 	for (uint32_t w = 0; w < graph->wire_count; w++) {
 		const struct graph_wire *wire = &graph->wire[w];
-		uint32_t slices = graph->op[wire->to].slices;
-		uint32_t slots = graph->settings.slots;
+		const struct graph_operator *to = &graph->op[wire->to];
 
 		if (wire->grouping != LM_GROUP_KEY || engine->table[wire->to] != NULL) {
 			continue;
 		}
-		while (slots < slices) {
-			slots *= 2;
-		}
-		engine->table[wire->to] = route_table_create(slots, slices);
+		engine->table[wire->to] = route_table_create(to->slots, to->slices);
 		if (engine->table[wire->to] == NULL) {
 			return false;
 		}

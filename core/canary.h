@@ -15,6 +15,9 @@ enum canary {
 	CANARY_WRONG_SLOT,      /* one row in 64 goes to the first slice */
 	CANARY_LEAK_BATCH,      /* a batch is not given back */
 	CANARY_DOUBLE_RESUME,   /* a call that was through is made again */
+	CANARY_UNTOUCHED_KEY,   /* a new key is written without a touch */
+	CANARY_UNTOUCHED_VALUE, /* a value is handed out for writing without a touch */
+	CANARY_COPY_PASSED,     /* an arena counts as copied before it is */
 	/* Of the store. */
 	CANARY_SKIP_SYNC,        /* a part counts though it was not synced */
 	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */

@@ -41,6 +41,7 @@ void env_sleep_ns(uint64_t ns);
 int env_file_open(const char *path, int flags, int mode);
 ssize_t env_file_read(int file, void *bytes, size_t size);
 ssize_t env_file_write(int file, const void *bytes, size_t size);
+int env_file_seek(int file, uint64_t offset); /* from the beginning */
 int env_file_sync(int file);
 int env_file_close(int file);
 int env_file_rename(const char *from, const char *to);

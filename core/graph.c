@@ -126,6 +126,20 @@ check_type(struct graph_check *check, uint32_t index)
 	              "operators.%s.type: no operator type \"%.60s\"", op->name, declared->type);
 }
 
+uint32_t
+graph_slots(const struct lm_graph *graph, uint32_t slices, uint64_t keys)
+{
+	uint32_t slots = graph->settings.slots < SLOTS_MIN ? SLOTS_MIN : graph->settings.slots;
+
+	while (slots > SLOTS_MIN && keys / slots < SLOT_KEYS_MIN) {
+		slots /= 2;
+	}
+	while (slots < slices) {
+		slots *= 2;
+	}
+	return slots;
+}
+
 static void
 check_slices(struct graph_check *check, uint32_t index)
 {
@@ -133,6 +147,7 @@ check_slices(struct graph_check *check, uint32_t index)
 	struct graph_operator *op = &check->graph->op[index];
 
 	op->slices = declared->slices == 0 ? 1 : declared->slices;
+	op->slots = graph_slots(check->graph, op->slices, UINT64_MAX);
 	op->slices_place = declared->slices_place;
 	op->first_slice = check->graph->slice_count;
 	check->graph->slice_count += op->slices;

@@ -24,7 +24,8 @@ struct graph_operator {
 	void *config; /* filled in by configure */
 	uint32_t slices;
 	uint32_t first_slice;
-	uint32_t *pin; /* lcores, or NULL */
+	uint32_t slots; /* a power of two: of its routing and of its state */
+	uint32_t *pin;  /* lcores, or NULL */
 	uint32_t pin_count;
 	struct lm_place place, slices_place, pin_place;
 	uint32_t input_count, output_count;
@@ -66,5 +67,8 @@ struct lm_graph {
 
 /* The operator that a slice is of. */
 uint32_t graph_operator_of(const struct lm_graph *graph, uint32_t slice);
+
+/* Slots for an operator of so many slices with so many keys; UINT64_MAX: as many as may be. */
+uint32_t graph_slots(const struct lm_graph *graph, uint32_t slices, uint64_t keys);
 
 #endif

@@ -37,6 +37,9 @@
 
 #define SLOTS_MIN 64u
 #define SLOTS_MAX 65536u
+/* Keys that a slot should be for, where an operator says how many it has: fewer are not worth a
+ * slot's bound, which is some deviations above its share. */
+#define SLOT_KEYS_MIN 256u
 
 static_assert(EDGE_CREDIT_MIN >= 1, "an edge needs credit");
 static_assert(LM_BATCH_ROWS <= UINT16_MAX + 1u, "a row of a selection is 16 bits");

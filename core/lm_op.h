@@ -41,7 +41,7 @@ extern "C" {
 /* Major in the high half, minor in the low one. A plugin loads when the majors are equal and its
  * minor is not above the engine's. Fields are only ever added at the end of a table. */
 #define LM_ABI_MAJOR 1u
-#define LM_ABI_MINOR 0u
+#define LM_ABI_MINOR 1u
 #define LM_ABI_VERSION ((LM_ABI_MAJOR << 16) | LM_ABI_MINOR)
 
 /* Ports of a class in one direction, drop reasons of a class, timers of a slice. */
@@ -49,8 +49,10 @@ extern "C" {
 #define LM_DROPS_MAX 32u
 #define LM_TIMERS_MAX 4u
 
-struct lm_op;    /* a slice, as its operator sees it */
-struct lm_setup; /* a class in a topology, while it is configured */
+struct lm_op;     /* a slice, as its operator sees it */
+struct lm_setup;  /* a class in a topology, while it is configured */
+struct lm_writer; /* core/lm_serial.h */
+struct lm_reader;
 
 /* What a parameter holds and how a person writes it. */
 enum lm_param_type {
@@ -144,6 +146,20 @@ struct lm_op_class {
 	 * start). INT64_MIN: none yet. Without it time_ns goes on.
 	 */
 	int64_t (*hold)(struct lm_op *op, int64_t time_ns);
+
+	/* Since minor 1. */
+	/*
+	 * Optional: what a snapshot must keep besides maps and values, at most LM_SERIAL_MAX bytes
+	 * (core/lm_serial.h). Called on the slice's lcore right behind `epoch`, and must be quick:
+	 * the slice waits.
+	 */
+	void (*serialize)(struct lm_op *op, struct lm_writer *writer);
+	/*
+	 * Optional: the opposite, on a control thread, after open and before anything runs; maps
+	 * and values hold what they held. `version`: state_version of the class that wrote it.
+	 */
+	void (*deserialize)(struct lm_op *op, struct lm_reader *reader, uint32_t version);
+	uint32_t state_version;
 };
 
 /*
@@ -169,6 +185,11 @@ const char *lm_setup_item_name(const struct lm_setup *setup, const char *name, u
 /* configure: schemas, and what else is known of the place in the topology. */
 const struct lm_schema *lm_setup_input(const struct lm_setup *setup, uint32_t input);
 uint32_t lm_setup_slices(const struct lm_setup *setup);
+/*
+ * How many keys the operator's maps are for, all slices together. Its state is then cut into so
+ * many slots that each is worth its space: 256 keys or more, where settings.slots allows it.
+ */
+void lm_setup_keys(struct lm_setup *setup, uint64_t keys);
 /* Declares the schema of an output. Returns 0, or -1 after reporting why it cannot be. */
 int lm_setup_output(struct lm_setup *setup, uint32_t output, const struct lm_field *fields,
                     uint32_t count);

@@ -23,6 +23,11 @@
 /* In order of name. */
 static const struct lm_op_class *registry_class[REGISTRY_CLASSES_MAX];
 static uint32_t registry_class_count;
+/* Tables of an older minor, which are shorter, filled up. */
+static struct longer_class {
+	struct lm_op_class class;
+	const struct lm_op_class *given; /* NULL: unused */
+} registry_longer[REGISTRY_CLASSES_MAX];
 static const struct lm_grouping_function *registry_grouping[REGISTRY_GROUPINGS_MAX];
 static uint32_t registry_grouping_count;
 
@@ -279,6 +284,38 @@ class_index(const char *name, bool *found)
 	return at;
 }
 
+/* The table as long as this engine's: what its minor did not know is absent. */
+static const struct lm_op_class *
+class_at_length(const struct lm_op_class *class)
+{
+	struct longer_class *longer = registry_longer;
+
+	if ((class->abi_version & 0xffffu) == LM_ABI_MINOR) {
+		return class;
+	}
+	/* There are as many as classes. */
+	while (longer->given != NULL) {
+		longer++;
+	}
+	memset(longer, 0, sizeof(*longer));
+	memcpy(&longer->class, class, offsetof(struct lm_op_class, serialize));
+	longer->given = class;
+	return &longer->class;
+}
+
+/* Whether the table stands in the registry for this one, which it then forgets. */
+static bool
+class_stands_for(const struct lm_op_class *class, const struct lm_op_class *given)
+{
+	for (uint32_t i = 0; i < REGISTRY_CLASSES_MAX; i++) {
+		if (class == &registry_longer[i].class && registry_longer[i].given == given) {
+			registry_longer[i].given = NULL;
+			return true;
+		}
+	}
+	return class == given;
+}
+
 int
 registry_add(const struct lm_op_class *class, const char **why)
 {
@@ -300,7 +337,7 @@ registry_add(const struct lm_op_class *class, const char **why)
 	}
 	memmove(&registry_class[at + 1], &registry_class[at],
 	        (registry_class_count - at) * sizeof(registry_class[0]));
-	registry_class[at] = class;
+	registry_class[at] = class_at_length(class);
 	registry_class_count++;
 	return 0;
 }
@@ -335,7 +372,7 @@ void
 registry_remove(const struct lm_op_class *class)
 {
 	for (uint32_t i = 0; i < registry_class_count; i++) {
-		if (registry_class[i] == class) {
+		if (class_stands_for(registry_class[i], class)) {
 			registry_class_count--;
 			memmove(&registry_class[i], &registry_class[i + 1],
 			        (registry_class_count - i) * sizeof(registry_class[0]));

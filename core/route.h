@@ -12,11 +12,11 @@
 
 #include "core/graph.h"
 
-/* The slot of a hash among 2^bits of them: its top bits. */
+/* The slot of a hash among 2^bits of them: its top bits. The router and the state use this one. */
 static inline uint32_t
 route_slot(uint64_t hash, uint32_t bits)
 {
-	return (uint32_t)(hash >> (64u - bits));
+	return (uint32_t)(hash >> 1 >> (63u - bits));
 }
 
 /* Slot -> slice of one receiving operator. */

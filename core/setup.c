@@ -139,6 +139,12 @@ lm_setup_slices(const struct lm_setup *setup)
 	return setup->op->slices;
 }
 
+void
+lm_setup_keys(struct lm_setup *setup, uint64_t keys)
+{
+	setup->op->slots = graph_slots(setup->graph, setup->op->slices, keys);
+}
+
 /* Why lm_schema_init refused these fields. */
 static int
 setup_output_error(struct lm_setup *setup, uint32_t output, const struct lm_field *fields,

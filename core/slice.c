@@ -96,6 +96,10 @@ slice_finish(struct lm_op *slice, const struct slice_ask *ask)
 		break;
 	case CALL_EPOCH:
 		__atomic_store_n(&slice->stats.epoch, (uint64_t)ask->value, __ATOMIC_RELAXED);
+		if (__atomic_load_n(&slice->shared->snapshot_epoch, __ATOMIC_RELAXED) ==
+		    (uint64_t)ask->value) {
+			(void)state_flip(slice, (uint64_t)ask->value);
+		}
 		epoch_done(slice);
 		output_send_control(slice, EDGE_MARKER, ask->value);
 		break;

@@ -17,6 +17,7 @@
 
 #include "core/edge.h"
 #include "core/route.h"
+#include "core/state_ops.h"
 
 struct worker;
 struct engine_shared;
@@ -114,6 +115,7 @@ struct lm_op {
 	struct lm_slice_stats stats;
 	const char *gauge_name[8];
 	struct lm_hist *latency; /* sinks */
+	struct op_state state;
 	bool opened;
 	char open_error[240]; /* what open said */
 };

@@ -4,8 +4,10 @@
  * those that changed (every), or all of them when the stream ends (end).
  */
 #include "core/lm_op.h"
+#include "core/lm_serial.h"
 #include "core/registry_builtin.h"
 #include "state/lm_group.h"
+#include "state/lm_value.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,12 +26,13 @@ struct aggregate_config {
 struct aggregate {
 	struct lm_map *map; /* NULL: one group */
 	void *scratch;
-	void *one;       /* its state */
-	uint64_t cursor; /* end: how far the map was walked */
-	bool one_left;   /* end: it has rows and was not emitted */
-	bool under_way;  /* update: the batch was asked about before */
-	uint32_t done;   /* update: rows of it that were emitted */
-	void **changed;  /* every: values of the groups to emit */
+	struct lm_value *total; /* one group: */
+	void *one;              /* its state */
+	uint64_t cursor;        /* end: how far the map was walked */
+	bool one_left;          /* end: it has rows and was not emitted */
+	bool under_way;         /* update: the batch was asked about before */
+	uint32_t done;          /* update: rows of it that were emitted */
+	void **changed;         /* every: values of the groups to emit */
 	uint32_t changed_count, changed_done;
 	struct lm_group_rows rows;
 	struct lm_group_ready ready;
@@ -73,12 +76,19 @@ aggregate_configure(struct lm_setup *setup, void *config)
 	return lm_setup_output(setup, 0, fields, count);
 }
 
+/* Bytes of a group's state, and with `every` whether it is on the list. */
+static uint32_t
+aggregate_size(const struct aggregate_config *c)
+{
+	return c->group.reduce.size + (c->emit == EMIT_EVERY ? sizeof(uint64_t) : 0);
+}
+
 static int
 aggregate_open(struct lm_op *op)
 {
 	const struct aggregate_config *c = lm_op_config(op);
 	struct aggregate *a = lm_op_context(op);
-	uint32_t more = c->emit == EMIT_EVERY ? sizeof(uint64_t) : 0;
+	uint32_t more = aggregate_size(c) - c->group.reduce.size;
 	uint32_t groups = c->group.key.field_count == 0 ? 1 : c->group.keys_max;
 
 	if (c->group.key.field_count > 0) {
@@ -88,7 +98,8 @@ aggregate_open(struct lm_op *op)
 		}
 		a->scratch = lm_op_alloc(op, lm_key_scratch_size(&c->group.key));
 	} else {
-		a->one = lm_op_alloc(op, c->group.reduce.size + more);
+		a->total = lm_value_open(op, c->group.reduce.size + more);
+		a->one = a->total == NULL ? NULL : lm_value_data(a->total);
 	}
 	if (c->emit == EMIT_EVERY) {
 		a->changed = lm_op_alloc(op, groups * sizeof(*a->changed));
@@ -114,6 +125,7 @@ aggregate_find(struct lm_op *op, const struct lm_batch *in, const struct lm_sele
 		refused = lm_group_find(&c->group, op, a->map, a->scratch, in, rows, &a->rows);
 	} else {
 		a->one_left = true;
+		lm_value_touch(a->total, a->one, aggregate_size(c));
 		a->rows.rows = rows == NULL ? NULL : rows->row;
 		a->rows.count = rows == NULL ? in->count : rows->count;
 		for (uint32_t i = 0; i < a->rows.count; i++) {
@@ -241,12 +253,16 @@ aggregate_next_changed(struct aggregate *a, uint32_t state_size)
 
 	while (count < LM_GROUP_READY && a->changed_done < a->changed_count) {
 		void *value = a->changed[a->changed_done++];
+		uint64_t *is_listed = (uint64_t *)(void *)((char *)value + state_size);
 
-		*(uint64_t *)(void *)((char *)value + state_size) = 0;
 		a->ready.entry[count].value = value;
 		if (a->map != NULL) {
+			lm_map_touch(a->map, value);
 			lm_map_entry_of(a->map, value, &a->ready.entry[count]);
+		} else {
+			lm_value_touch(a->total, is_listed, sizeof(*is_listed));
 		}
+		*is_listed = 0;
 		count++;
 	}
 	return count;
@@ -305,6 +321,52 @@ aggregate_end(struct lm_op *op)
 	}
 }
 
+/*
+ * Snapshots. What changed stands in the groups; the list of it is made anew.
+ */
+
+static void
+aggregate_serialize(struct lm_op *op, struct lm_writer *writer)
+{
+	const struct aggregate *a = lm_op_context(op);
+
+	lm_write_u64(writer, a->one_left);
+}
+
+/* Lists a group again that was on the list. */
+static void
+aggregate_list(struct aggregate *a, void *value, uint32_t state_size)
+{
+	if (*(uint64_t *)(void *)((char *)value + state_size) != 0) {
+		a->changed[a->changed_count++] = value;
+	}
+}
+
+static void
+aggregate_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
+{
+	const struct aggregate_config *c = lm_op_config(op);
+	struct aggregate *a = lm_op_context(op);
+	uint64_t cursor = 0;
+	uint32_t count;
+
+	(void)version;
+	a->one_left = lm_read_u64(reader) != 0;
+	if (c->emit != EMIT_EVERY) {
+		return;
+	}
+	if (a->map == NULL) {
+		aggregate_list(a, a->one, c->group.reduce.size);
+		return;
+	}
+	do {
+		count = lm_map_scan(a->map, &cursor, a->ready.entry, LM_GROUP_READY);
+		for (uint32_t i = 0; i < count; i++) {
+			aggregate_list(a, a->ready.entry[i].value, c->group.reduce.size);
+		}
+	} while (count > 0);
+}
+
 static const char *const aggregate_emits[] = { "update", "end", "every", NULL };
 static const struct lm_param aggregate_params[] = {
 	LM_GROUP_PARAMS("65536"),
@@ -339,5 +401,7 @@ static const struct lm_op_class aggregate_class = {
 	.process_select = aggregate_process_select,
 	.timer = aggregate_timer,
 	.end = aggregate_end,
+	.serialize = aggregate_serialize,
+	.deserialize = aggregate_deserialize,
 };
 REGISTER_CLASS(aggregate_class)

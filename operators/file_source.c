@@ -4,6 +4,8 @@
  * or several times. One slice: a file has one order. Reading blocks, 256 KiB at a time and once a
  * turn, so an lcore that must never wait for a disk should not run it.
  */
+#include "operators/file_source.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,42 +14,14 @@
 
 #include "core/env.h"
 #include "core/lm_op.h"
+#include "core/lm_serial.h"
 #include "core/registry_builtin.h"
-#include "operators/csv.h"
-#include "operators/value_text.h"
 
 #define FILE_BLOCK (256u * 1024u)
-/* Byte area of a column of lines, at least: some hundred lines a batch. */
-#define FILE_LINE_BYTES (64u * 1024u)
-/* Byte areas of all string columns of a batch together. */
-#define FILE_STRING_BYTES (384u * 1024u)
 /* Bad lines that are told of by name; the others are only counted. */
 #define FILE_TOLD_MAX 5u
 
 enum { DROP_LINE_TOO_LONG, DROP_COLUMN_COUNT, DROP_BAD_VALUE, DROP_BAD_QUOTES };
-enum { FORMAT_LINES, FORMAT_CSV };
-enum { BAD_DROP, BAD_STOP };
-
-/* A column of the file: which field it fills and how. */
-struct file_column {
-	uint32_t field; /* LM_NONE: skipped */
-	bool skipped;   /* as declared */
-	struct value_spec spec;
-	char name[LM_NAME_MAX];
-};
-
-struct file_config {
-	char *path;
-	uint32_t format;
-	uint32_t on_bad;
-	bool header;
-	char separator;
-	uint64_t repeat; /* 0: for ever */
-	uint64_t lag_ns;
-	uint32_t line_max;
-	uint32_t column_count; /* as declared, skipped ones included */
-	struct file_column column[CSV_CELLS_MAX];
-};
 
 struct file_source {
 	int file;
@@ -57,6 +31,7 @@ struct file_source {
 	bool skipping;     /* within a line that is too long */
 	char *buffer;      /* FILE_BLOCK + line_max */
 	size_t start, end; /* what of it is still to be taken apart */
+	uint64_t offset;   /* in the file: of `end` */
 	uint64_t line;     /* the current one, from 1 */
 	uint64_t passes;   /* through the file, begun */
 	uint64_t bytes;
@@ -124,172 +99,6 @@ static const char *const file_outputs[] = { "rows", NULL };
 static const char *const file_drops[] = { "line_too_long", "column_count", "bad_value",
 	                                  "bad_quotes", NULL };
 
-/* ---- configure ---- */
-
-/* Of the byte area of a string: the longest line fits. */
-static uint32_t
-file_bytes_max(const struct file_config *c)
-{
-	return c->line_max > FILE_LINE_BYTES ? c->line_max : FILE_LINE_BYTES;
-}
-
-static int
-file_read_column(struct lm_setup *setup, uint32_t item, struct file_column *column)
-{
-	const char *text = lm_setup_item(setup, "fields", item), *at = text;
-	const char *name = lm_setup_item_name(setup, "fields", item);
-	const char *wrong = strlen(name) < LM_NAME_MAX ? NULL : "the name is too long";
-
-	column->field = LM_NONE;
-	column->skipped = strcmp(text, "skip") == 0;
-	if (wrong == NULL) {
-		snprintf(column->name, LM_NAME_MAX, "%s", name);
-		wrong = column->skipped ? NULL : value_spec_read(&at, &column->spec);
-	}
-	return wrong == NULL ? 0
-	                     : lm_setup_error(setup, "fields", item, (uint32_t)(at - text),
-	                                      "write a type such as u64, f64, string, \"time ms\", "
-	                                      "\"u32 = 0\" or skip",
-	                                      "%s", wrong);
-}
-
-/* Names, types and byte areas: strings share what a batch can well hold. */
-static void
-file_declare_fields(const struct file_config *c, struct lm_field *field)
-{
-	uint32_t strings = 0, bytes;
-
-	for (uint32_t i = 0; i < c->column_count; i++) {
-		strings +=
-		    c->column[i].field != LM_NONE && lm_type_width(c->column[i].spec.type) == 0;
-	}
-	bytes = FILE_STRING_BYTES / (strings == 0 ? 1 : strings);
-	bytes = bytes < file_bytes_max(c) ? bytes : file_bytes_max(c);
-	for (uint32_t i = 0; i < c->column_count; i++) {
-		if (c->column[i].field != LM_NONE) {
-			struct lm_field *to = &field[c->column[i].field];
-
-			snprintf(to->name, LM_NAME_MAX, "%s", c->column[i].name);
-			to->type = c->column[i].spec.type;
-			to->bytes_max = lm_type_width(to->type) == 0 ? bytes : 0;
-		}
-	}
-}
-
-/* Numbers the fields: the event time first, the others in the file's order. */
-static int
-file_number_fields(struct lm_setup *setup, struct file_config *c, struct lm_field *field,
-                   uint32_t *field_count)
-{
-	const char *time = lm_setup_text(setup, "time");
-	uint32_t count = 0, first = LM_NONE;
-
-	for (uint32_t i = 0; time != NULL && i < c->column_count; i++) {
-		if (strcmp(c->column[i].name, time) == 0 && !c->column[i].skipped &&
-		    c->column[i].spec.type == LM_TIME) {
-			c->column[i].field = count++;
-			first = i;
-		}
-	}
-	if (time != NULL && first == LM_NONE) {
-		return lm_setup_error(setup, "time", LM_NONE, LM_NONE,
-		                      "name a column of `fields` whose type is time",
-		                      "no column \"%s\" of type time", time);
-	}
-	for (uint32_t i = 0; i < c->column_count; i++) {
-		if (!c->column[i].skipped && i != first) {
-			c->column[i].field = count++;
-		}
-	}
-	if (count == 0 || count > LM_FIELDS_MAX) {
-		return lm_setup_error(setup, "fields", LM_NONE, LM_NONE, NULL,
-		                      "1 to %u columns can be kept, not %u", LM_FIELDS_MAX, count);
-	}
-	file_declare_fields(c, field);
-	*field_count = count;
-	return 0;
-}
-
-static int
-file_configure_csv(struct lm_setup *setup, struct file_config *c)
-{
-	struct lm_field field[LM_FIELDS_MAX] = { 0 };
-	const char *separator = lm_setup_text(setup, "separator");
-	uint32_t count = lm_setup_count(setup, "fields");
-
-	c->separator = strcmp(separator, "\\t") == 0 ? '\t' : separator[0];
-	if ((strlen(separator) != 1 && c->separator != '\t') || c->separator == '"' ||
-	    c->separator == '\n' || c->separator == '\r') {
-		return lm_setup_error(setup, "separator", LM_NONE, LM_NONE,
-		                      "write one character such as , or ; or \\t",
-		                      "\"%s\" cannot separate cells", separator);
-	}
-	if (count == 0 || count > CSV_CELLS_MAX) {
-		return lm_setup_error(setup, "fields", LM_NONE, LM_NONE,
-		                      "write fields: {name: type, …} in the order of the file",
-		                      "format csv needs 1 to %u columns, not %u", CSV_CELLS_MAX,
-		                      count);
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		if (file_read_column(setup, i, &c->column[i]) != 0) {
-			return -1;
-		}
-	}
-	c->column_count = count;
-	if (file_number_fields(setup, c, field, &count) != 0) {
-		return -1;
-	}
-	return lm_setup_output(setup, 0, field, count);
-}
-
-static int
-file_configure_lines(struct lm_setup *setup, const struct file_config *c)
-{
-	struct lm_field field = { .type = LM_STRING };
-	const char *name = lm_setup_text(setup, "as");
-
-	if (lm_setup_count(setup, "fields") > 0 || lm_setup_has(setup, "time")) {
-		return lm_setup_error(setup, lm_setup_has(setup, "time") ? "time" : "fields",
-		                      LM_NONE, LM_NONE, "write format: csv",
-		                      "a file read as lines has no columns");
-	}
-	if (strlen(name) >= LM_NAME_MAX) {
-		return lm_setup_error(setup, "as", LM_NONE, LM_NONE, NULL, "the name is too long");
-	}
-	snprintf(field.name, LM_NAME_MAX, "%s", name);
-	field.bytes_max = file_bytes_max(c);
-	return lm_setup_output(setup, 0, &field, 1);
-}
-
-static void
-file_unconfigure(void *config)
-{
-	free(((struct file_config *)config)->path);
-}
-
-static int
-file_configure(struct lm_setup *setup, void *config)
-{
-	struct file_config *c = config;
-	int result;
-
-	c->format = lm_setup_choice(setup, "format");
-	c->on_bad = lm_setup_choice(setup, "bad_rows");
-	c->header = lm_setup_bool(setup, "header");
-	c->repeat = lm_setup_u64(setup, "repeat");
-	c->lag_ns = lm_setup_u64(setup, "lag");
-	c->line_max = (uint32_t)lm_setup_u64(setup, "line_max");
-	result =
-	    c->format == FORMAT_CSV ? file_configure_csv(setup, c) : file_configure_lines(setup, c);
-	if (result != 0) {
-		return -1;
-	}
-	c->path = strdup(lm_setup_text(setup, "path"));
-	return c->path != NULL
-	           ? 0
-	           : lm_setup_error(setup, "path", LM_NONE, LM_NONE, NULL, "no memory left");
-}
-
 /* ---- reading ---- */
 
 static int
@@ -309,6 +118,7 @@ file_begin(struct lm_op *op, struct file_source *f)
 	f->skipping = false;
 	f->start = 0;
 	f->end = 0;
+	f->offset = 0;
 	f->line = 1;
 	f->passes++;
 	return 0;
@@ -336,6 +146,7 @@ file_read(struct lm_op *op, struct file_source *f)
 		f->start = 3; /* a byte order mark */
 	}
 	f->end += (size_t)size;
+	f->offset += (uint64_t)size;
 	f->bytes += (uint64_t)size;
 	lm_op_gauge(op, 0, "bytes_read", f->bytes);
 	return true;
@@ -748,6 +559,55 @@ file_poll(struct lm_op *op)
 	return file_read(op, f) ? LM_POLL_BUSY : file_next_pass(op, f);
 }
 
+/* ---- snapshots ---- */
+
+static void
+file_serialize(struct lm_op *op, struct lm_writer *writer)
+{
+	const struct file_source *f = lm_op_context(op);
+
+	lm_write_u64(writer, f->opened);
+	lm_write_u64(writer,
+	             f->offset - (f->end - f->start) - (f->row_taken ? f->row.consumed : 0));
+	lm_write_u64(writer, f->passes);
+	lm_write_u64(writer, f->line);
+	lm_write_u64(writer, f->bytes);
+	lm_write_u64(writer, f->skipping);
+	lm_write_i64(writer, f->time_max_ns);
+}
+
+/* The file stands open at its beginning, its header was read. */
+static void
+file_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
+{
+	const struct file_config *c = lm_op_config(op);
+	struct file_source *f = lm_op_context(op);
+	bool was_open = lm_read_u64(reader) != 0;
+	int result;
+
+	(void)version;
+	f->offset = lm_read_u64(reader);
+	f->passes = lm_read_u64(reader);
+	f->line = lm_read_u64(reader);
+	f->bytes = lm_read_u64(reader);
+	f->skipping = lm_read_u64(reader) != 0;
+	f->time_max_ns = lm_read_i64(reader);
+	f->start = 0;
+	f->end = 0;
+	f->at_end = false;
+	f->row_taken = false;
+	result = env_file_seek(f->file, f->offset);
+	if (result != 0) {
+		lm_op_error(op, "cannot go on in %s at byte %llu: %s", c->path,
+		            (unsigned long long)f->offset, strerror(-result));
+		reader->failed = true;
+	}
+	if (!was_open) {
+		env_file_close(f->file);
+		f->opened = false;
+	}
+}
+
 static const struct lm_op_class file_source_class = {
 	.abi_version = LM_ABI_VERSION,
 	.flags = LM_OP_GLOBAL,
@@ -765,6 +625,8 @@ static const struct lm_op_class file_source_class = {
 	.open = file_open,
 	.close = file_close,
 	.poll = file_poll,
+	.serialize = file_serialize,
+	.deserialize = file_deserialize,
 };
 
 REGISTER_CLASS(file_source_class)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/lm_op.h"
+#include "core/lm_serial.h"
 #include "core/registry_builtin.h"
 #include "operators/generator_values.h"
 #include "operators/value_text.h"
@@ -33,6 +34,7 @@ struct generator {
 	uint64_t made;  /* rows of this slice so far */
 	uint64_t total; /* of this slice; UINT64_MAX: endless */
 	bool started;
+	bool resumed; /* from a snapshot: what was due then is made */
 	int64_t start_ns, start_wall_ns;
 	int64_t time_max_ns; /* highest event time made */
 	uint64_t value[LM_BATCH_ROWS];
@@ -559,8 +561,8 @@ generator_poll(struct lm_op *op)
 
 	if (!g->started) {
 		g->started = true;
-		g->start_ns = lm_op_now_ns(op);
-		g->start_wall_ns = lm_op_wall_ns(op);
+		g->start_ns = lm_op_now_ns(op) - generator_due_ns(c->rate, g->made);
+		g->start_wall_ns = g->resumed ? g->start_wall_ns : lm_op_wall_ns(op);
 	}
 	count = generator_rows_due(c, g, lm_op_now_ns(op));
 	if (count == 0) {
@@ -570,6 +572,33 @@ generator_poll(struct lm_op *op)
 	count = count < capacity ? count : capacity;
 	generator_emit(op, c, g, (uint32_t)count);
 	return g->made == g->total ? LM_POLL_END : LM_POLL_BUSY;
+}
+
+/* ---- snapshots ---- */
+
+static void
+generator_serialize(struct lm_op *op, struct lm_writer *writer)
+{
+	const struct generator *g = lm_op_context(op);
+
+	lm_write_u64(writer, g->made);
+	lm_write_u64(writer, g->started);
+	lm_write_i64(writer, g->start_wall_ns);
+	lm_write_i64(writer, g->time_max_ns);
+}
+
+/* Rows go on where they were; the pace begins anew, so that nothing is made up for. */
+static void
+generator_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
+{
+	struct generator *g = lm_op_context(op);
+
+	(void)version;
+	g->made = lm_read_u64(reader);
+	g->resumed = lm_read_u64(reader) != 0;
+	g->start_wall_ns = lm_read_i64(reader);
+	g->time_max_ns = lm_read_i64(reader);
+	reader->failed |= g->made > g->total;
 }
 
 static const struct lm_op_class generator_class = {
@@ -586,6 +615,8 @@ static const struct lm_op_class generator_class = {
 	.unconfigure = generator_unconfigure,
 	.open = generator_open,
 	.poll = generator_poll,
+	.serialize = generator_serialize,
+	.deserialize = generator_deserialize,
 };
 
 REGISTER_CLASS(generator_class)

@@ -6,51 +6,35 @@
  * row, column by column, so that what is kept does not depend on the order of arrival.
  */
 #include "core/lm_op.h"
-#include "core/registry_builtin.h"
-#include "state/lm_key.h"
-#include "state/lm_order.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "core/lm_serial.h"
+#include "core/registry_builtin.h"
+#include "operators/top_heap.h"
+#include "state/lm_order.h"
+
 enum { DROP_LATE, DROP_KEYS_FULL, DROP_ROW_TOO_LONG };
-
-struct top_config {
-	struct lm_key key; /* no field: one group a window */
-	uint32_t by;
-	uint32_t k, groups, windows;
-	uint32_t field_count;
-	uint32_t offset[LM_FIELDS_MAX]; /* of a kept row: the value, or the length of the string */
-	uint32_t width[LM_FIELDS_MAX];  /* 0: string */
-	enum lm_type type[LM_FIELDS_MAX];
-	uint32_t fixed_size;  /* strings stand behind, in order */
-	uint32_t string_size; /* together, at most */
-	uint32_t row_size;
-};
-
-/* One of the k. */
-struct top_entry {
-	uint64_t order; /* key of the value, see state/lm_order.h */
-	uint32_t place; /* of the row */
-	uint32_t padding;
-};
-
-/* Of a key: a heap with the worst on top. Followed by k entries, then k rows. */
-struct top_group {
-	uint32_t count;
-	bool is_sorted; /* on its way out: best first */
-};
 
 struct top_window {
 	int64_t time_ns;
 	bool is_open;
 	struct lm_map *map; /* key -> index of its group; NULL: one group */
-	char *groups;
+	struct lm_value *groups_value;
+	char *groups; /* in it */
 	uint32_t group_count;
+};
+
+/* What a snapshot keeps of it besides its groups. */
+struct top_kept {
+	int64_t time_ns;
+	uint32_t is_open, group_count;
 };
 
 struct top {
 	struct top_window *window;
+	struct lm_value *kept; /* [window], written when a snapshot is taken */
 	size_t group_size;
 	uint32_t open_count;
 	struct top_window *current; /* the one of the last row; may be closed */
@@ -161,13 +145,17 @@ top_open(struct lm_op *op)
 	t->window = lm_op_alloc(op, c->windows * sizeof(*t->window));
 	t->row = lm_op_alloc(op, c->row_size);
 	t->scratch = lm_op_alloc(op, lm_key_scratch_size(&c->key));
-	failed = t->window == NULL || t->row == NULL || t->scratch == NULL;
+	t->kept = lm_value_open(op, c->windows * sizeof(struct top_kept));
+	failed = t->window == NULL || t->row == NULL || t->scratch == NULL || t->kept == NULL;
 	for (uint32_t i = 0; !failed && i < c->windows; i++) {
-		t->window[i].groups = lm_op_alloc(op, c->groups * t->group_size);
-		failed = t->window[i].groups == NULL;
+		struct top_window *window = &t->window[i];
+
+		window->groups_value = lm_value_open(op, c->groups * t->group_size);
+		failed = window->groups_value == NULL;
+		window->groups = failed ? NULL : lm_value_data(window->groups_value);
 		if (!failed && c->key.field_count > 0) {
-			t->window[i].map = lm_map_open(op, &shape);
-			failed = t->window[i].map == NULL;
+			window->map = lm_map_open(op, &shape);
+			failed = window->map == NULL;
 		}
 	}
 	if (failed) {
@@ -179,209 +167,6 @@ top_open(struct lm_op *op)
 	}
 	t->current = t->window;
 	return 0;
-}
-
-/*
- * Kept rows.
- */
-
-/* False: its strings do not fit. */
-static bool
-top_pack_row(const struct top_config *c, char *to, const struct lm_batch *in, uint32_t row)
-{
-	char *string = to + c->fixed_size, *end = string + c->string_size;
-
-	for (uint32_t i = 0; i < c->field_count; i++) {
-		const char *column = lm_batch_column(in, i);
-		const uint32_t *offsets = (const void *)column;
-		uint32_t length;
-
-		if (c->width[i] != 0) {
-			memcpy(to + c->offset[i], column + (size_t)row * c->width[i], c->width[i]);
-			continue;
-		}
-		length = offsets[row + 1] - offsets[row];
-		if (length > (size_t)(end - string)) {
-			return false;
-		}
-		memcpy(to + c->offset[i], &length, sizeof(length));
-		memcpy(string, lm_batch_bytes(in, i) + offsets[row], length);
-		string += length;
-	}
-	return true;
-}
-
-/* False: a string does not fit the output batch. */
-static bool
-top_unpack_row(const struct top_config *c, const char *from, struct lm_batch *out, uint32_t row)
-{
-	const char *string = from + c->fixed_size;
-
-	for (uint32_t i = 0; i < c->field_count; i++) {
-		uint32_t length;
-
-		if (c->width[i] != 0) {
-			memcpy((char *)lm_batch_column(out, i) + (size_t)row * c->width[i],
-			       from + c->offset[i], c->width[i]);
-			continue;
-		}
-		memcpy(&length, from + c->offset[i], sizeof(length));
-		if (!lm_batch_put_string(out, i, row, string, length)) {
-			return false;
-		}
-		string += length;
-	}
-	return true;
-}
-
-/* A value of up to 8 bytes as an unsigned number of the same order among its type. */
-static uint64_t
-top_order_of(const char *value, enum lm_type type, uint32_t width)
-{
-	uint64_t word = 0;
-
-	memcpy(&word, value, width);
-	word <<= 64 - 8 * width;
-	if (lm_order_is_real(type)) {
-		return word ^ ((uint64_t)((int64_t)word >> 63) | LM_ORDER_SIGN);
-	}
-	return lm_order_is_signed(type) ? word ^ LM_ORDER_SIGN : word;
-}
-
-/* Column by column, as memcmp. */
-static int
-top_compare_rows(const struct top_config *c, const char *a, const char *b)
-{
-	const char *string_a = a + c->fixed_size, *string_b = b + c->fixed_size;
-	int result = 0;
-
-	for (uint32_t i = 0; result == 0 && i < c->field_count; i++) {
-		const char *value_a = a + c->offset[i], *value_b = b + c->offset[i];
-
-		if (c->width[i] == 0) {
-			uint32_t length_a, length_b;
-
-			memcpy(&length_a, value_a, sizeof(length_a));
-			memcpy(&length_b, value_b, sizeof(length_b));
-			result =
-			    memcmp(string_a, string_b, length_a < length_b ? length_a : length_b);
-			result =
-			    result != 0 ? result : (length_a > length_b) - (length_a < length_b);
-			string_a += length_a;
-			string_b += length_b;
-		} else if (c->width[i] > 8) {
-			result = memcmp(value_a, value_b, c->width[i]);
-		} else {
-			uint64_t order_a = top_order_of(value_a, c->type[i], c->width[i]);
-			uint64_t order_b = top_order_of(value_b, c->type[i], c->width[i]);
-
-			result = (order_a > order_b) - (order_a < order_b);
-		}
-	}
-	return result;
-}
-
-/*
- * The heap of a group.
- */
-
-static struct top_entry *
-top_entries(struct top_group *group)
-{
-	return (struct top_entry *)(void *)(group + 1);
-}
-
-static char *
-top_row(const struct top_config *c, struct top_group *group, uint32_t place)
-{
-	return (char *)(top_entries(group) + c->k) + (size_t)place * c->row_size;
-}
-
-/* Whether a stands before b in the result: the greater value, then the smaller row. */
-static bool
-top_is_better(const struct top_config *c, uint64_t order_a, const char *row_a, uint64_t order_b,
-              const char *row_b)
-{
-	return order_a != order_b ? order_a > order_b : top_compare_rows(c, row_a, row_b) < 0;
-}
-
-static bool
-top_entry_is_better(const struct top_config *c, struct top_group *group, uint32_t a, uint32_t b)
-{
-	const struct top_entry *entries = top_entries(group);
-
-	return top_is_better(c, entries[a].order, top_row(c, group, entries[a].place),
-	                     entries[b].order, top_row(c, group, entries[b].place));
-}
-
-static void
-top_swap(struct top_group *group, uint32_t a, uint32_t b)
-{
-	struct top_entry *entries = top_entries(group), entry = entries[a];
-
-	entries[a] = entries[b];
-	entries[b] = entry;
-}
-
-/* Moves entry i up, past those that are better: the worst is on top. */
-static void
-top_sift_up(const struct top_config *c, struct top_group *group, uint32_t i)
-{
-	while (i > 0 && top_entry_is_better(c, group, (i - 1) / 2, i)) {
-		top_swap(group, i, (i - 1) / 2);
-		i = (i - 1) / 2;
-	}
-}
-
-static void
-top_sift_down(const struct top_config *c, struct top_group *group, uint32_t i, uint32_t count)
-{
-	for (;;) {
-		uint32_t worst = i;
-
-		for (uint32_t child = 2 * i + 1; child <= 2 * i + 2 && child < count; child++) {
-			if (top_entry_is_better(c, group, worst, child)) {
-				worst = child;
-			}
-		}
-		if (worst == i) {
-			return;
-		}
-		top_swap(group, i, worst);
-		i = worst;
-	}
-}
-
-static void
-top_sort(const struct top_config *c, struct top_group *group)
-{
-	for (uint32_t count = group->count; count > 1; count--) {
-		top_swap(group, 0, count - 1);
-		top_sift_down(c, group, 0, count - 1);
-	}
-	group->is_sorted = true;
-}
-
-/* Keeps the row in t->row if it is among the k best of the group. */
-static void
-top_offer(const struct top_config *c, const struct top *t, struct top_group *group, uint64_t order)
-{
-	struct top_entry *entries = top_entries(group);
-	uint32_t i;
-
-	if (group->count < c->k) {
-		i = group->count++;
-		entries[i] = (struct top_entry){ .order = order, .place = i };
-		memcpy(top_row(c, group, i), t->row, c->row_size);
-		top_sift_up(c, group, i);
-		return;
-	}
-	if (top_is_better(c, order, t->row, entries[0].order,
-	                  top_row(c, group, entries[0].place))) {
-		entries[0].order = order;
-		memcpy(top_row(c, group, entries[0].place), t->row, c->row_size);
-		top_sift_down(c, group, 0, c->k);
-	}
 }
 
 /*
@@ -413,7 +198,10 @@ static void
 top_close(struct top *t, struct top_window *window)
 {
 	for (uint32_t i = 0; i < window->group_count; i++) {
-		*top_group_at(t, window, i) = (struct top_group){ 0 };
+		struct top_group *group = top_group_at(t, window, i);
+
+		lm_value_touch(window->groups_value, group, sizeof(*group));
+		memset(group, 0, sizeof(*group));
 	}
 	if (window->map != NULL) {
 		lm_map_clear(window->map);
@@ -453,9 +241,10 @@ top_leave(struct lm_op *op)
 
 	while (t->group_done < t->leaving->group_count) {
 		struct top_group *group = top_group_at(t, t->leaving, t->group_done);
+		struct top_heap heap = { t->leaving->groups_value, group };
 
 		if (!group->is_sorted) {
-			top_sort(c, group);
+			top_sort(c, &heap);
 		}
 		while (t->row_done < group->count) {
 			uint32_t room = lm_op_room(op, 0), left = group->count - t->row_done;
@@ -581,7 +370,7 @@ top_take_row(struct lm_op *op, struct top_window *window, const struct lm_batch 
 		lm_op_drop(op, DROP_ROW_TOO_LONG, 1);
 		return;
 	}
-	top_offer(c, t, group, order);
+	top_offer(c, t->row, &(struct top_heap){ window->groups_value, group }, order);
 	lm_op_absorb(op, 1);
 }
 
@@ -674,6 +463,50 @@ top_end(struct lm_op *op)
 	(void)top_leave_until(op, INT64_MAX);
 }
 
+/*
+ * Snapshots. Which windows are open is written down when one is taken, not whenever it changes.
+ */
+
+static void
+top_serialize(struct lm_op *op, struct lm_writer *writer)
+{
+	const struct top_config *c = lm_op_config(op);
+	struct top *t = lm_op_context(op);
+	struct top_kept *kept = lm_value_data(t->kept);
+
+	for (uint32_t i = 0; i < c->windows; i++) {
+		struct top_kept now = { .time_ns = t->window[i].time_ns,
+			                .is_open = t->window[i].is_open,
+			                .group_count = t->window[i].group_count };
+
+		if (memcmp(&now, &kept[i], sizeof(now)) != 0) {
+			lm_value_touch(t->kept, &kept[i], sizeof(kept[i]));
+			kept[i] = now;
+		}
+	}
+	lm_write_i64(writer, t->emitted);
+	lm_write_u64(writer, t->any_emitted);
+}
+
+static void
+top_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
+{
+	const struct top_config *c = lm_op_config(op);
+	struct top *t = lm_op_context(op);
+	const struct top_kept *kept = lm_value_data(t->kept);
+
+	(void)version;
+	t->open_count = 0;
+	for (uint32_t i = 0; i < c->windows; i++) {
+		t->window[i].time_ns = kept[i].time_ns;
+		t->window[i].is_open = kept[i].is_open != 0;
+		t->window[i].group_count = kept[i].group_count;
+		t->open_count += t->window[i].is_open;
+	}
+	t->emitted = lm_read_i64(reader);
+	t->any_emitted = lm_read_u64(reader) != 0;
+}
+
 static const struct lm_param top_params[] = {
 	{ .name = "by",
 	  .type = LM_PARAM_COLUMN,
@@ -731,6 +564,8 @@ static const struct lm_op_class top_class = {
 	.process_select = top_process_select,
 	.watermark = top_watermark,
 	.end = top_end,
+	.serialize = top_serialize,
+	.deserialize = top_deserialize,
 };
 
 REGISTER_CLASS(top_class)

@@ -8,65 +8,17 @@
  * states stand in a table by key, found without a hash. Which keys do is settled whenever no window
  * is open.
  */
-#include "core/lm_op.h"
-#include "core/registry_builtin.h"
-#include "state/lm_group.h"
-#include "state/lm_near.h"
-#include "state/lm_window.h"
+#include "operators/window_aggregate.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { DROP_KEYS_FULL, DROP_WINDOWS_FULL };
+#include "core/lm_serial.h"
+#include "core/registry_builtin.h"
+
 enum { OUT, LATE };
 
 #define GAUGE_LATE 0u
-
-struct window_config {
-	struct lm_group group;
-	struct lm_window window;
-	uint64_t lateness_ns;
-	uint32_t windows;
-	uint32_t near_size;    /* bytes of a state in a table by key; 0: no such tables */
-	uint32_t count_offset; /* in a state: rows of the group; 0 rows: there is no such group */
-	bool counts;           /* no reducer keeps that count */
-	bool only_counts;      /* a state is that count */
-};
-
-struct window {
-	int64_t start;
-	bool is_open;
-	struct lm_map *map; /* NULL: one group */
-	char *near;         /* states by key, or the state of the one group */
-	bool near_used;     /* the table has groups */
-	bool is_mixed;      /* many rows have keys without a place, or come in no order */
-};
-
-struct window_aggregate {
-	struct window *window;
-	uint32_t open_count;
-	struct window *current; /* the one of the last rows; may be closed */
-	int64_t complete;       /* windows that start before this were emitted */
-	int64_t held;           /* event time passed on */
-	void *scratch;
-	uint64_t near_first; /* the key at place 0 of the tables */
-	bool near_on;        /* whether they are used at all */
-	uint64_t late;
-
-	/* The window on its way out. */
-	struct window *leaving;
-	uint32_t near_cursor;
-	uint64_t map_cursor;
-	uint64_t ready_key[LM_GROUP_READY];
-	struct lm_group_ready ready;
-
-	/* The batch in hand. */
-	struct lm_group_rows rows;
-	struct lm_select left, inside, far;
-	uint16_t far_place[LM_BATCH_ROWS]; /* in rows.value */
-	void *far_value[LM_BATCH_ROWS];
-	uint8_t mask[LM_BATCH_ROWS];
-};
 
 /*
  * Setting up.
@@ -133,11 +85,15 @@ window_open_one(struct lm_op *op, const struct window_config *c, struct window *
 	} else {
 		near_size = c->group.reduce.size + sizeof(uint64_t);
 	}
-	window->near = near_size == 0 ? NULL : lm_op_alloc(op, near_size);
-	if (near_size > 0 && window->near == NULL) {
+	if (near_size == 0) {
+		return 0;
+	}
+	window->near_value = lm_value_open(op, near_size);
+	if (window->near_value == NULL) {
 		lm_op_error(op, "no memory for %u windows: lower `windows` or `keys`", c->windows);
 		return -ENOMEM;
 	}
+	window->near = lm_value_data(window->near_value);
 	return 0;
 }
 
@@ -151,7 +107,8 @@ window_open(struct lm_op *op)
 	w->held = INT64_MIN;
 	w->window = lm_op_alloc(op, c->windows * sizeof(*w->window));
 	w->scratch = lm_op_alloc(op, lm_key_scratch_size(&c->group.key));
-	if (w->window == NULL || w->scratch == NULL) {
+	w->kept = lm_value_open(op, c->windows * sizeof(struct window_kept));
+	if (w->window == NULL || w->scratch == NULL || w->kept == NULL) {
 		lm_op_error(op, "no memory for %u windows: lower `windows`", c->windows);
 		return -ENOMEM;
 	}
@@ -165,261 +122,6 @@ window_open(struct lm_op *op)
 	}
 	lm_op_gauge(op, GAUGE_LATE, "late", 0);
 	return 0;
-}
-
-/*
- * Groups of one window.
- */
-
-static uint64_t *
-window_count_of(const struct window_config *c, void *state)
-{
-	return (uint64_t *)(void *)((char *)state + c->count_offset);
-}
-
-/* Groups in the table by key. */
-static uint32_t
-window_near_count(const struct window_config *c, const struct window *window)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < LM_NEAR_KEYS; i++) {
-		count += *window_count_of(c, window->near + (size_t)i * c->near_size) != 0;
-	}
-	return count;
-}
-
-/* Some keys are not in the table: those go to the map, which has room for all of them. */
-static void
-window_find_mixed(struct lm_op *op, struct window *window, const struct lm_batch *in,
-                  const struct lm_map_rows *packed)
-{
-	const struct window_config *c = lm_op_config(op);
-	struct window_aggregate *w = lm_op_context(op);
-	const uint64_t *key = packed->keys;
-	struct lm_map_rows far = *packed;
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < packed->count; i++) {
-		uint32_t row = packed->rows == NULL ? i : packed->rows[i];
-
-		w->far.row[count] = (uint16_t)row;
-		w->far_place[count] = (uint16_t)i;
-		count += key[row] - w->near_first >= LM_NEAR_KEYS;
-	}
-	w->far.batch = in;
-	w->far.count = count;
-	far.rows = w->far.row;
-	far.count = count;
-	far.hash = lm_op_hash(op, in, &w->far, c->group.key.field, c->group.key.field_count);
-	(void)lm_map_upsert(window->map, &far, w->far_value, NULL);
-	for (uint32_t i = 0; i < count; i++) {
-		w->rows.value[w->far_place[i]] = w->far_value[i];
-	}
-}
-
-/*
- * The bound on keys is near: row by row, so that it is kept exactly. Returns how many rows were
- * refused.
- */
-static uint32_t
-window_find_last(struct lm_op *op, struct window *window, const struct lm_batch *in,
-                 const struct lm_select *rows, struct lm_map_rows *packed)
-{
-	const struct window_config *c = lm_op_config(op);
-	struct window_aggregate *w = lm_op_context(op);
-	const struct lm_key *key = &c->group.key;
-	uint32_t groups = window_near_count(c, window) + lm_map_count(window->map), refused = 0;
-
-	packed->hash = lm_op_hash(op, in, rows, key->field, key->field_count);
-	for (uint32_t i = 0; i < packed->count; i++) {
-		uint32_t row = packed->rows == NULL ? i : packed->rows[i];
-		const uint64_t *word = (const uint64_t *)packed->keys + row;
-		bool is_near = *word - w->near_first < LM_NEAR_KEYS, is_new;
-		void *value = w->rows.value[i];
-
-		if (is_near) {
-			is_new = *window_count_of(c, value) == 0;
-		} else {
-			value = lm_map_get(window->map, packed->hash[row], word, sizeof(*word));
-			is_new = value == NULL;
-		}
-		if (is_new && groups == c->group.keys_max) {
-			value = NULL;
-		} else if (!is_near && is_new) {
-			value =
-			    lm_map_put(window->map, packed->hash[row], word, sizeof(*word), NULL);
-		}
-		groups += is_new && value != NULL;
-		refused += value == NULL;
-		w->rows.value[i] = value;
-		/* A group in the table is there from its first row on, not from the next batch. */
-		if (is_near && is_new && value != NULL) {
-			*window_count_of(c, value) = 1;
-			w->mask[i] = 1;
-		} else {
-			w->mask[i] = 0;
-		}
-	}
-	for (uint32_t i = 0; i < packed->count; i++) {
-		if (w->mask[i] != 0) {
-			*window_count_of(c, w->rows.value[i]) = 0;
-		}
-	}
-	return refused;
-}
-
-/* Whether all of these groups have rows already. */
-static bool
-window_all_known(const struct window_config *c, void *const *value, uint32_t count)
-{
-	uint32_t unknown = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		unknown += *window_count_of(c, value[i]) == 0;
-	}
-	return unknown == 0;
-}
-
-/* The groups of rows in the table by key, or in the map; returns how many rows were refused. */
-static uint32_t
-window_find_near(struct lm_op *op, struct window *window, const struct lm_batch *in,
-                 const struct lm_select *rows, const struct lm_near_rows *near)
-{
-	const struct window_config *c = lm_op_config(op);
-	struct window_aggregate *w = lm_op_context(op);
-	struct lm_map_rows packed;
-	bool all_near, has_room;
-
-	w->rows.rows = near->rows;
-	w->rows.count = near->count;
-	window->near_used = true;
-	all_near = lm_near_values(near, w->near_first, window->near, c->near_size, w->rows.value);
-	has_room = lm_map_count(window->map) + (all_near ? 0 : near->count) + LM_NEAR_KEYS <=
-	           c->group.keys_max;
-	if (all_near && (has_room || window_all_known(c, w->rows.value, near->count))) {
-		return 0;
-	}
-	lm_key_pack(&c->group.key, w->scratch, in, rows, &packed);
-	if (has_room) {
-		window_find_mixed(op, window, in, &packed);
-		return 0;
-	}
-	return window_find_last(op, window, in, rows, &packed);
-}
-
-/* The key words of rows as they stand in a column, or packed. */
-static struct lm_near_rows
-window_near_rows(const struct window_config *c, struct window_aggregate *w,
-                 const struct lm_batch *in, const struct lm_select *rows)
-{
-	const struct lm_key *key = &c->group.key;
-	struct lm_near_rows near = { .rows = rows == NULL ? NULL : rows->row,
-		                     .count = rows == NULL ? in->count : rows->count };
-	struct lm_map_rows packed;
-
-	if (key->field_count == 1) {
-		near.keys = lm_batch_column(in, key->field[0]);
-		near.width = key->width[0];
-	} else {
-		lm_key_pack(key, w->scratch, in, rows, &packed);
-		near.keys = packed.keys;
-		near.width = sizeof(uint64_t);
-	}
-	return near;
-}
-
-/* Adds rows that have groups, in w->rows. */
-static void
-window_reduce(struct lm_op *op, const struct lm_batch *in)
-{
-	const struct window_config *c = lm_op_config(op);
-	struct window_aggregate *w = lm_op_context(op);
-
-	lm_reduce_rows(&c->group.reduce, in, w->rows.rows, w->rows.count, w->rows.value);
-	for (uint32_t i = 0; c->counts && i < w->rows.count; i++) {
-		++*window_count_of(c, w->rows.value[i]);
-	}
-	lm_op_absorb(op, w->rows.count);
-}
-
-/* Rows of a window whose keys may have a place in its table; false: tables are not used now. */
-static bool
-window_add_near(struct lm_op *op, struct window *window, const struct lm_batch *in,
-                const struct lm_select *rows)
-{
-	const struct window_config *c = lm_op_config(op);
-	struct window_aggregate *w = lm_op_context(op);
-	struct lm_near_rows near = window_near_rows(c, w, in, rows);
-	uint32_t refused;
-
-	if (w->open_count == 1 && !window->near_used && lm_map_count(window->map) == 0) {
-		w->near_on = lm_near_settle(&near, &w->near_first);
-	}
-	if (!w->near_on) {
-		return false;
-	}
-	refused = window_find_near(op, window, in, rows, &near);
-	if (refused > 0) {
-		lm_group_pack(&w->rows);
-		lm_op_drop(op, DROP_KEYS_FULL, refused);
-	}
-	window_reduce(op, in);
-	return true;
-}
-
-/* Rows that are all in `window`. */
-static void
-window_add(struct lm_op *op, struct window *window, const struct lm_batch *in,
-           const struct lm_select *rows)
-{
-	const struct window_config *c = lm_op_config(op);
-	struct window_aggregate *w = lm_op_context(op);
-	uint32_t refused;
-
-	if (window->map == NULL) {
-		uint32_t count = rows == NULL ? in->count : rows->count;
-
-		lm_reduce_one(&c->group.reduce, in, rows == NULL ? NULL : rows->row, count,
-		              window->near);
-		lm_op_absorb(op, count);
-		return;
-	}
-	if (c->near_size > 0 && window_add_near(op, window, in, rows)) {
-		return;
-	}
-	refused = lm_group_find(&c->group, op, window->map, w->scratch, in, rows, &w->rows);
-	if (refused > 0) {
-		lm_op_drop(op, DROP_KEYS_FULL, refused);
-	}
-	window_reduce(op, in);
-}
-
-/*
- * Nothing but a count of rows: done in one go as far as keys have a place and rows are in this
- * window. Returns how many rows that were.
- */
-static uint32_t
-window_count(struct lm_op *op, struct window *window, const struct lm_batch *in,
-             const struct lm_select *rows)
-{
-	const struct window_config *c = lm_op_config(op);
-	struct window_aggregate *w = lm_op_context(op);
-	struct lm_near_times times = { .time_ns = lm_batch_time(in),
-		                       .start = window->start,
-		                       .size = (uint64_t)c->window.size_ns };
-	struct lm_near_rows near;
-	uint32_t count;
-
-	if (!c->only_counts || !window->near_used || window->is_mixed ||
-	    lm_map_count(window->map) + LM_NEAR_KEYS > c->group.keys_max) {
-		return 0;
-	}
-	near = window_near_rows(c, w, in, rows);
-	count = lm_near_count(&near, &times, w->near_first, (uint64_t *)(void *)window->near);
-	window->is_mixed = count < near.count / 2;
-	lm_op_absorb(op, count);
-	return count;
 }
 
 /*
@@ -613,11 +315,14 @@ static void
 window_close(const struct window_config *c, struct window_aggregate *w, struct window *window)
 {
 	if (window->map == NULL) {
+		lm_value_touch(window->near_value, window->near, c->group.reduce.size);
 		memset(window->near, 0, c->group.reduce.size);
 	} else {
 		lm_map_clear(window->map);
 	}
 	if (window->near_used) {
+		lm_value_touch(window->near_value, window->near,
+		               (size_t)LM_NEAR_KEYS * c->near_size);
 		memset(window->near, 0, (size_t)LM_NEAR_KEYS * c->near_size);
 	}
 	window->near_used = false;
@@ -710,6 +415,60 @@ window_end(struct lm_op *op)
 	window_emit_complete(op, INT64_MAX);
 }
 
+/*
+ * Snapshots. Which windows are open is written down when one is taken, not whenever it changes.
+ */
+
+static void
+window_serialize(struct lm_op *op, struct lm_writer *writer)
+{
+	const struct window_config *c = lm_op_config(op);
+	struct window_aggregate *w = lm_op_context(op);
+	struct window_kept *kept = lm_value_data(w->kept);
+
+	for (uint32_t i = 0; i < c->windows; i++) {
+		const struct window *window = &w->window[i];
+		struct window_kept now = { .start = window->start,
+			                   .is_open = window->is_open,
+			                   .near_used = window->near_used,
+			                   .is_mixed = window->is_mixed };
+
+		if (memcmp(&now, &kept[i], sizeof(now)) != 0) {
+			lm_value_touch(w->kept, &kept[i], sizeof(kept[i]));
+			kept[i] = now;
+		}
+	}
+	lm_write_i64(writer, w->complete);
+	lm_write_i64(writer, w->held);
+	lm_write_u64(writer, w->near_first);
+	lm_write_u64(writer, w->near_on);
+	lm_write_u64(writer, w->late);
+}
+
+static void
+window_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
+{
+	const struct window_config *c = lm_op_config(op);
+	struct window_aggregate *w = lm_op_context(op);
+	const struct window_kept *kept = lm_value_data(w->kept);
+
+	(void)version;
+	w->open_count = 0;
+	for (uint32_t i = 0; i < c->windows; i++) {
+		w->window[i].start = kept[i].start;
+		w->window[i].is_open = kept[i].is_open != 0;
+		w->window[i].near_used = kept[i].near_used != 0;
+		w->window[i].is_mixed = kept[i].is_mixed != 0;
+		w->open_count += w->window[i].is_open;
+	}
+	w->complete = lm_read_i64(reader);
+	w->held = lm_read_i64(reader);
+	w->near_first = lm_read_u64(reader);
+	w->near_on = lm_read_u64(reader) != 0;
+	w->late = lm_read_u64(reader);
+	lm_op_gauge(op, GAUGE_LATE, "late", w->late);
+}
+
 static const struct lm_param window_params[] = {
 	{ .name = "window",
 	  .type = LM_PARAM_TEXT,
@@ -753,6 +512,8 @@ static const struct lm_op_class window_aggregate_class = {
 	.watermark = window_watermark,
 	.end = window_end,
 	.hold = window_hold,
+	.serialize = window_serialize,
+	.deserialize = window_deserialize,
 };
 
 REGISTER_CLASS(window_aggregate_class)

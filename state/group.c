@@ -50,6 +50,9 @@ lm_group_configure(struct lm_group *group, struct lm_setup *setup)
 	result |= lm_reduce_configure(&group->reduce, setup);
 	group->keys_max = (uint32_t)lm_setup_u64(setup, "keys");
 	group->bytes_max = group->keys_max * lm_setup_u64(setup, "key_bytes");
+	if (group->key.field_count > 0) {
+		lm_setup_keys(setup, group->keys_max);
+	}
 	return result;
 }
 
@@ -71,6 +74,8 @@ lm_group_open(const struct lm_group *group, struct lm_op *op, uint32_t more)
 		.value_size = group->reduce.size + more,
 		.keys_max = group->keys_max,
 		.bytes_max = group->bytes_max,
+		.fields = group->key.field,
+		.field_count = group->key.field_count,
 	};
 	struct lm_map *map = lm_map_open(op, &shape);
 

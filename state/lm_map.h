@@ -3,15 +3,28 @@
 #define LM_MAP_H
 
 /*
- * A hash map from a packed key to a value of fixed size, for one slice.
+ * A hash map from a packed key to a value of fixed size, for one slice, kept by snapshots.
  *
- * The whole map is one block of memory whose size is known before start; nothing is ever allocated
- * or rehashed afterwards, so a value stays where it is until its key is erased. At `keys_max` keys
- * (or `bytes_max` bytes of long keys) a new key is refused; keys that are there are found as ever.
- * Inside the block are offsets only: it may be moved by pointer or copied with memcpy.
+ * The map is cut into the operator's slots: a key's slot is the top bits of its hash, the same that
+ * routed its rows, so that the state of a slot can go where its rows go. Each slot is one block of
+ * memory whose size is known before start; nothing is ever allocated or rehashed afterwards, so a
+ * value stays where it is until its key is erased. Inside a block are offsets only: it may be moved
+ * by pointer or copied with memcpy.
+ *
+ * `keys_max` is of the operator, all slices together. A slice has its share of it, and a slot its
+ * own: six standard deviations above what falls to it by chance, and eight keys (the only slice of
+ * an operator has exactly keys_max). At the bound of either a new key is refused; keys that are
+ * there are found as ever.
+ *
+ * Snapshots take the state as it is at a moment while it goes on changing. So whoever writes to a
+ * value has to say so first. lm_map_upsert and lm_map_put do, for the values they return, until the
+ * callback returns. Values got in any other way, or kept, are written after lm_map_touch:
+ *
+ *     lm_map_touch(map, entry.value);
+ *     ++*(uint64_t *)entry.value;
  *
  * The batch calls are the ones to use: they overlap the cache misses of many rows. Keys are made by
- * state/lm_key.h, hashes by lm_op_hash: all bits mixed; a map looks at the low 40.
+ * state/lm_key.h, hashes by lm_op_hash: all bits mixed; the low 40 place a key in its slot.
  *
  *     struct lm_map *map = lm_map_open(op, &(struct lm_map_shape){
  *             .key_size = 8, .value_size = sizeof(uint64_t), .keys_max = 65536 });
@@ -53,6 +66,13 @@ struct lm_map_shape {
 	 * rounded up to a multiple of 8, out of this.
 	 */
 	uint64_t bytes_max;
+	/*
+	 * lm_map_open: the columns of the first input that the key is made of. Where rows are
+	 * routed by the same ones, or there is one slice, the map is cut into slots. NULL: it is
+	 * one slot, which stays with its slice.
+	 */
+	const uint32_t *fields;
+	uint32_t field_count;
 };
 
 /*
@@ -75,21 +95,18 @@ struct lm_map_entry {
 	void *value;
 };
 
-/* Bytes of the block of a map; 0 when the shape is not a possible one. */
-size_t lm_map_size(const struct lm_map_shape *shape);
-/* Makes an empty map of zeroed memory of that size, aligned to 64. Memory is not touched until
- * used. */
-struct lm_map *lm_map_init(void *memory, const struct lm_map_shape *shape);
-
 /* In open: a map in memory of the slice, or NULL when there is none left. */
-static inline struct lm_map *
-lm_map_open(struct lm_op *op, const struct lm_map_shape *shape)
-{
-	size_t size = lm_map_size(shape);
-	void *memory = size == 0 ? NULL : lm_op_alloc(op, size);
+struct lm_map *lm_map_open(struct lm_op *op, const struct lm_map_shape *shape);
+/* The value is about to be written, all of it: until the callback returns. */
+void lm_map_touch(struct lm_map *map, void *value);
 
-	return memory == NULL ? NULL : lm_map_init(memory, shape);
-}
+/*
+ * A map that no snapshot knows, of one slot, in memory of one's own. Bytes that it takes, 0 when
+ * the shape is not a possible one; and an empty map of zeroed memory of that size, aligned to 64.
+ * Memory is not touched until used; the whole may be copied with memcpy.
+ */
+size_t lm_map_size(const struct lm_map_shape *shape);
+struct lm_map *lm_map_init(void *memory, const struct lm_map_shape *shape);
 
 /*
  * Finds the key of every row, or inserts it with a value of zeroes. values[i] is the value of the
@@ -107,7 +124,8 @@ void *lm_map_put(struct lm_map *map, uint64_t hash, const void *key, uint32_t le
 void *lm_map_get(const struct lm_map *map, uint64_t hash, const void *key, uint32_t length);
 /* False: it was not there. Erasing long keys may, now and then, compact all of them. */
 bool lm_map_erase(struct lm_map *map, uint64_t hash, const void *key, uint32_t length);
-/* Erases all. Takes time by keys_max, not by the keys that are there: a byte each. */
+/* Erases all. Takes time by keys_max, not by the keys that are there: a byte each, in slots with
+ * keys. */
 void lm_map_clear(struct lm_map *map);
 
 uint32_t lm_map_count(const struct lm_map *map);
@@ -115,7 +133,7 @@ uint32_t lm_map_count(const struct lm_map *map);
 void lm_map_entry_of(const struct lm_map *map, void *value, struct lm_map_entry *entry);
 
 /*
- * Walks the entries in the order of their slots: writes up to `max` of them from *cursor (0: the
+ * Walks the entries, slot by slot: writes up to `max` of them from *cursor (0: the
  * start) and moves it on; returns how many, 0 at the end. Between two calls nothing may be
  * inserted; what was returned may be erased.
  */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The hash map of keyed state, one key at a time: layout, inserting, erasing, walking. One block of
- * memory: groups of tags, then slots of entries, then the bytes of long keys.
+ * The hash map of keyed state, one key at a time: layout, inserting, erasing, walking. Whatever is
+ * written in a block is touched before.
  */
 
 #include "state/map.h"
+
+#include <stdlib.h>
 
 /* A group is sized for 5 of 8 slots: few keys then find theirs full. */
 #define MAP_LOAD_OF 8u
@@ -39,15 +41,14 @@ map_kind_of(uint32_t key_size)
 	}
 }
 
-/* Fills in everything that follows from the shape. */
-static void
-map_lay_out(struct lm_map *map, const struct lm_map_shape *shape)
+void
+map_lay_out(struct lm_map *map, const struct lm_map_shape *shape, uint32_t block_keys_max,
+            uint64_t block_bytes_max)
 {
 	uint64_t load = (uint64_t)MAP_SLOTS * MAP_LOAD;
 	uint64_t tags_size;
 
 	map->magic = MAP_MAGIC;
-	map->width = MAP_WIDTH;
 	map->kind = map_kind_of(shape->key_size);
 	map->key_size = map->kind == MAP_BYTES ? sizeof(struct map_bytes) : shape->key_size;
 	map->key_words = map->key_size / 8;
@@ -55,30 +56,74 @@ map_lay_out(struct lm_map *map, const struct lm_map_shape *shape)
 	map->value_offset = map->key_size + (shape->keep_hash ? 8 : 0);
 	map->value_size = shape->value_size;
 	map->entry_size = map->value_offset + map->value_size;
-	map->keys_max = shape->keys_max;
-	map->groups = (uint32_t)((shape->keys_max * (uint64_t)MAP_LOAD_OF + load - 1) / load);
+	map->block_keys_max = block_keys_max;
+	map->groups = (uint32_t)((block_keys_max * (uint64_t)MAP_LOAD_OF + load - 1) / load);
 	tags_size = map_align((uint64_t)map->groups * MAP_WIDTH, 64);
-	map->entries_offset = sizeof(*map) + tags_size;
+	map->entries_offset = sizeof(struct map_block) + tags_size;
 	map->bytes_offset = map->entries_offset +
 	                    map_align((uint64_t)map->groups * MAP_SLOTS * map->entry_size, 64);
 	/* A quarter more than may live at once: compacting then always frees a good part. */
+	map->block_bytes_max = map->kind == MAP_BYTES ? block_bytes_max : 0;
+	map->bytes_size = map_align(map->block_bytes_max + map->block_bytes_max / 4, 64);
+	map->block_size = map->bytes_offset + map->bytes_size;
+	map->keys_max = shape->keys_max;
 	map->bytes_max = map->kind == MAP_BYTES ? shape->bytes_max : 0;
-	map->bytes_size = map_align(map->bytes_max + map->bytes_max / 4, 64);
-	map->size = map->bytes_offset + map->bytes_size;
 }
+
+bool
+map_is_possible(const struct lm_map_shape *shape)
+{
+	return shape->key_size % 8 == 0 && shape->key_size <= LM_MAP_KEY_MAX &&
+	       shape->value_size % 8 == 0 && shape->value_size <= UINT16_MAX &&
+	       shape->keys_max != 0 && shape->keys_max <= LM_MAP_KEYS_MAX &&
+	       shape->bytes_max <= UINT64_MAX / 4;
+}
+
+static bool
+map_block_holds(const struct lm_map *map, const void *block, const void *value)
+{
+	return (uintptr_t)value - (uintptr_t)block < map->block_size;
+}
+
+/*
+ * The block that a value is in. Those of a slice were made one behind the other; what came from
+ * another slice is looked for.
+ */
+static struct map_block *
+map_block_holding(const struct lm_map *map, const void *value)
+{
+	if (map->part.arena_count > 0) {
+		uintptr_t first = (uintptr_t)map->part.arena[0]->memory;
+		uint64_t i = ((uintptr_t)value - first) / arena_footprint(map->block_size);
+
+		if (i < map->part.arena_count &&
+		    map_block_holds(map, map->part.arena[i]->memory, value)) {
+			return (struct map_block *)(void *)map->part.arena[i]->memory;
+		}
+	}
+	for (uint32_t slot = 0; slot < 1u << map->slot_bits; slot++) {
+		struct map_block *block = map_block_at(map, slot);
+
+		if (map_block_holds(map, block, value)) {
+			return block;
+		}
+	}
+	abort();
+}
+
+/* Bytes of a map of one slot in front of its block. */
+#define MAP_ALONE_SIZE (((sizeof(struct lm_map) + sizeof(int64_t)) + 63) & ~(size_t)63)
 
 size_t
 lm_map_size(const struct lm_map_shape *shape)
 {
 	struct lm_map map;
 
-	if (shape->key_size % 8 != 0 || shape->key_size > LM_MAP_KEY_MAX ||
-	    shape->value_size % 8 != 0 || shape->value_size > UINT16_MAX || shape->keys_max == 0 ||
-	    shape->keys_max > LM_MAP_KEYS_MAX || shape->bytes_max > UINT64_MAX / 4) {
+	if (!map_is_possible(shape)) {
 		return 0;
 	}
-	map_lay_out(&map, shape);
-	return map.size;
+	map_lay_out(&map, shape, shape->keys_max, shape->bytes_max);
+	return MAP_ALONE_SIZE + map.block_size;
 }
 
 struct lm_map *
@@ -86,12 +131,16 @@ lm_map_init(void *memory, const struct lm_map_shape *shape)
 {
 	struct lm_map *map = memory;
 
-	assert(lm_map_size(shape) != 0);
+	assert(map_is_possible(shape));
 	assert((uintptr_t)memory % 64 == 0);
-	map_lay_out(map, shape);
+	map_lay_out(map, shape, shape->keys_max, shape->bytes_max);
 	map->count = 0;
-	map->bytes_used = 0;
 	map->bytes_live = 0;
+	map->space = NULL;
+	map->slot_bits = 0;
+	map->part.arena_count = 0;
+	map->nowhere = 0;
+	map->at[0] = MAP_ALONE_SIZE;
 	return map;
 }
 
@@ -99,6 +148,30 @@ uint32_t
 lm_map_count(const struct lm_map *map)
 {
 	return map->count;
+}
+
+void
+lm_map_touch(struct lm_map *map, void *value)
+{
+	map_check(map);
+	if (map->space != NULL && map->value_size > 0) {
+		map_touch(map, map_block_holding(map, value), value, map->value_size);
+	}
+}
+
+/* The first key of a block: from here on it is more than zeroes. */
+static void
+map_begin_block(struct lm_map *map, struct map_block *block)
+{
+	block->magic = MAP_MAGIC;
+	block->width = MAP_WIDTH;
+	block->kind = (uint16_t)map->kind;
+	block->key_size = (uint16_t)map->key_size;
+	block->value_offset = (uint16_t)map->value_offset;
+	block->entry_size = map->entry_size;
+	block->groups = map->groups;
+	block->keys_max = map->block_keys_max;
+	block->bytes_max = map->block_bytes_max;
 }
 
 /*
@@ -113,42 +186,50 @@ map_record_size(uint32_t length)
 }
 
 static void
-map_compact(struct lm_map *map)
+map_compact(struct lm_map *map, struct map_block *block)
 {
 	uint64_t to = 0;
 
-	for (uint64_t from = 0; from < map->bytes_used;) {
-		struct map_record *record = map_record(map, from);
+	for (uint64_t from = 0; from < block->bytes_used;) {
+		struct map_record *record = map_record(map, block, from);
 		uint64_t size = map_record_size(record->length);
 
 		if (record->entry != MAP_DEAD) {
-			memcpy(map_entry(map, record->entry) + 8, &to, sizeof(to));
-			memmove(map_record(map, to), record, size);
+			char *at = map_entry(map, block, record->entry) + 8;
+
+			map_touch(map, block, at, sizeof(to));
+			memcpy(at, &to, sizeof(to));
+			map_touch(map, block, map_record(map, block, to), size);
+			memmove(map_record(map, block, to), record, size);
 			to += size;
 		}
 		from += size;
 	}
-	assert(to == map->bytes_live);
-	map->bytes_used = to;
+	assert(to == block->bytes_live);
+	block->bytes_used = to;
 }
 
+/* The head is touched. */
 static void
-map_keep_bytes(struct lm_map *map, uint32_t index, const struct map_key *key, char *entry)
+map_keep_bytes(struct lm_map *map, struct map_block *block, uint32_t index,
+               const struct map_key *key, char *entry)
 {
 	uint64_t size = map_record_size(key->length);
 	struct map_record *record;
 
-	if (size > map->bytes_size - map->bytes_used) {
-		map_compact(map);
+	if (size > map->bytes_size - block->bytes_used) {
+		map_compact(map, block);
 	}
-	assert(size <= map->bytes_size - map->bytes_used);
-	record = map_record(map, map->bytes_used);
+	assert(size <= map->bytes_size - block->bytes_used);
+	record = map_record(map, block, block->bytes_used);
+	map_touch(map, block, record, size);
 	record->length = key->length;
 	record->entry = index;
 	memcpy(record + 1, key->bytes, key->length);
 	memcpy(entry, &key->word[0], 8);
-	memcpy(entry + 8, &map->bytes_used, 8);
-	map->bytes_used += size;
+	memcpy(entry + 8, &block->bytes_used, 8);
+	block->bytes_used += size;
+	block->bytes_live += size;
 	map->bytes_live += size;
 }
 
@@ -163,22 +244,22 @@ map_is_long(const struct lm_map *map, const struct map_key *key)
  */
 
 static inline __attribute__((always_inline)) char *
-map_search_kind(const struct lm_map *map, enum map_kind kind, uint64_t hash,
-                const struct map_key *key)
+map_search_kind(const struct lm_map *map, const struct map_block *block, enum map_kind kind,
+                uint64_t hash, const struct map_key *key)
 {
 	uint32_t group = map_home(map->groups, hash);
 	uint8_t tag = map_tag(hash);
 
 	/* Counts that were lost may lead all the way round: never further. */
 	for (uint32_t passed = 0; passed < map->groups; passed++) {
-		const uint8_t *tags = map_tags(map, group);
+		const uint8_t *tags = map_tags(block, group);
 		uint64_t mask = map_group_match(tags, tag);
 
 		for (; mask != 0; mask &= mask - 1) {
 			uint32_t slot = (uint32_t)__builtin_ctzll(mask);
-			char *entry = map_entry(map, (uint64_t)group * MAP_SLOTS + slot);
+			char *entry = map_entry(map, block, (uint64_t)group * MAP_SLOTS + slot);
 
-			if (map_equal(map, kind, entry, key)) {
+			if (map_equal(map, block, kind, entry, key)) {
 				return entry;
 			}
 		}
@@ -190,41 +271,59 @@ map_search_kind(const struct lm_map *map, enum map_kind kind, uint64_t hash,
 	return NULL;
 }
 
-/* The index of a free slot for the hash, its tag set; every full group on the way counts it. */
+/* The index of a free place for the hash, its tag set; every full group on the way counts it. */
 static uint32_t
-map_take_slot(struct lm_map *map, uint64_t hash)
+map_take_place(struct lm_map *map, struct map_block *block, uint64_t hash)
 {
 	uint32_t group = map_home(map->groups, hash);
-	uint64_t empty = map_group_match(map_tags(map, group), 0);
-	uint32_t slot;
+	uint64_t empty = map_group_match(map_tags(block, group), 0);
+	uint32_t place;
 
 	while (empty == 0) {
-		uint8_t *passed = map_tags(map, group) + MAP_SLOTS;
+		uint8_t *passed = map_tags(block, group) + MAP_SLOTS;
 
+		map_touch(map, block, passed, 1);
 		*passed = (uint8_t)(*passed + (*passed < MAP_PASSED_MAX));
 		group = map_next(map, group);
-		empty = map_group_match(map_tags(map, group), 0);
+		empty = map_group_match(map_tags(block, group), 0);
 	}
-	slot = (uint32_t)__builtin_ctzll(empty);
-	map_tags(map, group)[slot] = map_tag(hash);
-	return group * MAP_SLOTS + slot;
+	place = (uint32_t)__builtin_ctzll(empty);
+	map_touch(map, block, map_tags(block, group) + place, 1);
+	map_tags(block, group)[place] = map_tag(hash);
+	return group * MAP_SLOTS + place;
+}
+
+static bool
+map_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes)
+{
+	return map->count < map->keys_max && block->count < map->block_keys_max &&
+	       bytes <= map->bytes_max - map->bytes_live &&
+	       bytes <= map->block_bytes_max - block->bytes_live;
 }
 
 char *
-map_insert(struct lm_map *map, uint64_t hash, const struct map_key *key)
+map_insert(struct lm_map *map, struct map_block *block, uint64_t hash, const struct map_key *key)
 {
 	bool is_long = map_is_long(map, key);
 	uint32_t index;
 	char *entry;
 
-	if (map->count >= map->keys_max ||
-	    (is_long && map_record_size(key->length) > map->bytes_max - map->bytes_live)) {
+	/* A row in a slot of another slice was routed wrongly. */
+	assert((char *)block - (char *)map != map->nowhere);
+	if (!map_has_room(map, block, is_long ? map_record_size(key->length) : 0)) {
 		return NULL;
 	}
-	index = map_take_slot(map, hash);
-	entry = map_entry(map, index);
+	map_touch(map, block, block, sizeof(*block));
+	if (block->magic == 0) {
+		map_begin_block(map, block);
+	}
+	index = map_take_place(map, block, hash);
+	entry = map_entry(map, block, index);
+	if (!CANARY(CANARY_UNTOUCHED_KEY)) {
+		map_touch(map, block, entry, map->entry_size);
+	}
 	if (is_long) {
-		map_keep_bytes(map, index, key, entry);
+		map_keep_bytes(map, block, index, key, entry);
 	} else {
 		memcpy(entry, map->kind == MAP_BYTES ? (const void *)key->word : key->bytes,
 		       map->key_size);
@@ -233,6 +332,7 @@ map_insert(struct lm_map *map, uint64_t hash, const struct map_key *key)
 		memcpy(entry + map->hash_offset, &hash, sizeof(hash));
 	}
 	memset(entry + map->value_offset, 0, map->value_size);
+	block->count++;
 	map->count++;
 	return entry;
 }
@@ -252,17 +352,18 @@ map_key_of(const struct lm_map *map, const void *bytes, uint32_t length)
 }
 
 char *
-map_search(const struct lm_map *map, uint64_t hash, const struct map_key *key)
+map_search(const struct lm_map *map, const struct map_block *block, uint64_t hash,
+           const struct map_key *key)
 {
-	switch ((enum map_kind)map->kind) {
+	switch (map->kind) {
 	case MAP_WORD:
-		return map_search_kind(map, MAP_WORD, hash, key);
+		return map_search_kind(map, block, MAP_WORD, hash, key);
 	case MAP_PAIR:
-		return map_search_kind(map, MAP_PAIR, hash, key);
+		return map_search_kind(map, block, MAP_PAIR, hash, key);
 	case MAP_WORDS:
-		return map_search_kind(map, MAP_WORDS, hash, key);
+		return map_search_kind(map, block, MAP_WORDS, hash, key);
 	default:
-		return map_search_kind(map, MAP_BYTES, hash, key);
+		return map_search_kind(map, block, MAP_BYTES, hash, key);
 	}
 }
 
@@ -271,11 +372,14 @@ lm_map_put(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t le
            bool *inserted)
 {
 	struct map_key key = map_key_of(map, key_bytes, length);
-	char *entry = map_search(map, hash, &key);
+	struct map_block *block = map_block_of(map, hash);
+	char *entry = map_search(map, block, hash, &key);
 	bool is_new = entry == NULL;
 
 	if (is_new) {
-		entry = map_insert(map, hash, &key);
+		entry = map_insert(map, block, hash, &key);
+	} else if (map->value_size > 0) {
+		map_touch(map, block, entry + map->value_offset, map->value_size);
 	}
 	if (inserted != NULL) {
 		*inserted = is_new && entry != NULL;
@@ -287,7 +391,7 @@ void *
 lm_map_get(const struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t length)
 {
 	struct map_key key = map_key_of(map, key_bytes, length);
-	char *entry = map_search(map, hash, &key);
+	char *entry = map_search(map, map_block_of(map, hash), hash, &key);
 
 	return entry == NULL ? NULL : entry + map->value_offset;
 }
@@ -296,25 +400,34 @@ bool
 lm_map_erase(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t length)
 {
 	struct map_key key = map_key_of(map, key_bytes, length);
-	char *entry = map_search(map, hash, &key);
+	struct map_block *block = map_block_of(map, hash);
+	char *entry = map_search(map, block, hash, &key);
 	uint64_t index;
 	uint32_t group = map_home(map->groups, hash);
 
 	if (entry == NULL) {
 		return false;
 	}
+	map_touch(map, block, block, sizeof(*block));
 	if (map_is_long(map, &key)) {
-		map_record(map, map_load(entry + 8))->entry = MAP_DEAD;
+		struct map_record *record = map_record(map, block, map_load(entry + 8));
+
+		map_touch(map, block, record, sizeof(*record));
+		record->entry = MAP_DEAD;
+		block->bytes_live -= map_record_size(length);
 		map->bytes_live -= map_record_size(length);
 	}
-	index = (uint64_t)(entry - map_entry(map, 0)) / map->entry_size;
+	index = (uint64_t)(entry - map_entry(map, block, 0)) / map->entry_size;
 	for (; group != index / MAP_SLOTS; group = map_next(map, group)) {
-		uint8_t *passed = map_tags(map, group) + MAP_SLOTS;
+		uint8_t *passed = map_tags(block, group) + MAP_SLOTS;
 
 		assert(*passed > 0);
+		map_touch(map, block, passed, 1);
 		*passed = (uint8_t)(*passed - (*passed < MAP_PASSED_MAX));
 	}
-	map_tags(map, group)[index % MAP_SLOTS] = 0;
+	map_touch(map, block, map_tags(block, group), MAP_WIDTH);
+	map_tags(block, group)[index % MAP_SLOTS] = 0;
+	block->count--;
 	map->count--;
 	return true;
 }
@@ -322,12 +435,22 @@ lm_map_erase(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t 
 void
 lm_map_clear(struct lm_map *map)
 {
-	assert(map->magic == MAP_MAGIC);
-	if (map->count > 0) {
-		memset(map_tags(map, 0), 0, (size_t)map->groups * MAP_WIDTH);
+	size_t tags_size = (size_t)map->groups * MAP_WIDTH;
+
+	map_check(map);
+	for (uint32_t slot = 0; map->count > 0 && slot < 1u << map->slot_bits; slot++) {
+		struct map_block *block = map_block_at(map, slot);
+
+		if (block->count > 0) {
+			map_touch(map, block, block, sizeof(*block) + tags_size);
+			memset(map_tags(block, 0), 0, tags_size);
+			map->count -= block->count;
+			block->count = 0;
+			block->bytes_used = 0;
+			block->bytes_live = 0;
+		}
 	}
-	map->count = 0;
-	map->bytes_used = 0;
+	assert(map->count == 0);
 	map->bytes_live = 0;
 }
 
@@ -335,8 +458,12 @@ lm_map_clear(struct lm_map *map)
  * Walking.
  */
 
+/* The number of a slot and of a place in it, as a cursor. */
+#define MAP_CURSOR_BITS 40u
+
 static void
-map_describe(const struct lm_map *map, char *entry, struct lm_map_entry *to)
+map_describe(const struct lm_map *map, const struct map_block *block, char *entry,
+             struct lm_map_entry *to)
 {
 	to->key = entry;
 	to->length = map->key_size;
@@ -345,9 +472,10 @@ map_describe(const struct lm_map *map, char *entry, struct lm_map_entry *to)
 
 		memcpy(&bytes, entry, sizeof(bytes));
 		to->length = bytes.length;
-		to->key = bytes.length <= LM_MAP_SHORT_MAX
-		              ? (const void *)(entry + offsetof(struct map_bytes, head))
-		              : (const void *)(map_record(map, bytes.record) + 1);
+		to->key = entry + offsetof(struct map_bytes, head);
+		if (bytes.length > LM_MAP_SHORT_MAX) {
+			to->key = map_record(map, block, bytes.record) + 1;
+		}
 	}
 	to->hash = map->hash_offset == 0 ? 0 : map_load(entry + map->hash_offset);
 	to->value = entry + map->value_offset;
@@ -356,31 +484,59 @@ map_describe(const struct lm_map *map, char *entry, struct lm_map_entry *to)
 void
 lm_map_entry_of(const struct lm_map *map, void *value, struct lm_map_entry *entry)
 {
+	const struct map_block *block = NULL;
+
 	map_check(map);
-	map_describe(map, (char *)value - map->value_offset, entry);
+	if (map->kind == MAP_BYTES) {
+		block = map_block_holding(map, value);
+	}
+	map_describe(map, block, (char *)value - map->value_offset, entry);
 }
 
-uint32_t
-lm_map_scan(const struct lm_map *map, uint64_t *cursor, struct lm_map_entry *entries, uint32_t max)
+/* The entries of one block, from place *place on. */
+static uint32_t
+map_scan_block(const struct lm_map *map, const struct map_block *block, uint64_t *place,
+               struct lm_map_entry *entries, uint32_t max)
 {
-	uint64_t group = *cursor / MAP_SLOTS;
-	uint32_t count = 0, skip = *cursor % MAP_SLOTS;
+	uint64_t group = *place / MAP_SLOTS;
+	uint32_t count = 0, skip = *place % MAP_SLOTS;
 
-	assert(map->magic == MAP_MAGIC);
 	for (; group < map->groups; group++, skip = 0) {
-		uint64_t used = ~map_group_match(map_tags(map, (uint32_t)group), 0);
+		uint64_t used = ~map_group_match(map_tags(block, (uint32_t)group), 0);
 
 		used &= MAP_SLOT_BITS & (UINT64_MAX << skip);
 		for (; used != 0; used &= used - 1) {
 			uint64_t index = group * MAP_SLOTS + (uint32_t)__builtin_ctzll(used);
 
 			if (count == max) {
-				*cursor = index;
+				*place = index;
 				return count;
 			}
-			map_describe(map, map_entry(map, index), &entries[count++]);
+			map_describe(map, block, map_entry(map, block, index), &entries[count++]);
 		}
 	}
-	*cursor = group * MAP_SLOTS;
+	*place = group * MAP_SLOTS;
+	return count;
+}
+
+uint32_t
+lm_map_scan(const struct lm_map *map, uint64_t *cursor, struct lm_map_entry *entries, uint32_t max)
+{
+	uint32_t slot = (uint32_t)(*cursor >> MAP_CURSOR_BITS), count = 0;
+	uint64_t place = *cursor & ((UINT64_C(1) << MAP_CURSOR_BITS) - 1);
+
+	map_check(map);
+	for (; slot < 1u << map->slot_bits; slot++, place = 0) {
+		const struct map_block *block = map_block_at(map, slot);
+
+		/* An unused block is not looked at: it may not be there yet. */
+		if (block->count > 0) {
+			count += map_scan_block(map, block, &place, entries + count, max - count);
+		}
+		if (count == max) {
+			break;
+		}
+	}
+	*cursor = (uint64_t)slot << MAP_CURSOR_BITS | place;
 	return count;
 }

@@ -3,8 +3,12 @@
 #define MAP_H
 
 /*
- * Inside a map's block: where things stand and how keys are compared. For map.c (one key at a time)
- * and map_batch.c (batches).
+ * Inside a map: where things stand and how keys are compared. For map.c (one key at a time),
+ * map_batch.c (batches), map_open.c (making one).
+ *
+ * A map is this struct, which is the slice's, and a block for each slot that the slice owns: the
+ * memory of an arena. A block is its head, the groups of tags, the entries, the bytes of long keys.
+ * It is all zeroes until its first key comes: a slot that is never used costs a snapshot nothing.
  */
 
 #include "state/lm_map.h"
@@ -12,6 +16,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/canary.h"
+#include "core/route.h"
+#include "state/arena.h"
 #include "state/map_group.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "short keys are compared as words");
@@ -26,22 +33,46 @@ enum map_kind {
 	MAP_BYTES  /* any length: struct map_bytes in the entry */
 };
 
+/* The head of a block. What says how to read it is there to be compared after a restore. */
+struct map_block {
+	uint64_t magic; /* 0: no key ever came */
+	uint16_t width; /* of a group: differs between builds */
+	uint16_t kind;
+	uint16_t key_size, value_offset;
+	uint32_t entry_size, groups;
+	uint32_t keys_max;
+	uint32_t count;
+	uint64_t bytes_max;
+	uint64_t bytes_used; /* end of the last record */
+	uint64_t bytes_live; /* in records whose key is there */
+	uint64_t unused;
+};
+static_assert(sizeof(struct map_block) == 64, "the tags behind it stand in lines of their own");
+
 struct lm_map {
 	uint64_t magic;
-	uint32_t width; /* of a group: differs between builds */
-	uint32_t kind;
-	uint64_t size; /* of the block */
+	enum map_kind kind;
 	uint32_t key_size, key_words;
 	uint32_t hash_offset; /* of the kept hash in an entry; 0: none kept */
 	uint32_t value_offset, value_size, entry_size;
-	uint32_t keys_max, groups;
-	uint64_t entries_offset; /* the tags stand right behind this struct */
-	uint64_t bytes_offset, bytes_size, bytes_max;
 
-	/* Written as keys come and go. */
-	uint32_t count __attribute__((aligned(64)));
-	uint64_t bytes_used; /* end of the last record */
-	uint64_t bytes_live; /* in records whose key is there */
+	/* Of a block, all alike. */
+	uint32_t block_keys_max, groups;
+	uint64_t entries_offset; /* the tags stand right behind the head */
+	uint64_t bytes_offset, bytes_size, block_bytes_max;
+	uint64_t block_size;
+
+	/* Of all blocks together. */
+	uint32_t keys_max, count;
+	uint64_t bytes_max, bytes_live;
+
+	struct state_space *space; /* NULL: no snapshot knows the map */
+	uint64_t marks_size;       /* between a block's arena and the block */
+	struct arena_part part;
+	int64_t nowhere; /* like `at`: the empty block of slots that are not this slice's */
+	uint32_t slot_bits;
+	uint32_t *whole; /* [slot]: of the entries of its block, see arena_watch; behind `at` */
+	int64_t at[];    /* [slot]: where its block stands, from this struct on */
 } __attribute__((aligned(64)));
 
 /*
@@ -77,23 +108,50 @@ struct map_key {
  * Where things are.
  */
 
-static inline uint8_t *
-map_tags(const struct lm_map *map, uint32_t group)
+static inline struct map_block *
+map_block_at(const struct lm_map *map, uint32_t slot)
 {
-	return (uint8_t *)(uintptr_t)(map + 1) + (uint64_t)group * MAP_WIDTH;
+	return (struct map_block *)((char *)(uintptr_t)map + map->at[slot]);
+}
+
+static inline struct map_block *
+map_block_of(const struct lm_map *map, uint64_t hash)
+{
+	return map_block_at(map, route_slot(hash, map->slot_bits));
+}
+
+static inline uint8_t *
+map_tags(const struct map_block *block, uint32_t group)
+{
+	return (uint8_t *)(uintptr_t)(block + 1) + (uint64_t)group * MAP_WIDTH;
 }
 
 static inline char *
-map_entry(const struct lm_map *map, uint64_t index)
+map_entry(const struct lm_map *map, const struct map_block *block, uint64_t index)
 {
-	return (char *)(uintptr_t)map + map->entries_offset + index * map->entry_size;
+	return (char *)(uintptr_t)block + map->entries_offset + index * map->entry_size;
+}
+
+/* Of a block that is in a space. */
+static inline struct arena *
+map_arena(const struct lm_map *map, const struct map_block *block)
+{
+	return (struct arena *)(void *)((char *)(uintptr_t)block - map->marks_size) - 1;
+}
+
+/* Bytes of a block are about to be written. */
+static inline void
+map_touch(const struct lm_map *map, struct map_block *block, const void *at, uint64_t size)
+{
+	if (map->space != NULL) {
+		arena_touch(map->space, map_arena(map, block), at, size);
+	}
 }
 
 static inline void
 map_check(const struct lm_map *map)
 {
 	assert(map->magic == MAP_MAGIC);
-	assert(map->width == MAP_WIDTH);
 }
 
 /* The low half of the hash chooses the group, the byte above it is the tag; 0 is "empty". */
@@ -118,9 +176,9 @@ map_next(const struct lm_map *map, uint32_t group)
 }
 
 static inline struct map_record *
-map_record(const struct lm_map *map, uint64_t offset)
+map_record(const struct lm_map *map, const struct map_block *block, uint64_t offset)
 {
-	return (struct map_record *)((char *)(uintptr_t)map + map->bytes_offset + offset);
+	return (struct map_record *)((char *)(uintptr_t)block + map->bytes_offset + offset);
 }
 
 /*
@@ -186,7 +244,8 @@ map_key_of_bytes(struct map_key *key, const char *bytes, uint32_t length)
 }
 
 static inline bool
-map_equal_bytes(const struct lm_map *map, const char *entry, const struct map_key *key)
+map_equal_bytes(const struct lm_map *map, const struct map_block *block, const char *entry,
+                const struct map_key *key)
 {
 	if (map_load(entry) != key->word[0]) {
 		return false;
@@ -194,13 +253,14 @@ map_equal_bytes(const struct lm_map *map, const char *entry, const struct map_ke
 	if (key->length <= LM_MAP_SHORT_MAX) {
 		return map_load(entry + 8) == key->word[1];
 	}
-	return memcmp(map_record(map, map_load(entry + 8)) + 1, key->bytes, key->length) == 0;
+	return memcmp(map_record(map, block, map_load(entry + 8)) + 1, key->bytes, key->length) ==
+	       0;
 }
 
 /* `kind` is a constant wherever it matters. */
 static inline __attribute__((always_inline)) bool
-map_equal(const struct lm_map *map, enum map_kind kind, const char *entry,
-          const struct map_key *key)
+map_equal(const struct lm_map *map, const struct map_block *block, enum map_kind kind,
+          const char *entry, const struct map_key *key)
 {
 	uint64_t differ = 0;
 
@@ -216,13 +276,19 @@ map_equal(const struct lm_map *map, enum map_kind kind, const char *entry,
 		}
 		return differ == 0;
 	default:
-		return map_equal_bytes(map, entry, key);
+		return map_equal_bytes(map, block, entry, key);
 	}
 }
 
-/* The entry of the key, or NULL. */
-char *map_search(const struct lm_map *map, uint64_t hash, const struct map_key *key);
+/* Fills in all that follows from the shape, for blocks of so many keys and bytes of long keys. */
+void map_lay_out(struct lm_map *map, const struct lm_map_shape *shape, uint32_t block_keys_max,
+                 uint64_t block_bytes_max);
+bool map_is_possible(const struct lm_map_shape *shape);
+/* The entry of the key in its block, or NULL. */
+char *map_search(const struct lm_map *map, const struct map_block *block, uint64_t hash,
+                 const struct map_key *key);
 /* The new entry of a key that is not there, or NULL when there is no room. */
-char *map_insert(struct lm_map *map, uint64_t hash, const struct map_key *key);
+char *map_insert(struct lm_map *map, struct map_block *block, uint64_t hash,
+                 const struct map_key *key);
 
 #endif

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The hash map of keyed state, a batch at a time. Three stages that run a block of rows apart:
- * touch the tags; match them and touch the entry; compare and, if need be, insert.
+ * The hash map of keyed state, a batch at a time. Three stages that run a stretch of rows
+ * apart: fetch the tags; match them and fetch the entry and its mark; compare and, if need be,
+ * insert.
  */
 
 #include "state/map.h"
 
-/* Rows of a stage. Three stages are under way, so prefetches are 1 and 2 blocks ahead. */
-#define MAP_BLOCK 32u
+/* Rows of a stage. Three stages are under way, so prefetches are 1 and 2 of them ahead. */
+#define MAP_STAGE 32u
 /* Maps that use up to this many bytes sit in cache: one stage is enough for them. */
 #define MAP_NEAR_BYTES (512u * 1024u)
 
-/* What the stages hand on: a block of rows. */
-struct map_block {
-	char *entry[MAP_BLOCK]; /* the first whose tag matches, or NULL */
-	uint32_t group[MAP_BLOCK];
+/* What the stages hand on: a stretch of rows. */
+struct map_stage {
+	char *entry[MAP_STAGE]; /* the first whose tag matches, or NULL */
+	struct map_block *block[MAP_STAGE];
+	uint32_t group[MAP_STAGE];
+	uint32_t needs_touch; /* a bit for each row */
 };
+static_assert(MAP_STAGE == 32, "a bit of a word for each row");
 
 /*
  * A batch under way. Copied out of the map and the request so that the loops need not read them
@@ -30,9 +34,11 @@ struct map_run {
 	const uint32_t *offsets;
 	const uint16_t *rows;
 	uint32_t count;
-	uint32_t groups, key_size, entry_size, group_size, value_offset;
-	const uint8_t *tags;
-	char *entries;
+	uint32_t groups, key_size, entry_size, group_size, value_offset, value_size;
+	uint64_t entries_offset, marks_size;
+	uint32_t slot_bits, epoch;
+	const uint32_t *whole;
+	bool touches; /* a snapshot knows the map, and values are handed out for writing */
 	void **values;
 	uint8_t *inserted;
 };
@@ -56,33 +62,72 @@ run_key(const struct map_run *run, uint32_t row, struct map_key *key)
 	}
 }
 
-static inline __attribute__((always_inline)) const uint8_t *
-run_tags(const struct map_run *run, uint32_t group)
+static inline __attribute__((always_inline)) struct map_block *
+run_block(const struct map_run *run, uint64_t hash)
 {
-	return run->tags + (uint64_t)group * MAP_WIDTH;
+	return (struct map_block *)((char *)run->map +
+	                            run->map->at[route_slot(hash, run->slot_bits)]);
 }
 
 /* The first entry of the group whose tag matches; NULL: none. */
 static inline __attribute__((always_inline)) char *
-run_match(const struct map_run *run, uint32_t group, uint64_t hash)
+run_match(const struct map_run *run, struct map_block *block, uint32_t group, uint64_t hash)
 {
-	uint64_t mask = map_group_match(run_tags(run, group), map_tag(hash));
-	uint32_t slot = (uint32_t)__builtin_ctzll(mask | (1ull << MAP_SLOTS));
-	char *entry =
-	    run->entries + (uint64_t)group * run->group_size + (uint64_t)slot * run->entry_size;
+	uint64_t mask = map_group_match(map_tags(block, group), map_tag(hash));
+	uint32_t place = (uint32_t)__builtin_ctzll(mask | (1ull << MAP_SLOTS));
+	char *entry = (char *)block + run->entries_offset + (uint64_t)group * run->group_size +
+	              (uint64_t)place * run->entry_size;
 
 	return mask == 0 ? NULL : entry;
 }
 
+static inline __attribute__((always_inline)) struct arena_mark *
+run_mark(const struct map_run *run, struct map_block *block, const char *at)
+{
+	return (struct arena_mark *)(void *)((char *)block - run->marks_size) +
+	       (uint64_t)(at - (char *)block) / ARENA_CHUNK;
+}
+
+/* A bit, at place i, if values in the slot need a touch. */
+static inline __attribute__((always_inline)) uint32_t
+run_needs_touch(const struct map_run *run, uint32_t slot, uint32_t i)
+{
+	return (uint32_t)(CANARY_BUILD || run->whole[slot] != run->epoch) << i;
+}
+
+/*
+ * The values of a stretch of rows from `first` on are handed out for writing: those of the rows in
+ * the mask `needs` are touched. See arena_touch; here without a way to the arena.
+ */
+static inline __attribute__((always_inline)) void
+run_touch(const struct map_run *run, uint32_t first, uint32_t needs)
+{
+	for (; needs != 0 && !CANARY(CANARY_UNTOUCHED_VALUE); needs &= needs - 1) {
+		uint32_t i = first + (uint32_t)__builtin_ctz(needs);
+		struct map_block *block = run_block(run, run->hash[run_row(run, i)]);
+		const char *value = run->values[i];
+		uint64_t offset = (uint64_t)(value - (char *)block), size = run->value_size;
+
+		if (value == NULL) {
+			continue;
+		}
+		if (CANARY_BUILD || (offset + size - 1) / ARENA_CHUNK != offset / ARENA_CHUNK ||
+		    !arena_is_touched(run_mark(run, block, value), arena_granules(offset, size),
+		                      run->epoch)) {
+			map_touch(run->map, block, value, size);
+		}
+	}
+}
+
 /* A row whose key is not behind the first tag that matches; returns its entry or NULL. */
 static __attribute__((noinline)) char *
-run_miss(struct lm_map *map, uint64_t hash, const struct map_key *key, uint8_t *inserted,
-         bool insert)
+run_miss(struct lm_map *map, struct map_block *block, uint64_t hash, const struct map_key *key,
+         uint8_t *inserted, bool insert)
 {
-	char *entry = map_search(map, hash, key);
+	char *entry = map_search(map, block, hash, key);
 
 	if (entry == NULL && insert) {
-		entry = map_insert(map, hash, key);
+		entry = map_insert(map, block, hash, key);
 		if (entry != NULL && inserted != NULL) {
 			*inserted = 1;
 		}
@@ -92,77 +137,99 @@ run_miss(struct lm_map *map, uint64_t hash, const struct map_key *key, uint8_t *
 
 /* Compares the key of the i-th row with what its tag led to; returns 1 if it has no value. */
 static inline __attribute__((always_inline)) uint32_t
-run_resolve(const struct map_run *run, uint32_t i, uint32_t row, char *entry)
+run_resolve(const struct map_run *run, struct map_block *block, uint32_t i, uint32_t row,
+            char *entry)
 {
 	struct map_key key;
 
 	run_key(run, row, &key);
-	if (__builtin_expect(entry == NULL || !map_equal(run->map, run->kind, entry, &key), 0)) {
+	if (__builtin_expect(entry == NULL || !map_equal(run->map, block, run->kind, entry, &key),
+	                     0)) {
 		struct map_key copy = key;
 
-		entry = run_miss(run->map, run->hash[row], &copy,
+		entry = run_miss(run->map, block, run->hash[row], &copy,
 		                 run->inserted == NULL ? NULL : run->inserted + i, run->insert);
-		run->values[i] = entry == NULL ? NULL : entry + run->value_offset;
-		return entry == NULL;
+		if (entry == NULL) {
+			run->values[i] = NULL;
+			return 1;
+		}
 	}
 	run->values[i] = entry + run->value_offset;
 	return 0;
 }
 
 static inline __attribute__((always_inline)) void
-run_touch_tags(const struct map_run *run, struct map_block *block, uint32_t first, uint32_t count)
+run_fetch_tags(const struct map_run *run, struct map_stage *stage, uint32_t first, uint32_t count)
 {
+	stage->needs_touch = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t group = map_home(run->groups, run->hash[run_row(run, first + i)]);
+		uint64_t hash = run->hash[run_row(run, first + i)];
+		uint32_t slot = route_slot(hash, run->slot_bits);
+		struct map_block *block = map_block_at(run->map, slot);
+		uint32_t group = map_home(run->groups, hash);
 
-		block->group[i] = group;
-		__builtin_prefetch(run_tags(run, group));
+		if (run->touches) {
+			stage->needs_touch |= run_needs_touch(run, slot, i);
+		}
+		stage->block[i] = block;
+		stage->group[i] = group;
+		__builtin_prefetch(map_tags(block, group));
 	}
 }
 
 static inline __attribute__((always_inline)) void
-run_touch_entries(const struct map_run *run, struct map_block *block, uint32_t first,
+run_fetch_entries(const struct map_run *run, struct map_stage *stage, uint32_t first,
                   uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		char *entry = run_match(run, block->group[i], run->hash[run_row(run, first + i)]);
+		struct map_block *block = stage->block[i];
+		uint64_t hash = run->hash[run_row(run, first + i)];
+		char *entry = run_match(run, block, stage->group[i], hash);
 
-		block->entry[i] = entry;
+		stage->entry[i] = entry;
 		__builtin_prefetch(entry, 1);
+		if (run->touches && (stage->needs_touch >> i & 1) != 0) {
+			__builtin_prefetch(
+			    run_mark(run, block, entry == NULL ? (char *)block : entry));
+		}
 	}
 }
 
 static inline __attribute__((always_inline)) uint32_t
-run_block_rows(uint32_t count, uint32_t block)
+run_stage_rows(uint32_t count, uint32_t stage)
 {
-	uint32_t left = count - block * MAP_BLOCK;
+	uint32_t left = count - stage * MAP_STAGE;
 
-	return left < MAP_BLOCK ? left : MAP_BLOCK;
+	return left < MAP_STAGE ? left : MAP_STAGE;
 }
 
-/* The map lies in memory: three stages, each a block of rows behind the one before. */
+/* The map lies in memory: three stages, each a stretch of rows behind the one before. */
 static inline __attribute__((always_inline)) uint32_t
 run_far(const struct map_run *run)
 {
-	uint32_t blocks = (run->count + MAP_BLOCK - 1) / MAP_BLOCK, absent = 0;
-	struct map_block block[3];
+	uint32_t stages = (run->count + MAP_STAGE - 1) / MAP_STAGE, absent = 0;
+	struct map_stage stage[3];
 
-	for (uint32_t b = 0; b < blocks + 2; b++) {
-		if (b < blocks) {
-			run_touch_tags(run, &block[b % 3], b * MAP_BLOCK,
-			               run_block_rows(run->count, b));
+	for (uint32_t s = 0; s < stages + 2; s++) {
+		if (s < stages) {
+			run_fetch_tags(run, &stage[s % 3], s * MAP_STAGE,
+			               run_stage_rows(run->count, s));
 		}
-		if (b >= 1 && b - 1 < blocks) {
-			run_touch_entries(run, &block[(b - 1) % 3], (b - 1) * MAP_BLOCK,
-			                  run_block_rows(run->count, b - 1));
+		if (s >= 1 && s - 1 < stages) {
+			run_fetch_entries(run, &stage[(s - 1) % 3], (s - 1) * MAP_STAGE,
+			                  run_stage_rows(run->count, s - 1));
 		}
-		if (b >= 2) {
-			uint32_t first = (b - 2) * MAP_BLOCK;
-			uint32_t rows = run_block_rows(run->count, b - 2);
+		if (s >= 2) {
+			const struct map_stage *last = &stage[(s - 2) % 3];
+			uint32_t first = (s - 2) * MAP_STAGE;
+			uint32_t rows = run_stage_rows(run->count, s - 2);
 
 			for (uint32_t i = 0; i < rows; i++) {
-				absent += run_resolve(run, first + i, run_row(run, first + i),
-				                      block[(b - 2) % 3].entry[i]);
+				absent += run_resolve(run, last->block[i], first + i,
+				                      run_row(run, first + i), last->entry[i]);
+			}
+			if (run->touches) {
+				run_touch(run, first, last->needs_touch);
 			}
 		}
 	}
@@ -173,14 +240,23 @@ run_far(const struct map_run *run)
 static inline __attribute__((always_inline)) uint32_t
 run_near(const struct map_run *run)
 {
-	uint32_t absent = 0;
+	uint32_t absent = 0, needs = 0;
 
 	for (uint32_t i = 0; i < run->count; i++) {
 		uint32_t row = run_row(run, i);
 		uint64_t hash = run->hash[row];
-		char *entry = run_match(run, map_home(run->groups, hash), hash);
+		uint32_t slot = route_slot(hash, run->slot_bits);
+		struct map_block *block = map_block_at(run->map, slot);
+		char *entry = run_match(run, block, map_home(run->groups, hash), hash);
 
-		absent += run_resolve(run, i, row, entry);
+		absent += run_resolve(run, block, i, row, entry);
+		if (run->touches) {
+			needs |= run_needs_touch(run, slot, i % MAP_STAGE);
+			if (i % MAP_STAGE == MAP_STAGE - 1 || i == run->count - 1) {
+				run_touch(run, i - i % MAP_STAGE, needs);
+				needs = 0;
+			}
+		}
 	}
 	return absent;
 }
@@ -201,6 +277,17 @@ run_kind(struct map_run run, enum map_kind kind)
 	return near ? run_near(&run) : run_far(&run);
 }
 
+/* Whether any value of the map may need a touch. */
+static bool
+map_needs_touch(const struct lm_map *map)
+{
+	const struct arena_part *part = &map->part;
+
+	return map->space != NULL && map->value_size > 0 &&
+	       (CANARY_BUILD || part->whole_epoch != map->space->epoch ||
+	        part->whole_count != part->arena_count);
+}
+
 static inline __attribute__((always_inline)) uint32_t
 run_all(struct lm_map *map, const struct lm_map_rows *in, void **values, uint8_t *inserted,
         bool insert)
@@ -219,8 +306,13 @@ run_all(struct lm_map *map, const struct lm_map_rows *in, void **values, uint8_t
 		.entry_size = map->entry_size,
 		.group_size = map->entry_size * MAP_SLOTS,
 		.value_offset = map->value_offset,
-		.tags = map_tags(map, 0),
-		.entries = map_entry(map, 0),
+		.value_size = map->value_size,
+		.entries_offset = map->entries_offset,
+		.marks_size = map->marks_size,
+		.slot_bits = map->slot_bits,
+		.whole = map->whole,
+		.touches = insert && map_needs_touch(map),
+		.epoch = map->space == NULL ? 0 : map->space->epoch,
 		.values = values,
 		.inserted = inserted,
 	};
@@ -234,7 +326,7 @@ run_all(struct lm_map *map, const struct lm_map_rows *in, void **values, uint8_t
 	if (inserted != NULL) {
 		memset(inserted, 0, in->count);
 	}
-	switch ((enum map_kind)map->kind) {
+	switch (map->kind) {
 	case MAP_WORD:
 		return run_kind(run, MAP_WORD);
 	case MAP_PAIR:

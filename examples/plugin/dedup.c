@@ -53,6 +53,7 @@ dedup_configure(struct lm_setup *setup, void *context)
 	}
 	config->quiet_ns = (int64_t)lm_setup_u64(setup, "quiet");
 	config->keys_max = (uint32_t)lm_setup_u64(setup, "keys");
+	lm_setup_keys(setup, config->keys_max);
 	return lm_setup_output_like(setup, 0, input);
 }
 
@@ -66,6 +67,8 @@ dedup_open(struct lm_op *op)
 		.value_size = sizeof(int64_t),
 		.keys_max = config->keys_max,
 		.bytes_max = config->key.size == 0 ? config->keys_max * 64ul : 0,
+		.fields = config->key.field,
+		.field_count = config->key.field_count,
 	};
 
 	d->quiet_until = lm_map_open(op, &shape);
@@ -104,7 +107,7 @@ static const struct lm_param params[] = {
 	{ "quiet", LM_PARAM_DURATION, false, "1s", 0, 0, NULL,
 	  "event time until a key may pass again" },
 	{ "keys", LM_PARAM_U64, false, "65536", 1, LM_MAP_KEYS_MAX, NULL,
-	  "keys a slice remembers" },
+	  "keys that are remembered" },
 	{ 0 },
 };
 static const char *const inputs[] = { "in", NULL };

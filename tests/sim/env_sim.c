@@ -297,6 +297,14 @@ pick_actor(void)
 	return sim_below(picked->slowness) == 0 ? picked : NULL;
 }
 
+static const struct sim_watch *sim_watched;
+
+void
+sim_watch(const struct sim_watch *watch)
+{
+	sim_watched = watch;
+}
+
 bool
 sim_run(struct lm_engine *engine, uint64_t steps_max)
 {
@@ -304,6 +312,9 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 
 	engine->shared->shuffle = true;
 	engine->shared->shuffle_seed = sim_random();
+	if (sim_watched != NULL) {
+		sim_watched->begin(engine);
+	}
 	lm_engine_start(engine);
 	while (sim.steps < steps_max) {
 		struct actor *actor = pick_actor();
@@ -321,6 +332,9 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 			}
 		}
 		sim.now_ns += (int64_t)(50 + sim_below(2000));
+		if (sim_watched != NULL) {
+			sim_watched->step(engine);
+		}
 		if (sim_below(4) == 0) {
 			engine_tick(engine);
 		}
@@ -330,7 +344,7 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 		}
 	}
 	lm_engine_join(engine);
-	return ended;
+	return (sim_watched == NULL || sim_watched->end(engine)) && ended;
 }
 
 int
@@ -353,6 +367,12 @@ env_file_read(int file, void *bytes, size_t size)
 	result = read(file, bytes, size > 1 ? 1 + sim_below(size) : size);
 
 	return result < 0 ? -errno : result;
+}
+
+int
+env_file_seek(int file, uint64_t offset)
+{
+	return lseek(file, (off_t)offset, SEEK_SET) < 0 ? -errno : 0;
 }
 
 ssize_t

@@ -21,6 +21,16 @@ uint64_t sim_below(uint64_t bound);
  * True if it ended.
  */
 bool sim_run(struct lm_engine *engine, uint64_t steps_max);
+/*
+ * What goes along with every run: called before its workers start, at every step, and when it has
+ * ended; false from the last: the run is no good.
+ */
+struct sim_watch {
+	void (*begin)(struct lm_engine *engine);
+	void (*step)(struct lm_engine *engine);
+	bool (*end)(struct lm_engine *engine);
+};
+void sim_watch(const struct sim_watch *watch);
 /* The next run is asked to stop after so many steps. */
 void sim_stop_after(uint64_t steps);
 /* Puts `slices` slices on one to four workers, anywhere. The caller frees worker_of. */

@@ -105,7 +105,8 @@ topo_run_engine(const struct topo_scenario *scenario, struct topo *topo, struct 
 	bool good = engine != NULL;
 
 	if (good && !sim_run(engine, TOPO_STEPS_MAX)) {
-		fprintf(stderr, "did not end within %" PRIu64 " steps\n", sim_steps());
+		fprintf(stderr, "not over, or not as it should be, after %" PRIu64 " steps\n",
+		        sim_steps());
 		good = false;
 	}
 	good = good && lm_engine_audit(engine, errors);

@@ -112,6 +112,12 @@ env_file_read(int file, void *bytes, size_t size)
 	return result < 0 ? -errno : result;
 }
 
+int
+env_file_seek(int file, uint64_t offset)
+{
+	return lseek(file, (off_t)offset, SEEK_SET) < 0 ? -errno : 0;
+}
+
 ssize_t
 env_file_write(int file, const void *bytes, size_t size)
 {

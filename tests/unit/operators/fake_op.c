@@ -121,6 +121,12 @@ lm_op_error(struct lm_op *op, const char *format, ...)
 	va_end(args);
 }
 
+struct op_state *
+op_state(struct lm_op *op)
+{
+	return &op->state;
+}
+
 void *
 lm_op_alloc(struct lm_op *op, size_t size)
 {

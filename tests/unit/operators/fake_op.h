@@ -28,6 +28,7 @@
  */
 
 #include "core/lm_op.h"
+#include "core/state_ops.h"
 
 /*
  * A parameter as text. Items of a list repeat the name; entries of a map repeat it with a key. An
@@ -111,6 +112,7 @@ struct lm_op {
 	const struct lm_external *external;
 	void **memory;
 	uint32_t memory_count;
+	struct op_state state;
 	uint64_t hash[LM_BATCH_ROWS];
 };
 

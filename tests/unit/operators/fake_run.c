@@ -29,6 +29,8 @@ fake_open(struct fake_operator *subject, uint32_t slice)
 	op->turn_ns = 1000;
 	op->ingress_ns = INT64_MAX;
 	op->watermark_ns = INT64_MIN;
+	op->state.slot_bits = 6;
+	op->state.is_alone = subject->slices == 1;
 	op->context = aligned_alloc(64, (subject->class->context_size + 64) & ~(size_t)63);
 	assert_non_null(op->context);
 	memset(op->context, 0, (subject->class->context_size + 64) & ~(size_t)63);

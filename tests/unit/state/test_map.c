@@ -477,14 +477,14 @@ test_erased_without_trace(void **state)
 		assert_non_null(lm_map_put(map, 5, &k, 8, NULL));
 	}
 	for (uint32_t g = 0; g < map->groups; g++) {
-		passed += map_tags(map, g)[MAP_SLOTS];
+		passed += map_tags(map_block_at(map, 0), g)[MAP_SLOTS];
 	}
 	assert_true(passed > 0);
 	for (uint64_t k = 0; k < 100; k++) {
 		assert_true(lm_map_erase(map, 5, &(uint64_t){ (k * 37) % 100 }, 8));
 	}
 	for (uint32_t i = 0; i < map->groups * MAP_WIDTH; i++) {
-		assert_int_equal(map_tags(map, 0)[i], 0);
+		assert_int_equal(map_tags(map_block_at(map, 0), 0)[i], 0);
 	}
 	free(map);
 }

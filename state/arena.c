@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The owner's side of snapshots: arenas, their marks, the side log, the flip. */
+
+#include "state/arena.h"
+
+#include <string.h>
+
+/* States up to this many granules have a log for all of them, larger ones for an eighth. */
+#define SPACE_LOG_WHOLE 16384u
+#define SPACE_LOG_SHARE 8u
+
+void
+space_init(struct state_space *space, const char *name)
+{
+	memset(space, 0, sizeof(*space));
+	space->epoch = 1;
+	space->name = name;
+	space->part_end = &space->part;
+}
+
+void
+space_add_part(struct state_space *space, struct arena_part *part)
+{
+	part->next = NULL;
+	part->index = space->part_count++;
+	*space->part_end = part;
+	space->part_end = &part->next;
+	for (uint32_t i = 0; i < part->arena_count; i++) {
+		part->arena[i]->part = part;
+		space->size += part->arena[i]->size;
+	}
+}
+
+uint32_t
+space_log_entries(const struct state_space *space)
+{
+	uint64_t granules = space->size / ARENA_GRANULE;
+
+	if (granules > SPACE_LOG_WHOLE) {
+		granules /= SPACE_LOG_SHARE;
+		granules = granules < SPACE_LOG_WHOLE ? SPACE_LOG_WHOLE : granules;
+	}
+	return granules < UINT32_MAX ? (uint32_t)granules : UINT32_MAX;
+}
+
+void
+space_set_log(struct state_space *space, void *memory, uint32_t entries)
+{
+	assert(space->snapshot == 0);
+	space->log = memory;
+	space->log_max = entries;
+}
+
+bool
+space_flip(struct state_space *space, uint64_t epoch)
+{
+	if (space->log_max == 0 ||
+	    __atomic_load_n(&space->finished, __ATOMIC_ACQUIRE) != space->snapshot) {
+		return false;
+	}
+	assert(epoch >= space->epoch);
+	assert(epoch < UINT32_MAX);
+#ifdef LODEMILL_CANARY
+	space_check(space);
+#endif
+	space->epoch = (uint32_t)epoch + 1;
+	space->base = __atomic_load_n(&space->base_next, __ATOMIC_RELAXED);
+	__atomic_store_n(&space->log_count, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&space->log_full, false, __ATOMIC_RELAXED);
+	/* The copier starts when it sees this. */
+	__atomic_store_n(&space->snapshot, (uint32_t)epoch, __ATOMIC_RELEASE);
+	return true;
+}
+
+static uint64_t
+arena_align(uint64_t size)
+{
+	return (size + ARENA_GRANULE - 1) & ~(uint64_t)(ARENA_GRANULE - 1);
+}
+
+uint64_t
+arena_marks_size(uint64_t size)
+{
+	return arena_align((size + ARENA_CHUNK - 1) / ARENA_CHUNK * sizeof(struct arena_mark));
+}
+
+size_t
+arena_footprint(uint64_t size)
+{
+	return sizeof(struct arena) + arena_marks_size(size) + arena_align(size);
+}
+
+struct arena *
+arena_init(void *memory, uint64_t size, uint32_t slot)
+{
+	struct arena *arena = memory;
+
+	assert((uintptr_t)memory % ARENA_GRANULE == 0);
+	arena->mark = (struct arena_mark *)(arena + 1);
+	arena->memory = (char *)(arena + 1) + arena_marks_size(size);
+	arena->size = arena_align(size);
+	arena->slot = slot;
+	return arena;
+}
+
+void
+arena_watch(struct arena *arena, uint64_t offset, uint64_t size, uint32_t *whole)
+{
+	arena->whole = whole;
+	arena->watch_first = offset / ARENA_CHUNK;
+	arena->watch_count = (offset + size - 1) / ARENA_CHUNK - arena->watch_first + 1;
+}
+
+/* A chunk carries the epoch from now on. */
+static void
+arena_count_fresh(struct arena *arena, uint64_t chunk, uint32_t epoch)
+{
+	if (arena->fresh_epoch != epoch) {
+		arena->fresh_epoch = epoch;
+		arena->fresh = 0;
+	}
+	arena->fresh += chunk - arena->watch_first < arena->watch_count;
+}
+
+/* No copier comes by any more: bytes that are watched may all have had their touch. */
+static void
+arena_settle(struct arena *arena, uint32_t epoch)
+{
+	struct arena_part *part = arena->part;
+
+	if (arena->whole == NULL || *arena->whole == epoch || arena->fresh_epoch != epoch ||
+	    arena->fresh != arena->watch_count) {
+		return;
+	}
+	*arena->whole = epoch;
+	if (part->whole_epoch != epoch) {
+		part->whole_epoch = epoch;
+		part->whole_count = 0;
+	}
+	part->whole_count++;
+}
+
+/*
+ * Whether a copier may still come by: the snapshot is neither finished nor through with this arena.
+ * The acquires keep the write that follows behind the copier's last look.
+ */
+static bool
+arena_is_pending(const struct state_space *space, const struct arena *arena)
+{
+	return __atomic_load_n(&space->finished, __ATOMIC_ACQUIRE) != space->snapshot &&
+	       __atomic_load_n(&arena->copied, __ATOMIC_ACQUIRE) != space->snapshot;
+}
+
+/* Saves one granule. Only its owner writes to it, so it holds still. */
+static void
+space_log(struct state_space *space, struct arena *arena, uint64_t offset)
+{
+	uint32_t count = space->log_count;
+	struct arena_entry *entry;
+
+	if (count == space->log_max) {
+		__atomic_store_n(&space->log_full, true, __ATOMIC_RELEASE);
+		return;
+	}
+	entry = &space->log[count];
+	entry->arena = arena;
+	entry->offset = offset;
+	memcpy(entry->bytes, arena->memory + offset, ARENA_GRANULE);
+	__atomic_store_n(&space->log_count, count + 1, __ATOMIC_RELEASE);
+}
+
+void
+arena_log(struct state_space *space, struct arena *arena, uint64_t chunk, uint64_t granules)
+{
+	struct arena_mark *mark = &arena->mark[chunk];
+	bool is_pending = arena_is_pending(space, arena);
+
+	if (mark->stamp != space->epoch) {
+		uint32_t before = mark->stamp;
+
+		/* A chunk that the snapshot does not need, for its base has it, needs no log. */
+		mark->logged = is_pending && before > space->base ? 0 : UINT64_MAX;
+		__atomic_store_n(&mark->before, before, __ATOMIC_RELAXED);
+		__atomic_store_n(&mark->stamp, space->epoch, __ATOMIC_RELEASE);
+		arena_count_fresh(arena, chunk, space->epoch);
+	}
+	if (!is_pending) {
+		mark->logged = UINT64_MAX;
+		arena_settle(arena, space->epoch);
+	}
+	for (uint64_t left = granules & ~mark->logged; left != 0; left &= left - 1) {
+		uint64_t granule = (uint64_t)__builtin_ctzll(left);
+
+		space_log(space, arena, chunk * ARENA_CHUNK + granule * ARENA_GRANULE);
+	}
+	mark->logged |= granules;
+	/* The log's count is out before the writes that follow. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+void
+arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+{
+	assert(offset + size <= arena->size);
+	while (size > 0) {
+		uint64_t chunk = offset / ARENA_CHUNK, left = ARENA_CHUNK - offset % ARENA_CHUNK;
+		uint64_t part = size < left ? size : left;
+		uint64_t granules = arena_granules(offset, part);
+
+		if (!arena_is_touched(&arena->mark[chunk], granules, space->epoch)) {
+			arena_log(space, arena, chunk, granules);
+		}
+		offset += part;
+		size -= part;
+	}
+}

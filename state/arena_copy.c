@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The copier's side of snapshots, and filling arenas from one. */
+
+#include "state/arena_copy.h"
+
+#include <string.h>
+
+#include "core/canary.h"
+#include "state/arena_shadow.h"
+
+bool
+arena_copy_begin(struct arena_copy *copy, struct state_space *space)
+{
+	uint32_t epoch = __atomic_load_n(&space->snapshot, __ATOMIC_ACQUIRE);
+
+	if (epoch == __atomic_load_n(&space->finished, __ATOMIC_RELAXED)) {
+		return false;
+	}
+	*copy = (struct arena_copy){
+		.space = space, .epoch = epoch, .base = space->base, .part = space->part
+	};
+	return true;
+}
+
+/* The epoch in which the chunk was last written before the flip; 0: it is all zeroes. */
+static uint32_t
+arena_stamp_at_cut(const struct arena_mark *mark, uint32_t epoch)
+{
+	uint32_t stamp = __atomic_load_n(&mark->stamp, __ATOMIC_ACQUIRE);
+
+	return stamp <= epoch ? stamp : __atomic_load_n(&mark->before, __ATOMIC_RELAXED);
+}
+
+/*
+ * Word by word, for its owner may write at the same time: a word is old or new, and where a granule
+ * is not all old the log has it. The sanitizer is told not to look: that the bytes race is the
+ * point, and that the log then overrides them is what the tests check.
+ */
+static __attribute__((no_sanitize("thread"), noinline)) void
+arena_copy_words(char *to, const char *from, uint32_t size)
+{
+	for (uint32_t i = 0; i < size; i += sizeof(uint64_t)) {
+		*(uint64_t *)(void *)(to + i) =
+		    __atomic_load_n((const uint64_t *)(const void *)(from + i), __ATOMIC_RELAXED);
+	}
+}
+
+/* All of the arena is copied: its owner need not save anything of it any more. */
+static void
+arena_pass(struct arena_copy *copy, struct arena *arena)
+{
+	__atomic_store_n(&arena->copied, copy->epoch, __ATOMIC_RELEASE);
+	copy->chunk = 0;
+	copy->arena++;
+	while (copy->part != NULL && copy->arena == copy->part->arena_count) {
+		copy->part = copy->part->next;
+		copy->arena = 0;
+	}
+}
+
+bool
+arena_copy_next(struct arena_copy *copy, struct arena_piece *piece)
+{
+	while (copy->part != NULL && copy->part->arena_count == 0) {
+		copy->part = copy->part->next;
+	}
+	while (copy->part != NULL && !__atomic_load_n(&copy->space->log_full, __ATOMIC_RELAXED)) {
+		struct arena *arena = copy->part->arena[copy->arena];
+		uint64_t offset = copy->chunk * ARENA_CHUNK, left = arena->size - offset;
+
+		if (offset >= arena->size) {
+			arena_pass(copy, arena);
+			continue;
+		}
+		if (CANARY(CANARY_COPY_PASSED)) {
+			__atomic_store_n(&arena->copied, copy->epoch, __ATOMIC_RELEASE);
+		}
+		if (arena_stamp_at_cut(&arena->mark[copy->chunk++], copy->epoch) > copy->base) {
+			piece->arena = arena;
+			piece->offset = offset;
+			piece->size = left < ARENA_CHUNK ? (uint32_t)left : ARENA_CHUNK;
+			arena_copy_words(piece->bytes, arena->memory + offset, piece->size);
+			/* What was read is read before anything that tells how it came about. */
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+arena_copy_log(const struct arena_copy *copy, const struct arena_entry **entry, uint32_t *count)
+{
+	*entry = copy->space->log;
+	*count = __atomic_load_n(&copy->space->log_count, __ATOMIC_ACQUIRE);
+	return !__atomic_load_n(&copy->space->log_full, __ATOMIC_ACQUIRE);
+}
+
+void
+arena_copy_end(struct arena_copy *copy, uint32_t base_next)
+{
+	__atomic_store_n(&copy->space->base_next, base_next, __ATOMIC_RELAXED);
+	__atomic_store_n(&copy->space->finished, copy->epoch, __ATOMIC_RELEASE);
+}
+
+void
+arena_restore(struct arena *arena, uint64_t offset, const void *bytes, uint32_t size,
+              uint32_t epoch)
+{
+	assert(size > 0);
+	assert(offset + size <= arena->size);
+	memcpy(arena->memory + offset, bytes, size);
+	for (uint64_t chunk = offset / ARENA_CHUNK; chunk <= (offset + size - 1) / ARENA_CHUNK;
+	     chunk++) {
+		arena->mark[chunk].stamp = epoch;
+	}
+}
+
+bool
+space_restored(struct state_space *space, uint32_t epoch)
+{
+	assert(space->snapshot == 0);
+	space->epoch = epoch + 1;
+	space->base_next = epoch;
+	space->snapshot = epoch;
+	space->finished = epoch;
+	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
+		for (uint32_t i = 0; i < part->arena_count; i++) {
+			part->arena[i]->copied = epoch;
+		}
+		if (part->restored != NULL && !part->restored(part)) {
+			return false;
+		}
+	}
+#ifdef LODEMILL_CANARY
+	space_shadow_take(space);
+#endif
+	return true;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ARENA_COPY_H
+#define ARENA_COPY_H
+
+/*
+ * The copier's side of snapshots: takes what a space was at its flip, while its owner goes on.
+ *
+ *     arena_copy_begin(&copy, space);                false: nothing was flipped since the last one
+ *     while (arena_copy_next(&copy, &piece)) ...      images of chunks
+ *     if (arena_copy_log(&copy, &entry, &count)) ...  granules that override them
+ *     else the log was full: the snapshot is lost
+ *     arena_copy_end(&copy, base_next);               at any time; then the space may be flipped
+ *
+ * The images, the log over them and, for an increment, both over the snapshot `copy.base` are the
+ * state at the flip. Chunks that come in no piece are in the base, or zeroes if there is none.
+ *
+ * Threads: any one thread besides the owner's.
+ */
+
+#include "state/arena.h"
+
+struct arena_copy {
+	struct state_space *space;
+	uint32_t epoch, base;
+	struct arena_part *part; /* NULL: all are copied */
+	uint32_t arena;          /* of the part */
+	uint64_t chunk;          /* of the arena */
+};
+
+struct arena_piece {
+	struct arena *arena;
+	uint64_t offset;
+	uint32_t size;
+	char bytes[ARENA_CHUNK] __attribute__((aligned(64)));
+};
+
+/* False: no snapshot waits to be copied. */
+bool arena_copy_begin(struct arena_copy *copy, struct state_space *space);
+/* The next chunk that the snapshot needs. False: that was all, or the snapshot is lost. */
+bool arena_copy_next(struct arena_copy *copy, struct arena_piece *piece);
+/* The log, once arena_copy_next has said false. False: the snapshot is lost. */
+bool arena_copy_log(const struct arena_copy *copy, const struct arena_entry **entry,
+                    uint32_t *count);
+/*
+ * The copier is through, or gives up; it looks at the space no more. The next snapshot is to be an
+ * increment since `base_next`; 0: full.
+ */
+void arena_copy_end(struct arena_copy *copy, uint32_t base_next);
+
+/*
+ * Restoring, before the owner runs: writes what was copied into an arena of the same shape, as of
+ * snapshot `epoch`. Then, once for the space, what is kept beside the arenas is made anew; false:
+ * what was restored is of another shape.
+ */
+void arena_restore(struct arena *arena, uint64_t offset, const void *bytes, uint32_t size,
+                   uint32_t epoch);
+bool space_restored(struct state_space *space, uint32_t epoch);
+
+#endif

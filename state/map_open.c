@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Making the map of a slice: which slots it has, how large each is, and what a restore checks. */
+
+#include "state/map.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "state/space.h"
+
+/* What every slot may have of long keys above its share. */
+#define MAP_BLOCK_BYTES_MORE 4096u
+
+/* Whether rows of a slot of the map are rows of the same slot of the routing. */
+static bool
+map_is_routed(const struct op_state *state, const struct lm_map_shape *shape)
+{
+	if (shape->fields == NULL || shape->field_count == 0) {
+		return false;
+	}
+	if (state->key_count == 0) {
+		return state->is_alone;
+	}
+	return state->key_count == shape->field_count &&
+	       memcmp(state->key, shape->fields, shape->field_count * sizeof(uint32_t)) == 0;
+}
+
+/* Of `whole` keys that fall anywhere, those that `part` in `of` places surely do not exceed. */
+static uint32_t
+map_share(uint32_t whole, uint32_t part, uint32_t of)
+{
+	double mean = (double)whole * part / of;
+	double most = ceil(mean + 6 * sqrt(mean) + 8);
+
+	return part == of || most >= whole ? whole : (uint32_t)most;
+}
+
+static bool
+map_owns(const struct op_state *state, uint32_t slot)
+{
+	return state->slice_of == NULL || state->slice_of[slot] == state->index;
+}
+
+/* A slot that the slice does not own has no keys: an empty block, shared by all of them. */
+static size_t
+map_nowhere_size(const struct lm_map *map)
+{
+	return sizeof(struct map_block) + (size_t)map->groups * MAP_WIDTH;
+}
+
+static bool
+map_is_like(const struct lm_map *map, const struct map_block *block)
+{
+	return block->magic == MAP_MAGIC && block->width == MAP_WIDTH && block->kind == map->kind &&
+	       block->key_size == map->key_size && block->value_offset == map->value_offset &&
+	       block->entry_size == map->entry_size && block->groups == map->groups &&
+	       block->keys_max == map->block_keys_max && block->bytes_max == map->block_bytes_max &&
+	       block->count <= block->keys_max;
+}
+
+/* The blocks were filled from a snapshot. False: they are of another shape. */
+static bool
+map_restored(struct arena_part *part)
+{
+	struct lm_map *map =
+	    (struct lm_map *)(void *)((char *)part - offsetof(struct lm_map, part));
+	uint64_t count = 0;
+
+	map->bytes_live = 0;
+	for (uint32_t i = 0; i < part->arena_count; i++) {
+		const struct map_block *block = (const void *)part->arena[i]->memory;
+
+		if (block->magic != 0 && !map_is_like(map, block)) {
+			return false;
+		}
+		count += block->count;
+		map->bytes_live += block->bytes_live;
+	}
+	map->count = (uint32_t)count;
+	return count <= LM_MAP_KEYS_MAX;
+}
+
+/* The slots of the slice; returns how many. */
+static uint32_t
+map_slots(const struct op_state *state, uint32_t slots, uint32_t *slot)
+{
+	uint32_t count = 0;
+
+	for (uint32_t s = 0; s < slots; s++) {
+		if (slots == 1 || map_owns(state, s)) {
+			slot[count++] = s;
+		}
+	}
+	return count;
+}
+
+/* Blocks in arenas, and where they stand. */
+static bool
+map_open_blocks(struct lm_op *op, struct lm_map *map, const uint32_t *slot, uint32_t count)
+{
+	map->part.restored = map_restored;
+	if (!space_open(op, &map->part, map->block_size, slot, count)) {
+		return false;
+	}
+	map->space = space_bypass ? NULL : space_of(op);
+	map->marks_size = arena_marks_size(map->block_size);
+	for (uint32_t i = 0; i < count; i++) {
+		map->at[slot[i]] = map->part.arena[i]->memory - (char *)map;
+		arena_watch(map->part.arena[i], map->entries_offset,
+		            map->bytes_offset - map->entries_offset, &map->whole[slot[i]]);
+	}
+	return true;
+}
+
+static struct lm_map *
+map_open(struct lm_op *op, const struct lm_map_shape *shape, uint32_t slot_bits, uint32_t *slot)
+{
+	const struct op_state *state = op_state(op);
+	uint32_t slots = 1u << slot_bits, owned = map_slots(state, slots, slot);
+	uint32_t keys = map_share(shape->keys_max, 1, slots);
+	uint64_t bytes = shape->bytes_max * keys / shape->keys_max + MAP_BLOCK_BYTES_MORE;
+	size_t head = sizeof(struct lm_map) + slots * (sizeof(int64_t) + sizeof(uint32_t));
+	struct lm_map layout, *map;
+
+	head = (head + 63) & ~(size_t)63;
+	map_lay_out(&layout, shape, keys, bytes < shape->bytes_max ? bytes : shape->bytes_max);
+	map = lm_op_alloc(op, head + map_nowhere_size(&layout));
+	if (map == NULL) {
+		return NULL;
+	}
+	map_lay_out(map, shape, layout.block_keys_max, layout.block_bytes_max);
+	map->slot_bits = slot_bits;
+	map->whole = (uint32_t *)(void *)(map->at + slots);
+	map->nowhere = (int64_t)head;
+	for (uint32_t s = 0; s < slots; s++) {
+		map->at[s] = map->nowhere;
+	}
+	if (!state->is_alone && slots > 1) {
+		map->keys_max = map_share(shape->keys_max, owned, slots);
+	}
+	return map_open_blocks(op, map, slot, owned) ? map : NULL;
+}
+
+struct lm_map *
+lm_map_open(struct lm_op *op, const struct lm_map_shape *shape)
+{
+	const struct op_state *state = op_state(op);
+	uint32_t slot_bits = map_is_routed(state, shape) ? state->slot_bits : 0;
+	struct lm_map *map;
+	uint32_t *slot;
+
+	if (!map_is_possible(shape)) {
+		return NULL;
+	}
+	slot = malloc(sizeof(*slot) << slot_bits);
+	map = slot == NULL ? NULL : map_open(op, shape, slot_bits, slot);
+	free(slot);
+	return map;
+}

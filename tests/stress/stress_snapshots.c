@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Snapshots on two threads: an owner that updates an arena as fast as it can and flips it now and
+ * then, and a copier that takes every snapshot. What it has must be what the arena was at the flip;
+ * and the check must see it when a copier says too early that it has passed the arena.
+ *
+ * The state is words, each of which is only ever written as a function of the number of updates it
+ * had. So the owner need not keep a copy of the whole arena at a flip, only the sum of its words.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "state/arena_copy.h"
+
+#define ARENAS 4u
+#define WORDS 65536u /* of an arena */
+#define SNAPSHOTS 200u
+#define BURST 64u /* updates between two looks at whether to flip */
+
+struct race {
+	struct state_space space;
+	struct arena_part part;
+	struct arena *list[ARENAS];
+	void *memory[ARENAS];
+	struct arena_entry *log;
+	bool passes_early; /* the bug */
+	bool stop;
+
+	/* The owner's. */
+	uint64_t random, updates;
+	uint64_t sum;    /* of all words, each mixed with its place */
+	uint64_t cut[2]; /* the sum at the flip of an epoch, even and odd */
+
+	/* The copier's. */
+	uint64_t *image[ARENAS];
+	uint64_t bad, lost, taken, increments, logged, chunks;
+};
+
+static uint64_t
+mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15u;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+/* What a word at a place adds to the sum; one that is zero adds nothing. */
+static uint64_t
+term(uint64_t place, uint64_t word)
+{
+	return word == 0 ? 0 : mix(place * 0x2545f4914f6cdd1du ^ word);
+}
+
+static void
+update(struct race *race)
+{
+	uint64_t draw = mix(race->random++);
+	/* Half of the updates go to few places. */
+	uint64_t place = (draw & 1) != 0 ? draw >> 40 : (draw >> 40) % 512 * 8;
+	struct arena *arena = race->list[place / WORDS % ARENAS];
+	uint64_t *word = (uint64_t *)(void *)arena->memory + place % WORDS;
+
+	place %= WORDS * ARENAS;
+	arena_touch(&race->space, arena, word, sizeof(*word));
+	race->sum -= term(place, *word);
+	*word += draw | 1;
+	race->sum += term(place, *word);
+	race->updates++;
+}
+
+static void *
+own(void *arg)
+{
+	struct race *race = arg;
+	uint64_t epoch = 0;
+
+	while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED)) {
+		for (uint32_t i = 0; i < BURST; i++) {
+			update(race);
+		}
+		/* The copier reads the sum once it has seen the flip. */
+		__atomic_store_n(&race->cut[(epoch + 1) % 2], race->sum, __ATOMIC_RELAXED);
+		epoch += space_flip(&race->space, epoch + 1);
+	}
+	return NULL;
+}
+
+static void
+compare(struct race *race, uint64_t epoch)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t a = 0; a < ARENAS; a++) {
+		for (uint64_t i = 0; i < WORDS; i++) {
+			sum += term(a * WORDS + i, race->image[a][i]);
+		}
+	}
+	race->bad += sum != race->cut[epoch % 2];
+}
+
+/* Takes one snapshot. */
+static void
+take(struct race *race)
+{
+	static struct arena_piece piece;
+	const struct arena_entry *entry;
+	struct arena_copy copy;
+	uint32_t count;
+
+	while (!arena_copy_begin(&copy, &race->space)) {
+		sched_yield();
+	}
+	for (uint32_t a = 0; copy.base == 0 && a < ARENAS; a++) {
+		memset(race->image[a], 0, WORDS * sizeof(uint64_t));
+	}
+	for (uint32_t a = 0; race->passes_early && a < ARENAS; a++) {
+		__atomic_store_n(&race->list[a]->copied, copy.epoch, __ATOMIC_RELEASE);
+	}
+	while (arena_copy_next(&copy, &piece)) {
+		memcpy((char *)race->image[piece.arena->slot] + piece.offset, piece.bytes,
+		       piece.size);
+		/* Where both share a CPU, the owner is to get its turns in between. */
+		if (++race->chunks % 32 == 0) {
+			sched_yield();
+		}
+	}
+	if (!arena_copy_log(&copy, &entry, &count)) {
+		race->lost++;
+		arena_copy_end(&copy, 0);
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		memcpy((char *)race->image[entry[i].arena->slot] + entry[i].offset, entry[i].bytes,
+		       ARENA_GRANULE);
+	}
+	compare(race, copy.epoch);
+	race->taken++;
+	race->increments += copy.base != 0;
+	race->logged += count;
+	arena_copy_end(&copy, race->taken % 4 == 0 ? 0 : copy.epoch);
+}
+
+static void
+run(struct race *race, bool passes_early)
+{
+	size_t footprint = arena_footprint(WORDS * sizeof(uint64_t));
+	uint32_t entries;
+	pthread_t owner;
+
+	memset(race, 0, sizeof(*race));
+	race->passes_early = passes_early;
+	space_init(&race->space, "race");
+	for (uint32_t a = 0; a < ARENAS; a++) {
+		race->memory[a] = aligned_alloc(64, footprint);
+		race->image[a] = calloc(WORDS, sizeof(uint64_t));
+		assert_non_null(race->memory[a]);
+		assert_non_null(race->image[a]);
+		memset(race->memory[a], 0, footprint);
+		race->list[a] = arena_init(race->memory[a], WORDS * sizeof(uint64_t), a);
+	}
+	race->part = (struct arena_part){ .arena_count = ARENAS, .arena = race->list };
+	space_add_part(&race->space, &race->part);
+	/* Room for all: the owner may have the CPU to itself for long. */
+	entries = (uint32_t)(race->space.size / ARENA_GRANULE);
+	race->log = malloc(entries * sizeof(*race->log));
+	assert_non_null(race->log);
+	space_set_log(&race->space, race->log, entries);
+	assert_int_equal(pthread_create(&owner, NULL, own, race), 0);
+	while (race->taken + race->lost < SNAPSHOTS) {
+		take(race);
+	}
+	__atomic_store_n(&race->stop, true, __ATOMIC_RELAXED);
+	pthread_join(owner, NULL);
+	free(race->log);
+	for (uint32_t a = 0; a < ARENAS; a++) {
+		free(race->memory[a]);
+		free(race->image[a]);
+	}
+}
+
+static struct race race;
+
+static void
+test_race(void **state)
+{
+	(void)state;
+	run(&race, false);
+	print_message("%lu snapshots, %lu of them increments, %lu lost, of %lu updates with %lu "
+	              "granules saved\n",
+	              (unsigned long)race.taken, (unsigned long)race.increments,
+	              (unsigned long)race.lost, (unsigned long)race.updates,
+	              (unsigned long)race.logged);
+	assert_int_equal(race.bad, 0);
+	assert_true(race.taken > SNAPSHOTS / 2);
+	assert_true(race.logged > 0);
+}
+
+/* The check sees what it is there for. */
+static void
+test_passed_early(void **state)
+{
+	(void)state;
+	run(&race, true);
+	print_message("%lu of %lu snapshots were seen to be wrong\n", (unsigned long)race.bad,
+	              (unsigned long)race.taken);
+	assert_true(race.bad > 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_race),
+		cmocka_unit_test(test_passed_early),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
