@@ -16,7 +16,7 @@ enum canary {
 	CANARY_LEAK_BATCH,      /* a batch is not given back */
 	CANARY_DOUBLE_RESUME,   /* a call that was through is made again */
 	/* Of the store. */
-	CANARY_SKIP_SYNC,        /* a part counts though it was not synced */
+	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */
 	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */
 	CANARY_EARLY_RENAME,     /* a manifest gets its name before its bytes are safe */
 	CANARY_BLIND_CRC,        /* checksums are not compared */
