@@ -19,7 +19,7 @@ enum canary {
 	CANARY_UNTOUCHED_VALUE, /* a value is handed out for writing without a touch */
 	CANARY_COPY_PASSED,     /* an arena counts as copied before it is */
 	/* Of the store. */
-	CANARY_SKIP_SYNC,        /* a part counts though it was not synced */
+	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */
 	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */
 	CANARY_EARLY_RENAME,     /* a manifest gets its name before its bytes are safe */
 	CANARY_BLIND_CRC,        /* checksums are not compared */

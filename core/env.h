@@ -71,10 +71,10 @@ int env_dir_list(const char *path, env_dir_fn *name, void *arg);
  *     env_disk_write(disk, file, buffer, size, offset, tag);
  *     while (env_disk_reap(disk, true, &done)) …         false: nothing is on its way
  *
- * Files are of env_disk_create. Sizes and offsets are multiples of ENV_DISK_ALIGN. A write is whole
- * or an error, and its buffer is free again when it is reaped. env_disk_sync is env_file_sync of
- * what was reaped before, several at once. At most ENV_DISK_DEPTH writes and as many syncs are on
- * their way.
+ * Files to write are of env_disk_create; sizes and offsets are multiples of ENV_DISK_ALIGN. A write
+ * is whole or an error, and its buffer is free again when it is reaped. env_disk_sync is
+ * env_file_sync of any file, of what was written before and reaped; several at once cost little
+ * more than one. At most ENV_DISK_DEPTH writes and as many syncs are on their way.
  */
 #define ENV_DISK_DEPTH 16u
 #define ENV_DISK_BYTES (256u << 10)

@@ -43,24 +43,29 @@ write_whole(int file, const char *bytes, size_t size)
 	return 0;
 }
 
-/* A copy of the manifest under its temporary name, safe. */
+/* A copy of the manifest under its temporary name; it is synced with the parts' files. */
 static int
 write_copy(struct store *store, char copy, const char *bytes, size_t size)
 {
 	char path[STORE_PATH_MAX], temporary[STORE_PATH_MAX + 4];
+	struct unsynced *unsynced = &store->unsynced[store->unsynced_count];
 	int file, result;
 
+	assert(store->unsynced_count < STORE_UNSYNCED_MAX + sizeof(copies));
 	copy_names(store, store->draft->epoch, copy, path, temporary);
 	file = env_file_open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (file < 0) {
 		return store_say(store, file, temporary);
 	}
 	result = write_whole(file, bytes, size);
-	if (result == 0 && !CANARY(CANARY_EARLY_RENAME)) {
-		result = env_file_sync(file);
+	if (result != 0 || CANARY(CANARY_EARLY_RENAME)) {
+		env_file_close(file);
+		return store_say(store, result, temporary);
 	}
-	env_file_close(file);
-	return store_say(store, result, temporary);
+	*unsynced = (struct unsynced){ .file = file };
+	manifest_name(unsynced->name, store->draft->epoch, copy);
+	store->unsynced_count++;
+	return 0;
 }
 
 static int
@@ -85,19 +90,16 @@ static int
 make_durable(struct store *store)
 {
 	size_t size = 0;
-	char *bytes;
-	int result = store_sync_files(store);
+	char *bytes = manifest_write(store->draft, &size);
+	int result = bytes == NULL ? store_say(store, -ENOMEM, "the manifest") : 0;
 
-	result = result == 0 ? sync_folder(store) : result;
-	if (result != 0) {
-		return result;
-	}
-	bytes = manifest_write(store->draft, &size);
-	result = bytes == NULL ? store_say(store, -ENOMEM, "the manifest") : 0;
 	for (uint32_t i = 0; result == 0 && i < sizeof(copies); i++) {
 		result = write_copy(store, copies[i], bytes, size);
 	}
 	free(bytes);
+	/* Bytes, then names, then the names that make it an epoch. */
+	result = result == 0 ? store_sync_files(store) : result;
+	result = result == 0 ? sync_folder(store) : result;
 	for (uint32_t i = 0; result == 0 && i < sizeof(copies); i++) {
 		result = rename_copy(store, copies[i]);
 	}

@@ -55,7 +55,7 @@ struct store {
 	int failed;             /* -errno: it can only be abandoned */
 	uint32_t names_given;   /* to its files: no name twice */
 	uint32_t parts_open;
-	struct unsynced unsynced[STORE_UNSYNCED_MAX];
+	struct unsynced unsynced[STORE_UNSYNCED_MAX + 2]; /* and the manifest's copies */
 	uint32_t unsynced_count;
 	uint8_t scratch[BLOCK_SIZE_MAX];
 };

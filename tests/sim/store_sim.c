@@ -109,6 +109,24 @@ check_pick(const struct run *run, const struct store_pick *pick)
 	return true;
 }
 
+/* Spoilt names of numbers that nothing on the disk has any more: they may come again, and well. */
+static void
+forget_spoilt(struct run *run)
+{
+	for (uint32_t i = run->spoilt_count; i-- > 0;) {
+		const char *name = strrchr(run->spoilt[i], '/') + 1;
+		struct part_id part;
+		uint64_t epoch;
+		char copy;
+
+		if ((file_name_read(name, &epoch, &part) ||
+		     manifest_name_read(name, &epoch, &copy)) &&
+		    epoch >= store_epoch_next(run->store)) {
+			memmove(run->spoilt[i], run->spoilt[--run->spoilt_count], PATH_BYTES);
+		}
+	}
+}
+
 /* Opens, checks, and goes on from what is there. */
 static bool
 start(struct run *run)
@@ -119,6 +137,7 @@ start(struct run *run)
 	    store_pick(run->store, STORE_ALL, &pick) != 0) {
 		return wrong("a folder that cannot be opened", run->committed);
 	}
+	forget_spoilt(run);
 	if (!check_pick(run, &pick)) {
 		return false;
 	}
@@ -301,7 +320,8 @@ choose(void *arg, const char *path)
 	struct choice *choice = arg;
 	const char *name = strrchr(path, '/') + 1;
 
-	if (name[0] != 'E' && name[0] != 'M') {
+	/* After a crash in a rename, a file may have its temporary name and the other one. */
+	if ((name[0] != 'E' && name[0] != 'M') || strstr(name, ".tmp") != NULL) {
 		return;
 	}
 	if (sim_below(++choice->seen) == 0) {
