@@ -44,7 +44,6 @@ port_sockets_find(struct port_sockets *sockets, const char *interface)
 		int fd = (int)strtol(entry->d_name, NULL, 10);
 
 		if (entry->d_name[0] != '.' && is_bound_to(fd, index)) {
-			take_drops(fd);
 			sockets->fd[sockets->count++] = fd;
 		}
 	}

@@ -24,7 +24,7 @@ struct port_sockets {
 
 /* The packet sockets of this process that are bound to an interface. */
 void port_sockets_find(struct port_sockets *sockets, const char *interface);
-/* Frames dropped since they were found. */
+/* Frames dropped since EAL has opened the device. */
 uint64_t port_sockets_dropped(struct port_sockets *sockets);
 
 #endif

@@ -50,12 +50,12 @@ TRANSPORTS = {
 }
 
 FIELDS = ["frame.number", "frame.time_epoch", "frame.cap_len", "frame.protocols", "ip.version",
-          "ip.src", "ip.dst", "ip.proto", "ipv6.src", "ipv6.dst", "ipv6.nxt"]
+          "ip.src", "ip.dst", "ip.proto", "ip.flags.mf", "ip.frag_offset", "ipv6.src", "ipv6.dst", "ipv6.nxt"]
 FIELDS += sorted(set(EXTENSIONS.values()))
 FIELDS += sorted({field for _, *fields in TRANSPORTS.values() for field in fields})
 
 Flow = collections.namedtuple("Flow", "src dst proto sport dport")
-Frame = collections.namedtuple("Frame", "number second length flow protocols")
+Frame = collections.namedtuple("Frame", "number second length flow protocols fragment")
 
 FLOW_HEADER = ["src", "dst", "proto", "sport", "dport", "packets", "bytes"]
 COUNT_HEADER = ["packets", "bytes", "ip_packets", "ip_bytes"]
@@ -119,6 +119,13 @@ def outer_flow(row):
                 sport, dport)
 
 
+def is_fragment(row):
+    """Whether a datagram of the frame is in parts, of which this is one."""
+    marks = row["ip.flags.mf"] + "," + row["ip.frag_offset"]
+    return "ipv6.fraghdr" in row["frame.protocols"].split(":") or any(
+        mark not in ("", "0", "False") for mark in marks.split(","))
+
+
 def tshark_rows(path, reassemble):
     """tshark's fields of every frame, as dictionaries."""
     command = ["tshark", "-r", path, "-n", "-T", "fields", "-E", "separator=/t", "-E",
@@ -150,7 +157,8 @@ def expected_frames(path, reassemble=False):
         raise OracleError("there is no tshark; install it")
     for row in tshark_rows(path, reassemble):
         yield Frame(int(row["frame.number"]), int(row["frame.time_epoch"].split(".")[0]),
-                    int(row["frame.cap_len"]), outer_flow(row), row["frame.protocols"])
+                    int(row["frame.cap_len"]), outer_flow(row), row["frame.protocols"],
+                    is_fragment(row))
 
 
 def expected_flows(path, reassemble=False):

@@ -10,6 +10,7 @@ Prints TAP. Environment: see harness.py.
 import calendar
 import collections
 import functools
+import itertools
 import os
 import sys
 import time
@@ -119,6 +120,16 @@ def test_simulator(path, folder):
     equal(dict(seconds_of(path, True)), {second: sums for second, *sums in cells}, "seconds")
 
 
+def test_reassembly(path, folder):
+    """a tshark that reassembles gives another flow to fragments only, and only by ports and protocol"""
+    del folder
+    for plain, whole in itertools.zip_longest(frames(path), flows_oracle.expected_frames(path, True)):
+        equal(plain[:3], whole[:3], "number, second and length of a frame")
+        if plain.flow != whole.flow:
+            check(plain.fragment, "frame %d is no fragment: %s, %s" % (plain.number, plain.flow, whole.flow))
+            equal(plain.flow[:2], whole.flow[:2], "addresses of frame %d" % plain.number)
+
+
 def absent(folder):
     raise Skip("no captures beside the tree")
 
@@ -126,7 +137,7 @@ def absent(folder):
 def main():
     points = []
     for path in [SAMPLE] + shared_captures():
-        for test in test_flows, test_seconds, test_simulator:
+        for test in test_flows, test_seconds, test_simulator, test_reassembly:
             name = "%s %s: %s" % (test.__name__[5:], os.path.basename(path), test.__doc__)
             points.append((name, functools.partial(test, path)))
     if not shared_captures():

@@ -58,6 +58,26 @@ def open_pipe(path, running):
     return pipe
 
 
+def settled(running):
+    """The size of a process once it has all it takes at its start."""
+    sizes = [0, running.memory()]
+    while sizes[-1] > sizes[-2]:
+        time.sleep(0.3)
+        sizes.append(running.memory())
+    return sizes[-1]
+
+
+def wait_for_socket(running):
+    """Until the driver has bound its packet socket: what arrives from now on is read or counted."""
+    give_up = time.monotonic() + 60
+    while True:
+        with open("/proc/%d/net/packet" % running.process.pid, encoding="ascii") as file:
+            if any(line.split()[4] != "0" for line in file.readlines()[1:]):
+                return
+        check(time.monotonic() < give_up, "no packet socket: " + running.said()[-2000:])
+        time.sleep(0.05)
+
+
 def check_lines(text, result):
     """A line of names, then numbers that grow by one: nothing lost, nothing twice, nothing torn."""
     lines = text.split(b"\n")
@@ -103,14 +123,13 @@ def test_slow_then_fast(folder):
 
 def test_slow_sink(folder):
     """a sink that takes a hundredth of what the source could make: every row arrives"""
-    rows = 100000 if LONG else 20000
+    rows = 100000 if LONG else 40000
     fast = run_job("slow.yaml", sets={"delay": "0s", "rows": rows})
     line = command(["run", topology("slow.yaml"), "--json"], sets={"delay": "100us", "rows": rows})
     with Running(line, folder) as running:
         running.wait_for("Ctrl-C ends it")
-        time.sleep(0.7)
-        before = running.memory()
-        time.sleep(rows / 20000 - 0.3)
+        before = settled(running)
+        time.sleep(rows * 100e-6 / 4)
         grown = running.memory()
         result = running.end()
     for outcome in fast, result:
@@ -174,13 +193,14 @@ def test_slow_port(folder):
         sender = inside(space, sys.executable, "-c", SENDER, str(FRAMES_PER_SECOND))
         with Running(line, folder) as running:
             running.wait_for("Ctrl-C ends it")
-            time.sleep(0.5)
+            wait_for_socket(running)
             with subprocess.Popen(sender, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sending:
                 out = open_pipe(pipe, running)
                 try:
                     text, rates, sizes = read_in_phases(out, running)
                     sent = int(sending.communicate()[0])
-                    text += read_until(out, time.monotonic() + 1)
+                    while last := read_until(out, time.monotonic() + 1):
+                        text += last
                     running.interrupt()
                     text += read_rest(out)
                 finally:
