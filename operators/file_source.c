@@ -565,13 +565,14 @@ static void
 file_serialize(struct lm_op *op, struct lm_writer *writer)
 {
 	const struct file_source *f = lm_op_context(op);
+	uint64_t left = f->end - f->start + (f->row_taken ? f->row.consumed : 0);
 
 	lm_write_u64(writer, f->opened);
-	lm_write_u64(writer,
-	             f->offset - (f->end - f->start) - (f->row_taken ? f->row.consumed : 0));
+	lm_write_u64(writer, f->offset - left);
 	lm_write_u64(writer, f->passes);
 	lm_write_u64(writer, f->line);
-	lm_write_u64(writer, f->bytes);
+	lm_write_u64(writer, f->bytes - left);
+	lm_write_u64(writer, f->told);
 	lm_write_u64(writer, f->skipping);
 	lm_write_i64(writer, f->time_max_ns);
 }
@@ -590,6 +591,7 @@ file_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
 	f->passes = lm_read_u64(reader);
 	f->line = lm_read_u64(reader);
 	f->bytes = lm_read_u64(reader);
+	f->told = (uint32_t)lm_read_u64(reader);
 	f->skipping = lm_read_u64(reader) != 0;
 	f->time_max_ns = lm_read_i64(reader);
 	f->start = 0;

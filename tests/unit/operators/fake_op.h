@@ -147,6 +147,9 @@ void fake_end(struct lm_op *op); /* also when the class has no end */
 /* Lets time pass and runs the timers that fall due, in order. */
 void fake_advance(struct lm_op *op, uint64_t ns);
 
+/* Called behind every callback that is through, but end; NULL: nothing is. */
+extern void (*fake_after)(struct lm_op *op);
+
 /* "time:time k:u64 word:string:128" (name:type:bytes_max); fails the test if it is not one. */
 struct lm_schema fake_schema(const char *text);
 struct lm_schema fake_schema_rows(const char *text, uint32_t rows);

@@ -169,6 +169,8 @@ run_progress(const struct lm_op *op)
 	return sum;
 }
 
+void (*fake_after)(struct lm_op *op);
+
 static enum lm_poll
 run_call(struct lm_op *op, const struct run_call *call)
 {
@@ -195,6 +197,9 @@ run_call(struct lm_op *op, const struct run_call *call)
 		before = run_progress(op);
 		assert_true(stuck < FAKE_STUCK_MAX);
 	} while (op->again);
+	if (fake_after != NULL && call->kind != RUN_END) {
+		fake_after(op);
+	}
 	return result;
 }
 

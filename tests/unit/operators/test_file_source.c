@@ -2,6 +2,7 @@
 /* file_source: lines and CSV, ends of files and of batches, bad rows by name, real files. */
 #include "tests/unit/operators/fake_env.h"
 #include "tests/unit/operators/fake_op.h"
+#include "tests/unit/operators/fake_restart.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -433,6 +434,11 @@ main(void)
 		cmocka_unit_test_setup(test_mistakes, setup),
 		cmocka_unit_test_setup(test_book, setup),
 		cmocka_unit_test_setup(test_taxi, setup),
+		FAKE_RESTARTED(test_lines),
+		FAKE_RESTARTED(test_long_lines),
+		FAKE_RESTARTED(test_csv),
+		FAKE_RESTARTED(test_csv_header),
+		FAKE_RESTARTED(test_csv_bad_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

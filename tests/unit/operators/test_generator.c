@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* generator: kinds of values, slices that add up to one sequence, open-loop pacing, watermarks. */
 #include "tests/unit/operators/fake_op.h"
+#include "tests/unit/operators/fake_restart.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -335,7 +336,7 @@ main(void)
 		cmocka_unit_test(test_seed_matters), cmocka_unit_test(test_uniform_is_uniform),
 		cmocka_unit_test(test_zipf_is_zipf), cmocka_unit_test(test_rate_is_open_loop),
 		cmocka_unit_test(test_slow_rate),    cmocka_unit_test(test_watermark_lag),
-		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_mistakes),     FAKE_RESTARTED(test_slices_add_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

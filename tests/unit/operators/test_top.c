@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* top: by hand, and random rows in any order against sorting all of them. */
 #include "tests/unit/operators/fake_op.h"
+#include "tests/unit/operators/fake_restart.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -412,6 +413,8 @@ main(void)
 		cmocka_unit_test(test_bounds),  cmocka_unit_test(test_nan),
 		cmocka_unit_test(test_reuse),   cmocka_unit_test(test_ties),
 		cmocka_unit_test(test_random),  cmocka_unit_test(test_refused),
+		FAKE_RESTARTED(test_by_hand),   FAKE_RESTARTED(test_bounds),
+		FAKE_RESTARTED(test_ties),      FAKE_RESTARTED(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

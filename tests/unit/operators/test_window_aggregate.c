@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* window_aggregate: by hand, and random rows, watermarks and room against the slow way. */
 #include "tests/unit/operators/fake_op.h"
+#include "tests/unit/operators/fake_restart.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -595,6 +596,10 @@ main(void)
 		cmocka_unit_test(test_windows_full), cmocka_unit_test(test_near_and_far),
 		cmocka_unit_test(test_near_bound),   cmocka_unit_test(test_mixed),
 		cmocka_unit_test(test_random),       cmocka_unit_test(test_refused),
+		FAKE_RESTARTED(test_by_hand),        FAKE_RESTARTED(test_hold),
+		FAKE_RESTARTED(test_windows_full),   FAKE_RESTARTED(test_near_and_far),
+		FAKE_RESTARTED(test_near_bound),     FAKE_RESTARTED(test_mixed),
+		FAKE_RESTARTED(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
