@@ -111,7 +111,9 @@ forget(struct lm_op *op, uint32_t count)
 		free(op->memory[i]);
 	}
 	op->memory_count -= count;
-	memmove(op->memory, op->memory + count, op->memory_count * sizeof(void *));
+	if (op->memory_count > 0) {
+		memmove(op->memory, op->memory + count, op->memory_count * sizeof(void *));
+	}
 }
 
 static void
