@@ -106,7 +106,8 @@ def operator(result, name):
 
 def adds_up(result):
     """Rows in are rows out, absorbed or dropped, operator by operator; packets are what sources read."""
-    made = [entry["rows_out"] for entry in result["operators"] if entry["type"] == "port_source"]
+    made = [entry["rows_out"] + sum(entry["drops"].values())
+            for entry in result["operators"] if entry["type"] == "port_source"]
     if made:
         equal(result["packets"], sum(made), "packets and rows of the ports")
     for entry in result["operators"]:

@@ -254,8 +254,8 @@ def with_plugin(folder, plugin, middle=""):
 
 
 def plugin_of_other_abi(folder):
-    for name, words in (("major", ("is of ABI 2.0, this engine has 1.0", "build it again")),
-                        ("minor", ("is of ABI 1.7, this engine has 1.0", "newer engine"))):
+    for name, words in (("major", ("is of ABI 2.0, this engine has 1.", "build it again")),
+                        ("minor", ("is of ABI 1.7, this engine has 1.", "newer engine"))):
         plugin = os.path.join(BUILD, "tests", "plugin_%s.so" % name)
         if not os.path.exists(plugin):
             raise Skip("the plugins of the tests are not built")

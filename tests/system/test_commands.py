@@ -42,7 +42,7 @@ def test_plan(folder):
     plan = one_object(lodemill(["plan", FLOWS, "--json"], eal=eal,
                                sets={"flows_path": out, "slices": 4}).stdout)
     slices = {(entry["operator"], entry["slice"]): entry for entry in plan["slices"]}
-    equal(8, len(slices), "slices")
+    equal(7, len(slices), "slices")
     equal({0, 1, 2, 3}, {number for name, number in slices if name == "flows"}, "slices of flows")
     check({entry["lcore"] for entry in slices.values()} <= {0, 1, 2}, "lcores that were not given")
     check(all(entry["why"] for entry in slices.values()), "a slice without a reason")
