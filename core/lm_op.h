@@ -15,6 +15,8 @@
  *     open        once a slice, on a control thread; may allocate, may fail with a message
  *     poll | process | watermark | timer | epoch | end
  *                 on the slice's lcore, one at a time, never after `end`; must not block
+ *     deserialize once a slice that goes on from a snapshot, behind open, on a control thread
+ *     serialize   on the slice's lcore, when a snapshot is taken, behind epoch
  *     close       once a slice that was opened, on a control thread
  *     unconfigure once, if configure succeeded
  *

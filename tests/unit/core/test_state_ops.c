@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* core/state_ops.c: flips at the marker of the epoch that was asked for, what is serialized. */
+#include "core/state_ops.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/lm_serial.h"
+#include "core/registry.h"
+#include "tests/unit/core/engine_rig.h"
+
+/* Passes rows on and remembers how many; serializes `extra` bytes more than it should. */
+struct counter {
+	uint64_t rows;
+};
+
+static uint32_t extra;
+
+static void
+counter_process(struct lm_op *op, const struct lm_batch *in)
+{
+	struct counter *counter = lm_op_context(op);
+
+	counter->rows += in->count;
+	lm_op_forward(op, in);
+}
+
+static void
+counter_serialize(struct lm_op *op, struct lm_writer *writer)
+{
+	static const char more[LM_SERIAL_MAX];
+	const struct counter *counter = lm_op_context(op);
+
+	lm_write_u64(writer, counter->rows);
+	lm_write_bytes(writer, more, extra);
+}
+
+static void
+counter_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
+{
+	struct counter *counter = lm_op_context(op);
+
+	counter->rows = lm_read_u64(reader) * version;
+}
+
+static const char *const port_in[] = { "in", NULL };
+static const char *const port_out[] = { "out", NULL };
+static const struct lm_op_class counter_class = {
+	.abi_version = LM_ABI_VERSION,
+	.name = "test_counter",
+	.version = "1",
+	.summary = "counts the rows that it passes on",
+	.inputs = port_in,
+	.outputs = port_out,
+	.rows = LM_ROWS_PASS,
+	.context_size = sizeof(struct counter),
+	.process = counter_process,
+	.serialize = counter_serialize,
+	.deserialize = counter_deserialize,
+};
+
+static struct rig rig;
+
+static void
+pass(uint64_t rows, uint64_t epoch)
+{
+	rig_feed(&rig, "in", 0)->until += rows;
+	rig_rounds(&rig, 20);
+	rig_slice(&rig, "in", 0)->marker = epoch;
+	rig.engine->epoch = epoch;
+	rig_rounds(&rig, 20);
+}
+
+static void
+begin(void)
+{
+	extra = 0;
+	rig_begin(&rig);
+	rig_add(&rig, "in", "rig_source", 1);
+	rig_add(&rig, "count", "test_counter", 1);
+	rig_add(&rig, "out", "rig_sink", 1);
+	rig_link(&rig, "in", "count");
+	rig_link(&rig, "count", "out");
+	rig_build(&rig, 1);
+	assert_int_equal(state_arm(rig_slice(&rig, "count", 0)), 0);
+}
+
+static void
+finish(void)
+{
+	rig_feed(&rig, "in", 0)->end = true;
+	rig_run(&rig, 10000);
+	rig_end(&rig);
+}
+
+/* Only at the epoch asked for, with what came before it; again when that one is finished. */
+static void
+test_flip(void **state)
+{
+	struct op_state *count;
+	uint64_t rows;
+
+	(void)state;
+	begin();
+	count = op_state(rig_slice(&rig, "count", 0));
+	rig.engine->shared->snapshot_epoch = 2;
+	pass(16, 1);
+	assert_int_equal(count->flipped, 0);
+	pass(8, 2);
+	assert_int_equal(count->flipped, 2);
+	assert_int_equal(count->bytes_size, 8);
+	memcpy(&rows, count->bytes, sizeof(rows));
+	assert_int_equal(rows, 24);
+	/* It is still being copied. */
+	rig.engine->shared->snapshot_epoch = 3;
+	pass(8, 3);
+	assert_int_equal(count->flipped, 2);
+	assert_int_equal(count->refused, 3);
+	state_finish(rig_slice(&rig, "count", 0));
+	rig.engine->shared->snapshot_epoch = 4;
+	pass(0, 4);
+	assert_int_equal(count->flipped, 4);
+	memcpy(&rows, count->bytes, sizeof(rows));
+	assert_int_equal(rows, 32);
+	finish();
+}
+
+/* What does not fit costs the snapshot. */
+static void
+test_too_much(void **state)
+{
+	(void)state;
+	begin();
+	extra = LM_SERIAL_MAX - 7;
+	assert_false(state_flip(rig_slice(&rig, "count", 0), 1));
+	extra--;
+	assert_true(state_flip(rig_slice(&rig, "count", 0), 1));
+	finish();
+}
+
+static void
+test_deserialize(void **state)
+{
+	struct counter *counter;
+	uint64_t words[2] = { 7, 0 };
+	struct lm_op *op;
+
+	(void)state;
+	begin();
+	op = rig_slice(&rig, "count", 0);
+	counter = lm_op_context(op);
+	assert_int_equal(state_deserialize(op, words, 8, 3), 0);
+	assert_int_equal(counter->rows, 21);
+	assert_true(state_deserialize(op, words, 7, 3) < 0);
+	assert_true(state_deserialize(op, words, 16, 3) < 0);
+	/* A class that keeps nothing is given nothing. */
+	assert_int_equal(state_deserialize(rig_slice(&rig, "out", 0), words, 0, 1), 0);
+	assert_true(state_deserialize(rig_slice(&rig, "out", 0), words, 8, 1) < 0);
+	finish();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_flip),
+		cmocka_unit_test(test_too_much),
+		cmocka_unit_test(test_deserialize),
+	};
+	const char *why;
+
+	rig_classes_register();
+	if (registry_add(&counter_class, &why) != 0) {
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
