@@ -69,8 +69,7 @@ const struct lm_external *port_external(int port);
 /* Whether event times are those of a recording rather than the clock's. */
 bool port_is_recording(int port);
 
-/* For people: the node it hangs on (-1: unknown), driver, name. */
-int port_numa_node(int port);
+/* For people: driver, name. */
 const char *port_label(int port);
 /* The node of a port that need not be open, by number or name; -1: unknown. */
 int port_find_node(const char *name);

@@ -494,12 +494,6 @@ port_is_recording(int port)
 	return ports[port].is_file;
 }
 
-int
-port_numa_node(int port)
-{
-	return rte_eth_dev_socket_id(ports[port].id);
-}
-
 const char *
 port_label(int port)
 {

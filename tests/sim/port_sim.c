@@ -178,13 +178,6 @@ port_is_recording(int port)
 	return true;
 }
 
-int
-port_numa_node(int port)
-{
-	(void)port;
-	return 0;
-}
-
 const char *
 port_label(int port)
 {
