@@ -53,6 +53,7 @@ void topo_set_spread(struct topo *topo, const char *name);
 uint64_t topo_drops(const struct lm_engine *engine, const char *name, uint32_t reason);
 uint64_t topo_rows_in(const struct lm_engine *engine, const char *name);
 uint64_t topo_rows_absorbed(const struct lm_engine *engine, const char *name);
+uint64_t topo_gauge(const struct lm_engine *engine, const char *name, uint32_t gauge);
 /* One more line of text. */
 void topo_expect(struct sim_lines *lines, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -78,5 +79,6 @@ bool topo_words_run(uint64_t seed);
 bool topo_windows_run(uint64_t seed);
 bool topo_cycle_run(uint64_t seed);
 bool topo_csv_run(uint64_t seed);
+bool topo_aging_run(uint64_t seed);
 
 #endif
