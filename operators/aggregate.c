@@ -180,12 +180,10 @@ aggregate_open_map(struct lm_op *op, uint32_t more)
 
 	if (c->ages && c->emit != EMIT_UPDATE) {
 		/* Any number of short keys, and at least one that is as long as can be. */
-		a->leaving_size =
-		    LM_GROUP_READY * LM_MAP_KEY_MAX + LM_MAP_KEY_MAX + c->group.key.bytes_max +
-		    LM_KEY_COLUMNS_MAX * sizeof(uint64_t);
+		a->leaving_size = LM_GROUP_READY * LM_MAP_KEY_MAX + LM_MAP_KEY_MAX +
+		                  c->group.key.bytes_max + LM_KEY_COLUMNS_MAX * sizeof(uint64_t);
 		a->leaving_key = lm_op_alloc(op, a->leaving_size);
-		a->leaving_state =
-		    lm_op_alloc(op, (size_t)LM_GROUP_READY * c->group.reduce.size);
+		a->leaving_state = lm_op_alloc(op, (size_t)LM_GROUP_READY * c->group.reduce.size);
 		if (a->leaving_key == NULL || a->leaving_state == NULL) {
 			lm_op_error(op, "no memory for the groups that are removed");
 			return NULL;
@@ -286,8 +284,8 @@ aggregate_find(struct lm_op *op, const struct lm_batch *in, const struct lm_sele
 	if (c->ages) {
 		packed->first = a->found;
 		packed->count = count - a->found;
-		a->found += lm_group_find_part(a->map, packed, lm_batch_time(in), &a->rows,
-		                               &refused);
+		a->found +=
+		    lm_group_find_part(a->map, packed, lm_batch_time(in), &a->rows, &refused);
 	} else if (a->map != NULL) {
 		refused = lm_group_find(&c->group, op, a->map, a->scratch, in, rows, &a->rows);
 		a->found = count;
@@ -503,9 +501,8 @@ aggregate_flush(struct lm_op *op)
 			return false;
 		}
 		a->ready.done = 0;
-		a->ready.count = c->emit == EMIT_EVERY
-		                     ? aggregate_next_changed(c, a)
-		                     : aggregate_next(a);
+		a->ready.count =
+		    c->emit == EMIT_EVERY ? aggregate_next_changed(c, a) : aggregate_next(a);
 	} while (a->ready.count > 0);
 	a->changed_count = 0;
 	a->changed_done = 0;

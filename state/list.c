@@ -245,8 +245,7 @@ list_pop_one(struct lm_lists *lists, struct arena *arena, struct lm_list *list)
 static bool
 list_make_room(struct lm_lists *lists, struct arena *arena, struct lm_list *list)
 {
-	if (list->length < lists->length_max &&
-	    list_block(arena)->count < lists->block_items_max) {
+	if (list->length < lists->length_max && list_block(arena)->count < lists->block_items_max) {
 		return true;
 	}
 	if (lists->when_full == LM_LIST_REFUSE || list->length == 0) {

@@ -59,12 +59,12 @@ struct lm_list; /* of one key */
 struct lm_lists *lm_list_open(struct lm_op *op, const struct lm_list_shape *shape);
 
 /* As the calls of a map: list[i] is the list of the i-th row's key, NULL where there is none. */
-uint32_t lm_list_upsert(struct lm_lists *lists, const struct lm_map_rows *in,
-                        struct lm_list **list, uint8_t *inserted);
+uint32_t lm_list_upsert(struct lm_lists *lists, const struct lm_map_rows *in, struct lm_list **list,
+                        uint8_t *inserted);
 uint32_t lm_list_find(const struct lm_lists *lists, const struct lm_map_rows *in,
                       struct lm_list **list);
-struct lm_list *lm_list_put(struct lm_lists *lists, uint64_t hash, const void *key,
-                            uint32_t length, bool *inserted);
+struct lm_list *lm_list_put(struct lm_lists *lists, uint64_t hash, const void *key, uint32_t length,
+                            bool *inserted);
 struct lm_list *lm_list_get(const struct lm_lists *lists, uint64_t hash, const void *key,
                             uint32_t length);
 /* The key and all its items. */

@@ -13,10 +13,9 @@
  * not on batches, clocks or other keys. `lm_map_expire` gives the room back, a bounded number of
  * keys a call: tell it a time that no later row is at or before, a watermark.
  *
- * What is evicted is the key of the same slot that was used first, whatever its time. The bound
- * is the slot's own (see state/lm_map.h: never less than its share of keys_max), not that of the
- * slice as well, so that a slot keeps the same keys wherever it is. A map that is one slot holds
- * exactly keys_max.
+ * What is evicted is the key that was used the longest ago, whatever its time: of the slot where
+ * that holds its share, else of the slice. Bounds are those of every map, see state/lm_map.h: the
+ * only slice of an operator holds exactly keys_max.
  *
  * Values that were returned must not go before they were used. So a call looks up rows until one
  * needs a key removed that the same call returned, or until on_remove has no room; it says how many
@@ -30,7 +29,8 @@
  *     }
  *
  * The order of use and the times are in the slots' memory: a snapshot has them. An entry takes 32
- * bytes more: its age and its hash.
+ * bytes more, its age and its hash. Where the slice is full and not the slot, evicting looks
+ * through one note for each slot.
  */
 
 #include "state/lm_map.h"
@@ -111,7 +111,7 @@ uint32_t lm_map_find_at(const struct lm_map *map, const struct lm_map_rows *in,
 bool lm_map_expire(struct lm_map *map, int64_t time_ns, uint32_t keys_max);
 /* Keys of the slots of the map that were removed so far, those before a restore included. */
 uint64_t lm_map_removed(const struct lm_map *map, enum lm_map_removal why);
-/* Keys that a map holds at most: more than keys_max where it evicts and is cut into slots. */
+/* Keys that a map holds at most: keys_max, or the slice's share of it. */
 uint32_t lm_map_bound(const struct lm_map *map);
 
 #ifdef __cplusplus

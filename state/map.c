@@ -302,11 +302,17 @@ map_take_place(struct lm_map *map, struct map_block *block, uint64_t hash)
 }
 
 bool
+map_block_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes)
+{
+	return block->count < map->block_keys_max &&
+	       bytes <= map->block_bytes_max - block->bytes_live;
+}
+
+bool
 map_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes)
 {
-	return map->count < map->keys_max && block->count < map->block_keys_max &&
-	       bytes <= map->bytes_max - map->bytes_live &&
-	       bytes <= map->block_bytes_max - block->bytes_live;
+	return map->count < map->keys_max && bytes <= map->bytes_max - map->bytes_live &&
+	       map_block_has_room(map, block, bytes);
 }
 
 char *

@@ -61,19 +61,25 @@ static_assert(sizeof(struct map_ages) == 64, "the ages stand behind it");
 /* Of the entry at the same place: links in the order of use. */
 struct map_age {
 	int64_t time_ns; /* the greatest of its rows */
+	uint64_t use;    /* the last one's number: uses of the slice, counted */
 	uint32_t older, newer;
-	uint32_t call; /* that used it last */
-	uint32_t unused;
+};
+
+/* Of the oldest key of a slot, of all slots in one stretch; of a slot without keys the maximum. */
+struct map_oldest {
+	int64_t time_ns;
+	uint64_t use;
 };
 
 /* Beside the blocks of such a map. */
 struct map_aging {
 	struct lm_map_aging asked;
-	uint64_t ages_offset; /* in a block */
+	uint64_t ages_offset;              /* in a block */
 	uint64_t removed[LM_MAP_REMOVALS]; /* of all blocks */
-	uint32_t call;
-	int64_t oldest_ns;  /* at most the least of first_ns */
-	int64_t first_ns[]; /* [slot]: the time of its oldest key; INT64_MAX: it has none */
+	uint64_t use;                      /* the last one's number */
+	uint64_t call_use;                 /* the same when the call under way began */
+	int64_t oldest_ns;                 /* at most the least of the slots' */
+	struct map_oldest slot[];
 };
 
 struct lm_map {
@@ -320,8 +326,9 @@ char *map_insert(struct lm_map *map, struct map_block *block, uint64_t hash,
                  const struct map_key *key);
 /* A key as the map looks for it. */
 struct map_key map_key_of(const struct lm_map *map, const void *bytes, uint32_t length);
-/* Bytes that a new key takes of the byte area; and whether there is room for it. */
+/* Bytes that a new key takes of the byte area; whether there is room for it, in its slot alone. */
 uint64_t map_key_bytes(const struct lm_map *map, const struct map_key *key);
+bool map_block_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes);
 bool map_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes);
 /* Takes the entry out of its block; its hash is that of its key. */
 void map_erase_entry(struct lm_map *map, struct map_block *block, char *entry, uint64_t hash);

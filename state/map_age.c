@@ -33,8 +33,8 @@ lm_map_aging_configure(struct lm_map_aging *aging, struct lm_setup *setup)
 uint64_t
 map_ages_size(const struct lm_map *map)
 {
-	uint64_t size = sizeof(struct map_ages) +
-	                (uint64_t)map->groups * MAP_SLOTS * sizeof(struct map_age);
+	uint64_t size =
+	    sizeof(struct map_ages) + (uint64_t)map->groups * MAP_SLOTS * sizeof(struct map_age);
 
 	return (size + 63) & ~UINT64_C(63);
 }
@@ -63,16 +63,21 @@ age_write(struct lm_map *map, struct map_block *block, uint32_t place)
 	return age;
 }
 
-/* The key that is the oldest is another now, or was used. */
+/* The key that is the oldest of its slot is another now, or was used. */
 static void
 age_note_oldest(struct lm_map *map, const struct map_block *block, uint32_t slot)
 {
 	struct map_aging *aging = map->aging;
 	uint32_t oldest = age_head(map, block)->oldest;
-	int64_t time_ns = oldest == 0 ? INT64_MAX : age_at(map, block, oldest)->time_ns;
+	struct map_oldest note = { INT64_MAX, UINT64_MAX };
 
-	aging->first_ns[slot] = time_ns;
-	aging->oldest_ns = time_ns < aging->oldest_ns ? time_ns : aging->oldest_ns;
+	if (oldest != 0) {
+		const struct map_age *age = age_at(map, block, oldest);
+
+		note = (struct map_oldest){ age->time_ns, age->use };
+	}
+	aging->slot[slot] = note;
+	aging->oldest_ns = note.time_ns < aging->oldest_ns ? note.time_ns : aging->oldest_ns;
 }
 
 static void
@@ -127,7 +132,7 @@ age_use(struct lm_map *map, struct map_block *block, uint32_t slot, uint32_t pla
 		age_append(map, block, place);
 	}
 	age->time_ns = is_new || time_ns > age->time_ns ? time_ns : age->time_ns;
-	age->call = map->aging->call;
+	age->use = ++map->aging->use;
 	if (oldest == place || oldest == 0) {
 		age_note_oldest(map, block, slot);
 	}
@@ -202,7 +207,7 @@ map_age_clear(struct lm_map *map, struct map_block *block, uint32_t slot)
 	map_touch(map, block, ages, sizeof(*ages));
 	ages->oldest = 0;
 	ages->newest = 0;
-	map->aging->first_ns[slot] = INT64_MAX;
+	age_note_oldest(map, block, slot);
 }
 
 void
@@ -212,9 +217,8 @@ map_age_restored(struct lm_map *map, struct map_block *block, uint32_t slot)
 	struct map_aging *aging = map->aging;
 
 	age_note_oldest(map, block, slot);
-	/* Of the keys of a block the newest was used by the latest call. */
-	if (ages->newest != 0 && age_at(map, block, ages->newest)->call > aging->call) {
-		aging->call = age_at(map, block, ages->newest)->call;
+	if (ages->newest != 0 && age_at(map, block, ages->newest)->use > aging->use) {
+		aging->use = age_at(map, block, ages->newest)->use;
 	}
 	for (uint32_t why = 0; why < LM_MAP_REMOVALS; why++) {
 		aging->removed[why] += ages->removed[why];
@@ -225,25 +229,23 @@ map_age_restored(struct lm_map *map, struct map_block *block, uint32_t slot)
  * Looking up.
  */
 
-/* A row: where its key belongs, and whether no other of the same call was handed out before. */
+/* A row: where its key belongs. */
 struct age_row {
 	struct map_block *block;
 	uint32_t slot;
 	uint64_t hash;
 	int64_t time_ns;
-	bool is_first;
 	struct map_key key;
 };
 
 /* What becomes of a row; to wait: the call ends before it. */
 enum age_outcome { AGE_TAKEN, AGE_REFUSED, AGE_WAITS };
 
-/* Whether the key at a place was handed out by the call under way. */
+/* Whether a key was handed out by the call under way, going by its last use. */
 static bool
-age_is_held(const struct lm_map *map, const struct age_row *row, uint32_t place)
+age_is_held(const struct map_aging *aging, uint64_t use)
 {
-	return !row->is_first &&
-	       age_at(map, row->block, place)->call == map->aging->call;
+	return use > aging->call_use;
 }
 
 /* The key is there: if it is over, it begins anew where it stands. */
@@ -251,10 +253,11 @@ static enum age_outcome
 age_renew(struct lm_map *map, const struct age_row *row, char *entry, bool *is_new)
 {
 	uint32_t place = map_place(map, row->block, entry) + 1;
+	const struct map_age *age = age_at(map, row->block, place);
 	char *value = entry + map->value_offset;
 
-	*is_new = age_is_over(map->aging, age_at(map, row->block, place)->time_ns, row->time_ns);
-	if (*is_new && (age_is_held(map, row, place) ||
+	*is_new = age_is_over(map->aging, age->time_ns, row->time_ns);
+	if (*is_new && (age_is_held(map->aging, age->use) ||
 	                !age_tell(map, row->block, entry, LM_MAP_EXPIRED))) {
 		return AGE_WAITS;
 	}
@@ -268,21 +271,38 @@ age_renew(struct lm_map *map, const struct age_row *row, char *entry, bool *is_n
 	return AGE_TAKEN;
 }
 
-/* Room for a new key, by what the map does when it is full. */
+/* The slot whose oldest key was used the longest ago of all. */
+static uint32_t
+age_oldest_slot(const struct lm_map *map)
+{
+	const struct map_oldest *slot = map->aging->slot;
+	uint64_t use = UINT64_MAX;
+	uint32_t oldest = 0;
+
+	for (uint32_t s = 0; s < 1u << map->slot_bits; s++) {
+		oldest = slot[s].use < use ? s : oldest;
+		use = slot[s].use < use ? slot[s].use : use;
+	}
+	return oldest;
+}
+
+/* Room for a new key, by what the map does when it is full: in the slot, then in the slice. */
 static enum age_outcome
 age_make_room(struct lm_map *map, const struct age_row *row)
 {
 	uint64_t bytes = map_key_bytes(map, &row->key);
 
 	while (!map_has_room(map, row->block, bytes)) {
-		uint32_t oldest = age_head(map, row->block)->oldest;
+		uint32_t slot = row->slot;
 
 		if (map->aging->asked.when_full == LM_MAP_REFUSE || bytes > map->block_bytes_max) {
 			return AGE_REFUSED;
 		}
-		assert(oldest != 0);
-		if (age_is_held(map, row, oldest) ||
-		    !age_remove_oldest(map, row->block, row->slot, LM_MAP_EVICTED)) {
+		if (map_block_has_room(map, row->block, bytes)) {
+			slot = age_oldest_slot(map);
+		}
+		if (age_is_held(map->aging, map->aging->slot[slot].use) ||
+		    !age_remove_oldest(map, map_block_at(map, slot), slot, LM_MAP_EVICTED)) {
 			return AGE_WAITS;
 		}
 	}
@@ -335,8 +355,7 @@ age_fetch(const struct lm_map *map, const struct lm_map_rows *in, uint32_t i)
 	for (uint32_t k = i + AGE_AHEAD; k < i + 2 * AGE_AHEAD && k < in->count; k++) {
 		uint64_t hash = in->hash[age_row_index(in, k)];
 
-		__builtin_prefetch(
-		    map_tags(map_block_of(map, hash), map_home(map->groups, hash)));
+		__builtin_prefetch(map_tags(map_block_of(map, hash), map_home(map->groups, hash)));
 	}
 	for (uint32_t k = i; k < i + AGE_AHEAD && k < in->count; k++) {
 		uint64_t hash = in->hash[age_row_index(in, k)];
@@ -362,7 +381,6 @@ age_row_of(const struct lm_map *map, const struct lm_map_rows *in, const int64_t
 		                 .slot = slot,
 		                 .hash = in->hash[r],
 		                 .time_ns = time_ns == NULL ? 0 : time_ns[r],
-		                 .is_first = i == 0,
 		                 .key = age_row_key(map, in, r) };
 }
 
@@ -377,7 +395,7 @@ lm_map_upsert_part(struct lm_map *map, const struct lm_map_rows *in, const int64
 		return in->count;
 	}
 	assert(time_ns != NULL || map->aging->asked.ttl_ns == 0);
-	map->aging->call++;
+	map->aging->call_use = map->aging->use;
 	for (uint32_t i = 0; i < in->count; i++) {
 		enum age_outcome outcome;
 		struct age_row row;
@@ -406,11 +424,9 @@ lm_map_put_at(struct lm_map *map, uint64_t hash, const void *key, uint32_t lengt
               bool *inserted)
 {
 	uint32_t slot = route_slot(hash, map->slot_bits);
-	struct age_row row = { .block = map_block_at(map, slot),
-		               .slot = slot,
-		               .hash = hash,
-		               .time_ns = time_ns,
-		               .is_first = true };
+	struct age_row row = {
+		.block = map_block_at(map, slot), .slot = slot, .hash = hash, .time_ns = time_ns
+	};
 	enum age_outcome outcome;
 	bool is_new = false;
 	char *entry;
@@ -419,7 +435,7 @@ lm_map_put_at(struct lm_map *map, uint64_t hash, const void *key, uint32_t lengt
 		return lm_map_put(map, hash, key, length, inserted);
 	}
 	row.key = map_key_of(map, key, length);
-	map->aging->call++;
+	map->aging->call_use = map->aging->use;
 	outcome = age_take(map, &row, &entry, &is_new);
 	if (inserted != NULL) {
 		*inserted = is_new && outcome == AGE_TAKEN;
@@ -462,7 +478,7 @@ age_expire_slot(struct lm_map *map, uint32_t slot, int64_t time_ns, uint32_t *ke
 {
 	const struct map_aging *aging = map->aging;
 
-	while (age_is_due(aging, aging->first_ns[slot], time_ns)) {
+	while (age_is_due(aging, aging->slot[slot].time_ns, time_ns)) {
 		if (*keys_left == 0 ||
 		    !age_remove_oldest(map, map_block_at(map, slot), slot, LM_MAP_EXPIRED)) {
 			return false;
@@ -486,7 +502,8 @@ lm_map_expire(struct lm_map *map, int64_t time_ns, uint32_t keys_max)
 		if (!age_expire_slot(map, slot, time_ns, &keys_max)) {
 			return false;
 		}
-		oldest_ns = aging->first_ns[slot] < oldest_ns ? aging->first_ns[slot] : oldest_ns;
+		oldest_ns =
+		    aging->slot[slot].time_ns < oldest_ns ? aging->slot[slot].time_ns : oldest_ns;
 	}
 	aging->oldest_ns = oldest_ns;
 	return true;

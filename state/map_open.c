@@ -119,7 +119,7 @@ static bool
 map_open_ages(struct lm_op *op, struct lm_map *map, const struct lm_map_aging *asked)
 {
 	uint32_t slots = 1u << map->slot_bits;
-	struct map_aging *aging = lm_op_alloc(op, sizeof(*aging) + slots * sizeof(int64_t));
+	struct map_aging *aging = lm_op_alloc(op, sizeof(*aging) + slots * sizeof(aging->slot[0]));
 
 	if (aging == NULL) {
 		return false;
@@ -127,28 +127,12 @@ map_open_ages(struct lm_op *op, struct lm_map *map, const struct lm_map_aging *a
 	aging->asked = *asked;
 	aging->oldest_ns = INT64_MAX;
 	for (uint32_t s = 0; s < slots; s++) {
-		aging->first_ns[s] = INT64_MAX;
+		aging->slot[s] = (struct map_oldest){ INT64_MAX, UINT64_MAX };
 	}
 	aging->ages_offset = map->block_size;
 	map->block_size += map_ages_size(map);
 	map->aging = aging;
 	return true;
-}
-
-/* The bounds of all slots of a slice together, where those of each slot do not count alone. */
-static void
-map_bound(struct lm_map *map, const struct lm_map_shape *shape, uint32_t owned, bool is_alone)
-{
-	uint32_t slots = 1u << map->slot_bits;
-
-	if (map->aging != NULL && map->aging->asked.when_full == LM_MAP_EVICT_OLDEST) {
-		uint64_t keys = (uint64_t)map->block_keys_max * owned;
-
-		map->keys_max = keys < UINT32_MAX ? (uint32_t)keys : UINT32_MAX;
-		map->bytes_max = map->block_bytes_max * owned;
-	} else if (!is_alone && slots > 1) {
-		map->keys_max = map_share(shape->keys_max, owned, slots);
-	}
 }
 
 static struct lm_map *
@@ -178,7 +162,9 @@ map_open(struct lm_op *op, const struct lm_map_shape *shape, const struct lm_map
 	if (asked != NULL && !map_open_ages(op, map, asked)) {
 		return NULL;
 	}
-	map_bound(map, shape, owned, state->is_alone);
+	if (!state->is_alone && slots > 1) {
+		map->keys_max = map_share(shape->keys_max, owned, slots);
+	}
 	return map_open_blocks(op, map, slot, owned) ? map : NULL;
 }
 

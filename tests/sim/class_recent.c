@@ -52,15 +52,15 @@ recent_open(struct lm_op *op)
 	const struct recent_config *config = lm_op_config(op);
 	struct recent *recent = lm_op_context(op);
 
-	recent->lists = lm_list_open(op, &(struct lm_list_shape){
-						 .keys = { .key_size = config->key.size,
-	                                                   .keys_max = config->keys,
-	                                                   .fields = config->key.field,
-	                                                   .field_count = 1 },
-						 .item_size = sizeof(uint64_t),
-						 .items_max = config->keys * config->length,
-						 .length_max = config->length,
-						 .when_full = LM_LIST_DROP_OLDEST });
+	recent->lists =
+	    lm_list_open(op, &(struct lm_list_shape){ .keys = { .key_size = config->key.size,
+	                                                        .keys_max = config->keys,
+	                                                        .fields = config->key.field,
+	                                                        .field_count = 1 },
+	                                              .item_size = sizeof(uint64_t),
+	                                              .items_max = config->keys * config->length,
+	                                              .length_max = config->length,
+	                                              .when_full = LM_LIST_DROP_OLDEST });
 	recent->scratch = lm_op_alloc(op, lm_key_scratch_size(&config->key));
 	return recent->lists == NULL || recent->scratch == NULL ? -ENOMEM : 0;
 }

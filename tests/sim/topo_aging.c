@@ -2,7 +2,7 @@
 /*
  * Groups that expire and are evicted, and lists by key, against brute force over the rows that were
  * made: one after the other, by the rules of state/lm_map_aging.h, with all groups searched each
- * time. Nothing of it depends on slices, batches, or when room is given back.
+ * time. Nothing of it depends on batches or on when room is given back.
  */
 
 #include <stdio.h>
@@ -40,10 +40,12 @@ struct aging {
 	uint32_t keys, key_count, length;
 	bool evicts;
 	struct made made[ROWS_MAX];
-	uint32_t slot[KEYS_MAX], slot_keys; /* keys that a slot holds */
 	struct group group[KEYS_MAX];
+	/* Of the operator in hand: where keys belong, what there is room for. */
+	uint32_t slot[KEYS_MAX], slice[KEYS_MAX];
+	uint32_t slot_keys, slice_keys[LM_SLICES_MAX];
 	uint64_t evicted;
-	struct sim_lines running, states, ended, recent;
+	struct sim_lines running, states, ended; /* what comes out of it */
 };
 
 static bool
@@ -66,7 +68,6 @@ aging_end(struct topo *topo)
 	sim_lines_clear(&g->running);
 	sim_lines_clear(&g->states);
 	sim_lines_clear(&g->ended);
-	sim_lines_clear(&g->recent);
 	free(g);
 }
 
@@ -181,34 +182,51 @@ aging_take_rows(struct aging *g)
 	return true;
 }
 
-/* The slot of each key, as the engine computes it, and what a slot holds. */
-static void
-aging_find_slots(struct aging *g, const struct lm_engine *engine)
+/* The hash of each key, as the engine computes it. */
+static uint64_t
+aging_hash(const struct lm_engine *engine, uint64_t key)
 {
 	static char memory[32768] __attribute__((aligned(64)));
 	static const struct lm_field field = { "key", LM_U64, 0 };
 	static const uint32_t fields[] = { 0 };
-	const struct lm_graph *graph = engine->graph;
 	struct lm_batch *batch = (struct lm_batch *)memory;
 	struct lm_schema schema;
-	uint32_t slots = 0;
+	uint64_t hash;
 
-	for (uint32_t op = 0; op < lm_engine_operator_count(engine); op++) {
-		if (strcmp(lm_engine_operator_name(engine, op), "running") == 0) {
-			slots = graph->op[op].slots;
-		}
-	}
 	if (lm_schema_init(&schema, &field, 1, 1) != 0 || schema.size > sizeof(memory)) {
 		abort();
 	}
 	batch->schema = &schema;
 	batch->count = 1;
-	for (uint64_t key = 0; key < KEYS_MAX; key++) {
-		uint64_t hash;
+	lm_batch_u64(batch, 0)[0] = key;
+	hash_rows(&hash, batch, NULL, fields, 1, engine->shared->secret);
+	return hash;
+}
 
-		lm_batch_u64(batch, 0)[0] = key;
-		hash_rows(&hash, batch, NULL, fields, 1, engine->shared->secret);
-		g->slot[key] = route_slot(hash, (uint32_t)__builtin_ctz(slots));
+/* Which slot and slice of an operator has each key, and how many keys each may hold. */
+static void
+aging_find_slots(struct aging *g, const struct lm_engine *engine, const char *name)
+{
+	const struct op_state *state = NULL;
+	uint32_t owned[LM_SLICES_MAX] = { 0 }, slots;
+
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		if (strcmp(lm_op_name(engine->slice[i]), name) == 0) {
+			state = &engine->slice[i]->state;
+		}
+	}
+	slots = 1u << state->slot_bits;
+	for (uint32_t s = 0; s < slots; s++) {
+		owned[state->slice_of == NULL ? 0 : state->slice_of[s]]++;
+	}
+	for (uint32_t i = 0; i < LM_SLICES_MAX; i++) {
+		g->slice_keys[i] = state->is_alone ? g->keys : map_share(g->keys, owned[i], slots);
+	}
+	for (uint64_t key = 0; key < KEYS_MAX; key++) {
+		uint32_t slot = route_slot(aging_hash(engine, key), state->slot_bits);
+
+		g->slot[key] = slot;
+		g->slice[key] = state->slice_of == NULL ? 0 : state->slice_of[slot];
 	}
 	g->slot_keys = map_share(g->keys, 1, slots);
 }
@@ -228,23 +246,36 @@ aging_remove(struct aging *g, uint64_t key)
 	*group = (struct group){ 0 };
 }
 
-/* If the slot is full, the one that was used first goes. */
-static void
-aging_make_room(struct aging *g, uint32_t slot)
+/* Of a slot or of a whole slice: how many keys it has, and which was used first. */
+static uint32_t
+aging_count(const struct aging *g, const uint32_t *place_of, uint32_t place, uint64_t *oldest)
 {
-	uint64_t oldest = KEYS_MAX;
 	uint32_t count = 0;
 
 	for (uint64_t key = 0; key < KEYS_MAX; key++) {
-		if (!g->group[key].present || g->slot[key] != slot) {
+		if (!g->group[key].present || place_of[key] != place) {
 			continue;
 		}
 		count++;
-		if (oldest == KEYS_MAX || g->group[key].use < g->group[oldest].use) {
-			oldest = key;
+		if (count == 1 || g->group[key].use < g->group[*oldest].use) {
+			*oldest = key;
 		}
 	}
-	if (g->evicts && count == g->slot_keys) {
+	return count;
+}
+
+/* If the slot or the slice of a new key is full, the one that was used first goes. */
+static void
+aging_make_room(struct aging *g, uint64_t key)
+{
+	uint32_t slot = g->slot[key], slice = g->slice[key];
+	uint64_t oldest = 0;
+
+	if (!g->evicts) {
+		return;
+	}
+	if (aging_count(g, g->slot, slot, &oldest) == g->slot_keys ||
+	    aging_count(g, g->slice, slice, &oldest) == g->slice_keys[slice]) {
 		aging_remove(g, oldest);
 		g->evicted++;
 	}
@@ -260,7 +291,7 @@ aging_take_row(struct aging *g, const struct made *made, uint64_t use)
 	    made->time_ns - group->used_ns > (int64_t)g->ttl_ns) {
 		aging_remove(g, made->key);
 	} else if (!group->present) {
-		aging_make_room(g, g->slot[made->key]);
+		aging_make_room(g, made->key);
 	}
 	if (!group->present) {
 		*group = (struct group){ .present = true,
@@ -278,11 +309,16 @@ aging_take_row(struct aging *g, const struct made *made, uint64_t use)
 	            topo_text(LM_TIME, &made->time_ns, time, sizeof(time)));
 }
 
-static void
-aging_expect(struct aging *g)
+/* All that must come out of one of the aggregates. */
+static bool
+aging_expect(struct aging *g, const struct lm_engine *engine, const char *name)
 {
+	sim_lines_clear(&g->running);
+	sim_lines_clear(&g->states);
+	sim_lines_clear(&g->ended);
 	memset(g->group, 0, sizeof(g->group));
 	g->evicted = 0;
+	aging_find_slots(g, engine, name);
 	for (uint64_t i = 0; i < g->rows; i++) {
 		aging_take_row(g, &g->made[i], i);
 	}
@@ -291,12 +327,16 @@ aging_expect(struct aging *g)
 			aging_remove(g, key);
 		}
 	}
+	return topo_equal(0, topo_drops(engine, name, 0), "keys refused") &&
+	       (g->ttl_ns > 0 ||
+	        topo_equal(g->evicted, topo_gauge(engine, name, 1), "groups evicted"));
 }
 
 /* The last numbers of each key, see class_recent.c. */
-static void
-aging_expect_recent(struct aging *g)
+static bool
+aging_check_recent(const struct aging *g)
 {
+	struct sim_lines expected = { 0 };
 	static uint64_t first[KEYS_MAX], count[KEYS_MAX], number[KEYS_MAX][ROWS_MAX];
 
 	memset(first, 0, sizeof(first));
@@ -309,11 +349,12 @@ aging_expect_recent(struct aging *g)
 		if (count[key] - first[key] > length) {
 			first[key] = count[key] - length;
 		}
-		topo_expect(&g->recent, "%llu,%llu,%llu,%llu", (unsigned long long)key,
+		topo_expect(&expected, "%llu,%llu,%llu,%llu", (unsigned long long)key,
 		            (unsigned long long)made->number,
 		            (unsigned long long)(count[key] - first[key]),
 		            (unsigned long long)number[key][first[key]]);
 	}
+	return topo_compare(&expected, sim_collected("recent"), "last numbers of keys");
 }
 
 /* Told now and then: states that were, none twice, and the last one of every group. */
@@ -338,28 +379,18 @@ aging_check_some(struct aging *g)
 static bool
 aging_check(struct topo *topo, const struct lm_engine *engine)
 {
-	static const char *const aggregates[] = { "running", "ended", "at_times" };
 	struct aging *g = topo->data;
-	bool good = true;
+	bool good;
 
-	for (uint32_t i = 0; i < 3; i++) {
-		good &= topo_equal(0, topo_drops(engine, aggregates[i], 0), "keys refused");
-	}
-	if (!good || !aging_take_rows(g)) {
+	if (!aging_take_rows(g)) {
 		return false;
 	}
-	aging_find_slots(g, engine);
-	aging_expect(g);
-	aging_expect_recent(g);
-	for (uint32_t i = 0; g->ttl_ns == 0 && i < 3; i++) {
-		good &= topo_equal(g->evicted, topo_gauge(engine, aggregates[i], 1),
-		                   "groups evicted");
-	}
-	good &= aging_check_some(g);
-	good &= topo_compare(&g->running, sim_collected("running"), "running aggregates");
-	good &= topo_compare(&g->ended, sim_collected("ended"), "groups at their end");
-	good &= topo_compare(&g->recent, sim_collected("recent"), "last numbers of keys");
-	return good;
+	good = aging_expect(g, engine, "running") &&
+	       topo_compare(&g->running, sim_collected("running"), "running aggregates");
+	good &= aging_expect(g, engine, "ended") &&
+	        topo_compare(&g->ended, sim_collected("ended"), "groups at their end");
+	good &= aging_expect(g, engine, "at_times") && aging_check_some(g);
+	return aging_check_recent(g) && good;
 }
 
 static const struct topo_scenario aging_scenario = { "aging.yaml", aging_begin, aging_draw,

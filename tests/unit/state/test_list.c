@@ -271,7 +271,7 @@ step_scan(void)
 
 	while ((count = lm_list_scan(m.lists, &cursor, entry, 9)) > 0) {
 		for (uint32_t i = 0; i < count; i++) {
-			check_list((uint32_t)*(const uint64_t *)entry[i].key, entry[i].value);
+			check_list((uint32_t) * (const uint64_t *)entry[i].key, entry[i].value);
 		}
 		lm_list_entry_of(m.lists, entry[0].value, &again);
 		assert_ptr_equal(again.key, entry[0].key);

@@ -180,7 +180,7 @@ table_size(uint32_t slot, bool all, uint32_t *keys, uint64_t *bytes)
 }
 
 static bool
-table_has_room(uint32_t id)
+table_has_room(uint32_t id, bool in_slot)
 {
 	uint32_t slot_keys, keys;
 	uint64_t slot_bytes, bytes;
@@ -189,24 +189,30 @@ table_has_room(uint32_t id)
 	table_size(0, true, &keys, &bytes);
 	return slot_keys < m.map->block_keys_max &&
 	       slot_bytes + key_bytes(id) <= m.map->block_bytes_max &&
-	       (m.c->when_full == LM_MAP_EVICT_OLDEST ||
-	        (keys < m.c->keys_max &&
-	         (m.c->key_size != 0 || bytes + key_bytes(id) <= m.c->bytes_max)));
+	       (in_slot || (keys < m.c->keys_max &&
+	                    (m.c->key_size != 0 || bytes + key_bytes(id) <= m.c->bytes_max)));
 }
 
-/* Of the slot, the key that was used first; KEYS: it has none. */
+/* Of a slot, or of all, the key that was used first; KEYS: there is none. */
 static uint32_t
-table_oldest(uint32_t slot)
+table_oldest(uint32_t slot, bool all)
 {
 	uint32_t oldest = KEYS;
 
 	for (uint32_t id = 0; id < KEYS; id++) {
-		if (m.now.key[id].present && key_slot(id) == slot &&
+		if (m.now.key[id].present && (all || key_slot(id) == slot) &&
 		    (oldest == KEYS || m.now.key[id].use < m.now.key[oldest].use)) {
 			oldest = id;
 		}
 	}
 	return oldest;
+}
+
+/* The key that has to go first for a new one. */
+static uint32_t
+table_evicted(uint32_t id)
+{
+	return table_oldest(key_slot(id), table_has_room(id, true));
 }
 
 static bool
@@ -227,12 +233,12 @@ table_take(uint32_t id, int64_t time_ns, bool *is_new)
 		table_remove(id, LM_MAP_EXPIRED);
 	} else if (!key->present) {
 		if (key_bytes(id) > m.map->block_bytes_max ||
-		    (m.c->when_full == LM_MAP_REFUSE && !table_has_room(id))) {
+		    (m.c->when_full == LM_MAP_REFUSE && !table_has_room(id, false))) {
 			*is_new = false;
 			return false;
 		}
-		while (!table_has_room(id)) {
-			table_remove(table_oldest(key_slot(id)), LM_MAP_EVICTED);
+		while (!table_has_room(id, false)) {
+			table_remove(table_evicted(id), LM_MAP_EVICTED);
 		}
 	}
 	if (*is_new) {
@@ -250,7 +256,7 @@ table_victim(uint32_t id, int64_t time_ns)
 	if (table_is_over(id, time_ns)) {
 		return id;
 	}
-	return m.now.key[id].present ? KEYS : table_oldest(key_slot(id));
+	return m.now.key[id].present ? KEYS : table_evicted(id);
 }
 
 /* What was removed is what should have been, in the same order. */
@@ -466,7 +472,7 @@ step_expire(void)
 
 	m.log_room = LOG_MAX;
 	for (uint32_t slot = 0; !more && slot < 1u << m.c->slot_bits; slot++) {
-		uint32_t id = table_oldest(slot);
+		uint32_t id = table_oldest(slot, false);
 
 		while (id < KEYS && m.c->ttl_ns > 0 &&
 		       time_ns - m.now.key[id].time_ns >= (int64_t)m.c->ttl_ns) {
@@ -476,7 +482,7 @@ step_expire(void)
 			}
 			left--;
 			table_remove(id, LM_MAP_EXPIRED);
-			id = table_oldest(slot);
+			id = table_oldest(slot, false);
 		}
 	}
 	assert_int_equal(lm_map_expire(m.map, time_ns, keys_max), !more);
@@ -547,7 +553,8 @@ check_counts(void)
 
 	table_size(0, true, &keys, &bytes);
 	assert_int_equal(lm_map_count(m.map), keys);
-	assert_true(keys <= lm_map_bound(m.map));
+	assert_int_equal(lm_map_bound(m.map), m.c->keys_max);
+	assert_true(keys <= m.c->keys_max);
 	for (uint32_t why = 0; why < LM_MAP_REMOVALS; why++) {
 		assert_int_equal(lm_map_removed(m.map, (enum lm_map_removal)why),
 		                 m.now.removed[why]);
@@ -739,8 +746,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_model),       cmocka_unit_test(test_times),
-		cmocka_unit_test(test_not_now),     cmocka_unit_test(test_other_shape),
+		cmocka_unit_test(test_model),   cmocka_unit_test(test_times),
+		cmocka_unit_test(test_not_now), cmocka_unit_test(test_other_shape),
 		cmocka_unit_test(test_off),
 	};
 
