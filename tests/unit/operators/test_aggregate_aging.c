@@ -195,7 +195,7 @@ test_long_keys(void **state)
  */
 
 struct group {
-	bool present;
+	bool present, changed;
 	uint64_t rows, use;
 	int64_t used_ns;
 };
@@ -203,9 +203,10 @@ struct group {
 struct table {
 	struct group group[KEYS];
 	uint64_t ttl_ns, uses;
-	uint32_t keys_max, lines, running;
+	uint32_t keys_max, lines, running, told;
 	char line[20000][LINE]; /* of groups at their end */
 	char update[20000][LINE];
+	char every[20000][LINE]; /* of groups that changed, now and then and at their end */
 };
 
 static int
@@ -215,8 +216,27 @@ compare_lines(const void *a, const void *b)
 }
 
 static void
+table_tell(struct table *t, uint32_t key)
+{
+	if (t->group[key].present && t->group[key].changed) {
+		snprintf(t->every[t->told++], LINE, "%u|%lu", key,
+		         (unsigned long)t->group[key].rows);
+		t->group[key].changed = false;
+	}
+}
+
+static void
+table_tell_all(struct table *t)
+{
+	for (uint32_t key = 0; key < KEYS; key++) {
+		table_tell(t, key);
+	}
+}
+
+static void
 table_remove(struct table *t, uint32_t key)
 {
+	table_tell(t, key);
 	snprintf(t->line[t->lines++], LINE, "%u|%lu", key, (unsigned long)t->group[key].rows);
 	t->group[key].present = false;
 }
@@ -241,6 +261,7 @@ table_take(struct table *t, uint32_t key, int64_t time_ns)
 	}
 	group->rows = group->present ? group->rows + 1 : 1;
 	group->present = true;
+	group->changed = true;
 	group->used_ns = time_ns;
 	group->use = ++t->uses;
 	snprintf(t->update[t->running++], LINE, "%u|%lu|%ld", key, (unsigned long)group->rows,
@@ -266,9 +287,51 @@ compare_output(const struct lm_op *op, char (*want)[LINE], uint64_t count)
 	free(line);
 }
 
+/* Rows in order of time into the operator and the table. */
+static void
+add_rows(struct lm_op *op, const struct lm_schema *schema, struct table *t, int64_t *time_ns)
+{
+	struct lm_batch *in = fake_batch(schema);
+	uint32_t rows = 1 + (uint32_t)rand() % 200, range = 1 + (uint32_t)rand() % KEYS;
+	char row[LINE];
+
+	for (uint32_t i = 0; i < rows; i++) {
+		uint32_t key = (uint32_t)rand() % range;
+
+		*time_ns += rand() % 4;
+		snprintf(row, sizeof(row), "%ld|%u", (long)*time_ns, key);
+		assert_true(fake_add(in, row));
+		table_take(t, key, *time_ns);
+	}
+	op->room = rand() % 2 == 0 ? 1 + (uint32_t)rand() % 9 : LM_BATCH_ROWS;
+	fake_process(op, in);
+	free(in);
+}
+
+/* What came out, by what was asked for. */
+static void
+check_random(const struct lm_op *op, struct table *t, const char *emit)
+{
+	table_tell_all(t);
+	for (uint32_t k = 0; k < KEYS; k++) {
+		if (t->group[k].present) {
+			table_remove(t, k);
+		}
+	}
+	if (strcmp(emit, "end") == 0) {
+		compare_output(op, t->line, t->lines);
+	} else if (strcmp(emit, "every") == 0) {
+		compare_output(op, t->every, t->told);
+	} else {
+		compare_output(op, t->update, t->running);
+	}
+	assert_true(op->gauge[GAUGE_EXPIRED] + op->gauge[GAUGE_EVICTED] > 100);
+}
+
 static void
 run_random(const char *emit, const char *keys, uint32_t seed)
 {
+	bool every = strcmp(emit, "every") == 0;
 	const struct fake_param params[] = {
 		{ "by", NULL, "k" },
 		{ "count", NULL, "n" },
@@ -276,6 +339,7 @@ run_random(const char *emit, const char *keys, uint32_t seed)
 		{ "ttl", NULL, "60ns" },
 		{ "keys", NULL, keys },
 		{ "when_full", NULL, "evict_oldest" },
+		{ every ? "period" : NULL, NULL, "1h" },
 		{ 0 },
 	};
 	struct lm_schema schema = fake_schema("t:time k:u32");
@@ -287,39 +351,19 @@ run_random(const char *emit, const char *keys, uint32_t seed)
 	srand(seed);
 	t->ttl_ns = 60;
 	t->keys_max = (uint32_t)atoi(keys);
-	for (uint32_t batch = 0; batch < 60; batch++) {
-		struct lm_batch *in = fake_batch(&schema);
-		uint32_t rows = 1 + (uint32_t)rand() % 200, range = 1 + (uint32_t)rand() % KEYS;
-		char row[LINE];
-
-		for (uint32_t i = 0; i < rows; i++) {
-			uint32_t key = (uint32_t)rand() % range;
-
-			time_ns += rand() % 4;
-			snprintf(row, sizeof(row), "%ld|%u", (long)time_ns, key);
-			assert_true(fake_add(in, row));
-			table_take(t, key, time_ns);
-		}
-		op->room = rand() % 2 == 0 ? 1 + (uint32_t)rand() % 9 : LM_BATCH_ROWS;
-		fake_process(op, in);
+	for (uint32_t batch = 0; batch < 80; batch++) {
+		add_rows(op, &schema, t, &time_ns);
 		if (rand() % 2 == 0) {
 			fake_watermark(op, time_ns - 1 - rand() % 20);
 		}
+		if (every && rand() % 3 == 0) {
+			fake_timer(op, 0);
+			table_tell_all(t);
+		}
 		time_ns += rand() % 100;
-		free(in);
 	}
 	fake_end(op);
-	for (uint32_t k = 0; k < KEYS; k++) {
-		if (t->group[k].present) {
-			table_remove(t, k);
-		}
-	}
-	if (strcmp(emit, "end") == 0) {
-		compare_output(op, t->line, t->lines);
-		assert_true(op->gauge[GAUGE_EXPIRED] + op->gauge[GAUGE_EVICTED] > 100);
-	} else {
-		compare_output(op, t->update, t->running);
-	}
+	check_random(op, t, emit);
 	fake_close(op);
 	fake_unconfigure(subject);
 	free(t);
@@ -332,6 +376,8 @@ test_random(void **state)
 	for (uint32_t seed = 1; seed <= 3; seed++) {
 		run_random("end", "7", seed);
 		run_random("end", "60", seed);
+		run_random("every", "7", seed);
+		run_random("every", "50", seed);
 		run_random("update", "1", seed);
 		run_random("update", "40", seed);
 	}

@@ -37,6 +37,12 @@ static const struct age_case age_cases[] = {
 	{ .key_size = 8, .keys_max = 1, .ttl_ns = 1000, .when_full = LM_MAP_EVICT_OLDEST },
 	{ .key_size = 16, .slot_bits = 3, .keys_max = 80, .when_full = LM_MAP_EVICT_OLDEST },
 	{ .key_size = 8, .slot_bits = 3, .keys_max = 60, .ttl_ns = 100 },
+	/* Two slots that are full before the slice is. */
+	{ .key_size = 8,
+	  .slot_bits = 3,
+	  .keys_max = 80,
+	  .when_full = LM_MAP_EVICT_OLDEST,
+	  .hash_count = 2 },
 	{ .key_size = 24,
 	  .slot_bits = 2,
 	  .keys_max = 90,
