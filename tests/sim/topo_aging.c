@@ -90,7 +90,8 @@ aging_draw_times(struct topo *topo, struct aging *g)
 	} else {
 		topo_set(topo, "a_time", "time %llu %lluns", (unsigned long long)start,
 		         (unsigned long long)step);
-		topo_set(topo, "lag", "%lluns", (unsigned long long)sim_below(span));
+		topo_set(topo, "lag", "%lluns",
+		         (unsigned long long)sim_below(span / (1 + sim_below(100))));
 	}
 	topo_set(topo, "ttl", "%lluns", (unsigned long long)g->ttl_ns);
 }
@@ -130,7 +131,9 @@ aging_draw(struct topo *topo)
 	g->ttl_ns = g->evicts && sim_below(2) == 0 ? 0 : 1;
 	topo_set(topo, "a_rows", "%llu", (unsigned long long)g->rows);
 	topo_set(topo, "a_rate", "%u", rates[sim_below(3)]);
-	topo_set(topo, "a_batch", "%llu", (unsigned long long)(1 + sim_below(LM_BATCH_ROWS)));
+	/* Small batches, so that event time moves on between rows of a key. */
+	topo_set(topo, "a_batch", "%llu",
+	         (unsigned long long)(1 + sim_below(sim_below(4) == 0 ? LM_BATCH_ROWS : 40)));
 	topo_set(topo, "a_seed", "%llu", (unsigned long long)sim_below(1000));
 	aging_draw_times(topo, g);
 	aging_draw_keys(topo, g);
