@@ -337,9 +337,12 @@ void map_describe(const struct lm_map *map, const struct map_block *block, char 
 /* Of `whole` keys that fall anywhere, those that `part` in `of` places surely do not exceed. */
 uint32_t map_share(uint32_t whole, uint32_t part, uint32_t of);
 
+/* Ages (state/map_age.c). No block has keys, as far as is known beside them; a map without ages
+ * may come here. */
+void map_age_begin(struct lm_map *map);
 /*
- * Ages (state/map_age.c), for maps that have them: the entry is about to be erased; the block was
- * cleared; the block was filled from a snapshot.
+ * For maps that have them: the entry is about to be erased; the block was cleared; the block was
+ * filled from a snapshot.
  */
 void map_age_forget(struct lm_map *map, struct map_block *block, uint32_t slot, const char *entry);
 void map_age_clear(struct lm_map *map, struct map_block *block, uint32_t slot);

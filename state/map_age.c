@@ -211,6 +211,22 @@ map_age_clear(struct lm_map *map, struct map_block *block, uint32_t slot)
 }
 
 void
+map_age_begin(struct lm_map *map)
+{
+	struct map_aging *aging = map->aging;
+
+	if (aging == NULL) {
+		return;
+	}
+	memset(aging->removed, 0, sizeof(aging->removed));
+	aging->use = 0;
+	aging->oldest_ns = INT64_MAX;
+	for (uint32_t slot = 0; slot < 1u << map->slot_bits; slot++) {
+		aging->slot[slot] = (struct map_oldest){ INT64_MAX, UINT64_MAX };
+	}
+}
+
+void
 map_age_restored(struct lm_map *map, struct map_block *block, uint32_t slot)
 {
 	const struct map_ages *ages = age_head(map, block);

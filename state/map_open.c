@@ -66,6 +66,7 @@ map_restored(struct arena_part *part)
 	uint64_t count = 0;
 
 	map->bytes_live = 0;
+	map_age_begin(map);
 	for (uint32_t i = 0; i < part->arena_count; i++) {
 		struct map_block *block = (void *)part->arena[i]->memory;
 
@@ -125,13 +126,10 @@ map_open_ages(struct lm_op *op, struct lm_map *map, const struct lm_map_aging *a
 		return false;
 	}
 	aging->asked = *asked;
-	aging->oldest_ns = INT64_MAX;
-	for (uint32_t s = 0; s < slots; s++) {
-		aging->slot[s] = (struct map_oldest){ INT64_MAX, UINT64_MAX };
-	}
 	aging->ages_offset = map->block_size;
 	map->block_size += map_ages_size(map);
 	map->aging = aging;
+	map_age_begin(map);
 	return true;
 }
 
