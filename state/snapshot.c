@@ -12,6 +12,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "core/canary.h"
 #include "core/engine.h"
 #include "core/graph.h"
 #include "state/snapshot_run.h"
@@ -401,7 +402,7 @@ step_copy(struct snapshots *s)
 	} else if (result == COPY_WAIT && is_stopping(s)) {
 		snapshots_fail(s, -ECANCELED, "the job is stopped");
 		end_epoch(s, false);
-	} else if (env_now_ns() > s->deadline_ns) {
+	} else if (env_now_ns() > s->deadline_ns || BUGGIFY(BUGGIFY_COPY_LATE)) {
 		snapshots_fail(s, -ETIMEDOUT,
 		               result == COPY_WAIT ? "its marker did not arrive everywhere in time"
 		                                   : "copying it took too long");

@@ -302,7 +302,8 @@ next_base(const struct snapshots *s, const struct snap_slice *slice)
 {
 	struct part_chain chain;
 
-	if (slice->base == 0 || !store_chain(s->store, part_of(slice->slice), &chain) ||
+	if (slice->base == 0 || BUGGIFY(BUGGIFY_CHAIN_LONG) ||
+	    !store_chain(s->store, part_of(slice->slice), &chain) ||
 	    chain.files >= s->options.full_after ||
 	    chain.delta_bytes > chain.base_bytes / DELTA_SHARE + ENV_DISK_BYTES) {
 		return 0;

@@ -232,6 +232,7 @@ enum fate {
 	FATE_CRASHES_IN_CALL,
 	FATE_FAULTS,
 	FATE_DAMAGE,
+	FATE_NO_MEMORY,
 	FATE_COUNT
 };
 
@@ -253,6 +254,9 @@ plan_faults(struct crash *crash, enum fate fate)
 		one_in[DISK_SLOW] = sim_below(4) == 0 ? often : 0;
 	}
 	disk_faults(one_in);
+	if (fate == FATE_NO_MEMORY) {
+		sim_fail_after(sim_below(2000), UINT64_MAX);
+	}
 }
 
 /* The engine stands; it runs until its fate, or its end. True: everything is committed. */
@@ -261,7 +265,8 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
            enum fate fate)
 {
 	struct lm_errors errors = { 0 };
-	bool has_steps = fate == FATE_CRASHES_AT_STEP || fate == FATE_DAMAGE;
+	bool has_steps =
+	    fate == FATE_CRASHES_AT_STEP || fate == FATE_DAMAGE || fate == FATE_NO_MEMORY;
 	uint64_t steps = has_steps ? sim_below(30000) : STEPS_MAX;
 	bool ended, is_committed;
 
@@ -323,6 +328,7 @@ run_graph(struct crash *crash, struct lm_graph *graph, const struct lm_placement
 	} else {
 		crash->is_done = run_engine(crash, snapshots, engine, fate);
 	}
+	sim_fail_after(UINT64_MAX, UINT64_MAX);
 	lm_errors_free(&errors);
 	snapshots_close(snapshots);
 	lm_engine_free(engine);

@@ -45,6 +45,7 @@ static struct {
 	uint64_t allocations_left, launches_left;
 	uint64_t writes_fail; /* one in so many; 0: none */
 	uint64_t stop_after;  /* steps */
+	uint32_t buggified;   /* a bit for each place of this run */
 } sim = { .allocations_left = UINT64_MAX, .launches_left = UINT64_MAX };
 
 void
@@ -58,6 +59,15 @@ sim_reset(uint64_t seed)
 	sim.now_ns = 1;
 	sim.stop_after = UINT64_MAX;
 	sim_fail_after(UINT64_MAX, UINT64_MAX);
+	for (uint32_t place = 0; place < BUGGIFY_COUNT; place++) {
+		sim.buggified |= sim_below(4) == 0 ? 1u << place : 0;
+	}
+}
+
+int
+buggify(enum buggify place)
+{
+	return (sim.buggified >> place & 1) != 0 && sim_below(4) == 0;
 }
 
 void
