@@ -8,6 +8,7 @@
 #include "core/canary.h"
 #include "core/lm_serial.h"
 #include "core/slice.h"
+#include "core/worker.h"
 
 struct op_state *
 op_state(struct lm_op *op)
@@ -89,7 +90,8 @@ state_flip(struct lm_op *op, uint64_t epoch)
 	bool good;
 
 	if (__atomic_load_n(&state->finished, __ATOMIC_ACQUIRE) != state->flipped ||
-	    state->engine_text.bytes == NULL || op->had_ended || BUGGIFY(BUGGIFY_FLIP_REFUSED)) {
+	    state->engine_text.bytes == NULL || op->had_ended ||
+	    (op->shared->incarnation != 0 && BUGGIFY(BUGGIFY_FLIP_REFUSED))) {
 		__atomic_store_n(&state->refused, epoch, __ATOMIC_RELEASE);
 		return false;
 	}
