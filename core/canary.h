@@ -18,6 +18,8 @@ enum canary {
 	CANARY_UNTOUCHED_KEY,   /* a new key is written without a touch */
 	CANARY_UNTOUCHED_VALUE, /* a value is handed out for writing without a touch */
 	CANARY_COPY_PASSED,     /* an arena counts as copied before it is */
+	CANARY_LOST_POSITION,   /* a snapshot has what was serialized for an earlier one */
+	CANARY_EARLY_COMMIT,    /* a sink commits before its snapshot is durable */
 	/* Of the store. */
 	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */
 	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */

@@ -25,9 +25,16 @@ copy_placement(struct lm_engine *engine, const struct lm_placement *placement)
 	return true;
 }
 
+static uint64_t
+new_secret(const struct lm_graph *graph)
+{
+	return graph->settings.seed != 0 ? graph->settings.seed * 0x9e3779b97f4a7c15u
+	                                 : env_random() | 1;
+}
+
 struct lm_engine *
-lm_engine_create(struct lm_graph *graph, const struct lm_placement *placement,
-                 struct lm_errors *errors)
+engine_create(struct lm_graph *graph, const struct lm_placement *placement,
+              const struct engine_origin *origin, struct lm_errors *errors)
 {
 	struct lm_engine *engine = calloc(1, sizeof(*engine));
 
@@ -42,14 +49,24 @@ lm_engine_create(struct lm_graph *graph, const struct lm_placement *placement,
 		lm_engine_free(engine);
 		return NULL;
 	}
-	engine->shared->secret =
-	    graph->settings.seed != 0 ? graph->settings.seed * 0x9e3779b97f4a7c15u : env_random();
+	engine->shared->secret = origin->secret != 0 ? origin->secret : new_secret(graph);
+	engine->shared->incarnation = origin->incarnation;
+	engine->epoch = origin->epoch;
 	engine->layout = layout_create(graph, &engine->placement);
 	if (engine->layout == NULL || !engine_build(engine, errors)) {
 		lm_engine_free(engine);
 		return NULL;
 	}
 	return engine;
+}
+
+struct lm_engine *
+lm_engine_create(struct lm_graph *graph, const struct lm_placement *placement,
+                 struct lm_errors *errors)
+{
+	struct engine_origin origin = { 0 };
+
+	return engine_create(graph, placement, &origin, errors);
 }
 
 void
@@ -96,7 +113,7 @@ engine_has_ended(const struct lm_engine *engine)
 uint64_t
 engine_epoch_done(const struct lm_engine *engine)
 {
-	uint64_t least = engine->epoch;
+	uint64_t least = __atomic_load_n(&engine->epoch, __ATOMIC_ACQUIRE);
 
 	for (uint32_t i = 0; i < engine->slice_count; i++) {
 		const struct lm_op *slice = engine->slice[i];
@@ -119,6 +136,16 @@ source_start_epoch(struct worker *self, void *arg, uint64_t value)
 	if (!slice->ended && !slice->ending) {
 		slice->marker = value;
 	}
+}
+
+/* The same, and nothing more behind it. */
+static void
+source_start_last_epoch(struct worker *self, void *arg, uint64_t value)
+{
+	struct lm_op *slice = arg;
+
+	slice->pausing = true;
+	source_start_epoch(self, arg, value);
 }
 
 /* Mail to a source: nothing more is wanted. */
@@ -144,6 +171,20 @@ mail_to_sources(struct lm_engine *engine, mail_fn *function, uint64_t value)
 	}
 }
 
+static void
+start_epoch(struct lm_engine *engine, int64_t now_ns)
+{
+	uint64_t epoch = engine->epoch + 1;
+
+	engine->epoch_due_ns = now_ns + (int64_t)engine->graph->settings.epoch_ns;
+	if (__atomic_exchange_n(&engine->snapshot_wanted, false, __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(&engine->shared->snapshot_epoch, epoch, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&engine->epoch, epoch, __ATOMIC_RELEASE);
+	mail_to_sources(engine, engine->suspending ? source_start_last_epoch : source_start_epoch,
+	                epoch);
+}
+
 void
 engine_tick(struct lm_engine *engine)
 {
@@ -157,9 +198,24 @@ engine_tick(struct lm_engine *engine)
 	if (engine_epoch_done(engine) < engine->epoch) {
 		return;
 	}
-	engine->epoch++;
-	engine->epoch_due_ns = now_ns + (int64_t)period_ns;
-	mail_to_sources(engine, source_start_epoch, engine->epoch);
+	if (engine->suspending && !__atomic_load_n(&engine->snapshot_wanted, __ATOMIC_RELAXED)) {
+		return;
+	}
+	start_epoch(engine, now_ns);
+}
+
+void
+engine_want_snapshot(struct lm_engine *engine)
+{
+	__atomic_store_n(&engine->snapshot_wanted, true, __ATOMIC_RELEASE);
+}
+
+uint64_t
+engine_suspend(struct lm_engine *engine)
+{
+	engine->suspending = true;
+	engine->epoch_due_ns = env_now_ns();
+	return engine->epoch + 1;
 }
 
 bool

@@ -29,9 +29,21 @@ struct lm_engine {
 	struct edge **edge; /* as in the layout */
 	struct lm_pool **pool;
 	struct route_table **table; /* [operator]: of its slots, NULL where nothing is keyed */
-	uint64_t epoch;             /* the last one started */
+	uint64_t epoch;             /* the last one started; also read by the snapshots' thread */
 	int64_t epoch_due_ns;
+	bool snapshot_wanted; /* the next epoch is one; set by the snapshots' thread */
+	bool suspending;      /* sources pause behind the next epoch */
 };
+
+/* What a job goes on from that ran before. */
+struct engine_origin {
+	uint64_t secret;      /* of the hash; 0: a new one */
+	uint64_t incarnation; /* of its state folder; 0: no snapshots */
+	uint64_t epoch;       /* that was started last; new ones come behind it */
+};
+/* As lm_engine_create. */
+struct lm_engine *engine_create(struct lm_graph *graph, const struct lm_placement *placement,
+                                const struct engine_origin *origin, struct lm_errors *errors);
 
 /* core/build.c: slices, edges and pools from the layout; false after reporting why not. */
 bool engine_build(struct lm_engine *engine, struct lm_errors *errors);
@@ -39,6 +51,11 @@ void engine_unbuild(struct lm_engine *engine);
 
 /* The control thread's step: starts an epoch when one is due. Never blocks. */
 void engine_tick(struct lm_engine *engine);
+/* Asks for a snapshot of the next epoch; any thread. */
+void engine_want_snapshot(struct lm_engine *engine);
+/* The control thread: the next epoch starts as soon as there can be a snapshot of it, and sources
+ * send nothing behind it. Returns its number. */
+uint64_t engine_suspend(struct lm_engine *engine);
 /* Whether all slices have ended. */
 bool engine_has_ended(const struct lm_engine *engine);
 /* The last epoch that all living slices have passed on. */

@@ -32,6 +32,12 @@ void env_free(void *memory);
 typedef bool env_step_fn(void *arg);
 int env_worker_launch(uint32_t lcore, env_step_fn *step, void *arg);
 void env_worker_join(uint32_t lcore);
+/* The same on a thread of its own that runs wherever there is room and may block. `name`: at most
+ * 15 characters. 0, or -errno. */
+struct env_thread;
+int env_thread_start(struct env_thread **thread, const char *name, env_step_fn *step, void *arg);
+/* Waits until its step has returned false; frees it. NULL is fine. */
+void env_thread_join(struct env_thread *thread);
 /* A worker with nothing to do: let the CPU rest, give it away, sleep. */
 void env_pause(void);
 void env_yield(void);

@@ -24,8 +24,9 @@ struct graph_operator {
 	void *config; /* filled in by configure */
 	uint32_t slices;
 	uint32_t first_slice;
-	uint32_t slots; /* a power of two: of its routing and of its state */
-	uint32_t *pin;  /* lcores, or NULL */
+	uint32_t slots;  /* a power of two: of its routing and of its state */
+	uint32_t traits; /* enum lm_trait */
+	uint32_t *pin;   /* lcores, or NULL */
 	uint32_t pin_count;
 	struct lm_place place, slices_place, pin_place;
 	uint32_t input_count, output_count;

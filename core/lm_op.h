@@ -17,8 +17,9 @@
  *                 on the slice's lcore, one at a time, never after `end`; must not block
  *     deserialize once a slice that goes on from a snapshot, behind open, on a control thread
  *     serialize   on the slice's lcore, when a snapshot is taken, behind epoch
- *     close       once a slice that was opened, on a control thread
- *     unconfigure once, if configure succeeded
+ *     prepare     of a sink that commits: on the slice's lcore, in front of serialize, and behind
+ * end close       once a slice that was opened, on a control thread unconfigure once, if configure
+ * succeeded
  *
  * Output. `lm_op_reserve` gives an output batch with room for the rows wanted; write the columns in
  * place, then `lm_op_emit`. To pass the input on, whole or in part, and with no copy where the next
@@ -43,7 +44,7 @@ extern "C" {
 /* Major in the high half, minor in the low one. A plugin loads when the majors are equal and its
  * minor is not above the engine's. Fields are only ever added at the end of a table. */
 #define LM_ABI_MAJOR 1u
-#define LM_ABI_MINOR 1u
+#define LM_ABI_MINOR 2u
 #define LM_ABI_VERSION ((LM_ABI_MAJOR << 16) | LM_ABI_MINOR)
 
 /* Ports of a class in one direction, drop reasons of a class, timers of a slice. */
@@ -55,6 +56,22 @@ struct lm_op;     /* a slice, as its operator sees it */
 struct lm_setup;  /* a class in a topology, while it is configured */
 struct lm_writer; /* core/lm_serial.h */
 struct lm_reader;
+
+/*
+ * A transaction: what a slice of a sink wrote between two snapshots, in words of its class. The
+ * sink makes it visible once the snapshot that belongs to it is durable, be it in this process or
+ * in the one that goes on after a crash.
+ */
+struct lm_transaction {
+	const char *op; /* the sink's name in the topology */
+	uint32_t slice;
+	uint64_t number;      /* grows with every one of the slice, over restarts too */
+	uint64_t incarnation; /* of the process that runs now: see lm_op_incarnation */
+	const void *bytes;    /* as prepare wrote them; fence: none */
+	size_t size;
+	uint32_t attempts; /* secure: how often it has failed */
+	char why[240];     /* to fill in on failure: a sentence that says what to do */
+};
 
 /* What a parameter holds and how a person writes it. */
 enum lm_param_type {
@@ -162,6 +179,28 @@ struct lm_op_class {
 	 */
 	void (*deserialize)(struct lm_op *op, struct lm_reader *reader, uint32_t version);
 	uint32_t state_version;
+
+	/* Since minor 2. A sink that commits (LM_TRAIT_COMMITS) has all four. */
+	/*
+	 * Closes the slice's transaction and writes down how to find what is in it, at most
+	 * LM_SERIAL_MAX bytes; nothing if it is empty. On the slice's lcore, when the marker of a
+	 * snapshot has arrived, and once behind end. What is written afterwards belongs to the next
+	 * one. It cannot fail: what can (a disk) belongs into `epoch` and `end`, which may ask to
+	 * be called again.
+	 */
+	void (*prepare)(struct lm_op *op, uint64_t number, struct lm_writer *writer);
+	/*
+	 * On a control thread, one at a time, in the order of numbers, while the slice runs on: so
+	 * they use nothing but their arguments. 0, or -errno and txn->why; they are then called
+	 * again later. Each may be called twice.
+	 * secure: what is in it survives a crash from now on. Nobody sees it yet.
+	 * commit: the snapshot is durable: everybody sees it.
+	 * fence: before anything runs: what earlier incarnations of the slice prepared and nobody
+	 * has committed is thrown away, and none of them can commit any more.
+	 */
+	int (*secure)(const void *config, struct lm_transaction *txn);
+	int (*commit)(const void *config, struct lm_transaction *txn);
+	int (*fence)(const void *config, struct lm_transaction *txn);
 };
 
 /*
@@ -192,6 +231,13 @@ uint32_t lm_setup_slices(const struct lm_setup *setup);
  * many slots that each is worth its space: 256 keys or more, where settings.slots allows it.
  */
 void lm_setup_keys(struct lm_setup *setup, uint64_t keys);
+/* What an operator, configured like this, can do for a guarantee over crashes: a sum of them. */
+enum lm_trait {
+	LM_TRAIT_REPLAYS = 1, /* a source that gives the same rows again from where it was */
+	LM_TRAIT_COMMITS = 2, /* a sink whose rows are seen once their snapshot is durable */
+	LM_TRAIT_LOGS = 4     /* gives again what it got, whether its source can or not */
+};
+void lm_setup_trait(struct lm_setup *setup, uint32_t traits);
 /* Declares the schema of an output. Returns 0, or -1 after reporting why it cannot be. */
 int lm_setup_output(struct lm_setup *setup, uint32_t output, const struct lm_field *fields,
                     uint32_t count);
@@ -220,6 +266,9 @@ int64_t lm_op_wall_ns(const struct lm_op *op);
 int64_t lm_op_ingress_ns(const struct lm_op *op);
 /* 64 random bits from the slice's own generator, seeded by the job's seed. */
 uint64_t lm_op_random(struct lm_op *op);
+/* How often the job has been started on its state folder: grows with each time; 0: it has none, and
+ * no snapshot is ever taken. */
+uint64_t lm_op_incarnation(const struct lm_op *op);
 
 /* open: why it fails, in a sentence. Later: an error to show, counted, shown at most once a second.
  */

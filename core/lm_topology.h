@@ -121,6 +121,22 @@ struct lm_settings {
 enum lm_idle { LM_IDLE_SLEEP, LM_IDLE_SPIN, LM_IDLE_PAUSE, LM_IDLE_YIELD };
 struct lm_settings *lm_topology_settings(struct lm_topology *topology);
 
+/* Snapshots of its state: whether, where to, and how. */
+struct lm_state {
+	const char *folder; /* NULL: none are taken. Set by lm_topology_state_folder */
+	uint32_t keep;      /* complete ones; default 2 */
+	uint32_t codec;     /* enum lm_state_codec */
+	int level;          /* of the codec; 0: its default */
+	uint64_t pace; /* bytes per second that are copied at most; 0: no bound; default 1 GB */
+	uint64_t timeout_ns; /* one that takes longer is given up; default 10 s */
+	uint32_t full_after; /* increments until the next full one; default 16 */
+	uint64_t
+	    verify; /* bytes per second that are read back and checked; 0: none; default 64 MB */
+};
+enum lm_state_codec { LM_STATE_PLAIN, LM_STATE_LZ4, LM_STATE_ZSTD };
+struct lm_state *lm_topology_state(struct lm_topology *topology);
+int lm_topology_state_folder(struct lm_topology *topology, const char *folder);
+
 /* A shared object to load operator classes from. */
 int lm_topology_plugin(struct lm_topology *topology, const char *path);
 

@@ -51,6 +51,12 @@ lm_op_input(const struct lm_op *op)
 	return op->current_input;
 }
 
+uint64_t
+lm_op_incarnation(const struct lm_op *op)
+{
+	return op->shared->incarnation;
+}
+
 const struct lm_schema *
 lm_op_input_schema(const struct lm_op *op, uint32_t input)
 {

@@ -284,6 +284,16 @@ class_index(const char *name, bool *found)
 	return at;
 }
 
+/* Bytes of a table of a minor. */
+static size_t
+class_length(uint32_t minor)
+{
+	static const size_t length[] = { offsetof(struct lm_op_class, serialize),
+		                         offsetof(struct lm_op_class, prepare) };
+
+	return minor < LM_ABI_MINOR ? length[minor] : sizeof(struct lm_op_class);
+}
+
 /* The table as long as this engine's: what its minor did not know is absent. */
 static const struct lm_op_class *
 class_at_length(const struct lm_op_class *class)
@@ -298,7 +308,7 @@ class_at_length(const struct lm_op_class *class)
 		longer++;
 	}
 	memset(longer, 0, sizeof(*longer));
-	memcpy(&longer->class, class, offsetof(struct lm_op_class, serialize));
+	memcpy(&longer->class, class, class_length(class->abi_version & 0xffffu));
 	longer->given = class;
 	return &longer->class;
 }

@@ -145,6 +145,12 @@ lm_setup_keys(struct lm_setup *setup, uint64_t keys)
 	setup->op->slots = graph_slots(setup->graph, setup->op->slices, keys);
 }
 
+void
+lm_setup_trait(struct lm_setup *setup, uint32_t traits)
+{
+	setup->op->traits |= traits;
+}
+
 /* Why lm_schema_init refused these fields. */
 static int
 setup_output_error(struct lm_setup *setup, uint32_t output, const struct lm_field *fields,

@@ -64,7 +64,8 @@ slice_record_latency(struct lm_op *slice, const struct lm_batch *batch, uint32_t
 static void
 slice_finish_end(struct lm_op *slice)
 {
-	__atomic_store_n(&slice->ended, true, __ATOMIC_RELAXED);
+	state_end(slice);
+	__atomic_store_n(&slice->ended, true, __ATOMIC_RELEASE);
 	output_send_control(slice, EDGE_END, 0);
 	__atomic_add_fetch(&slice->shared->ended_slices, 1, __ATOMIC_RELEASE);
 }
@@ -205,7 +206,9 @@ static bool
 slice_call(struct lm_op *slice, const struct slice_ask *ask, const struct lm_select *select)
 {
 	slice->again = false;
-	slice_call_class(slice, ask, select);
+	if (!slice->had_ended) {
+		slice_call_class(slice, ask, select);
+	}
 	if (slice->output_count > 0) {
 		output_send_staged(slice);
 	}
@@ -536,7 +539,10 @@ slice_turn(struct lm_op *slice)
 	if (slice_progress(slice)) {
 		return true;
 	}
-	return slice->is_source ? slice_poll(slice) : slice_take(slice);
+	if (slice->is_source) {
+		return !slice->pausing && slice_poll(slice);
+	}
+	return slice_take(slice);
 }
 
 void

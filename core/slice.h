@@ -91,9 +91,10 @@ struct lm_op {
 	int64_t watermark_told; /* downstream */
 	uint64_t marker;        /* epoch being aligned, 0: none */
 	uint32_t markers;       /* inputs that delivered it */
-	uint64_t inject;        /* sources: epoch to start */
 	bool stopping;          /* sources: asked to end */
-	bool ending;            /* poll said end, or all inputs ended */
+	bool pausing;           /* sources: behind the next epoch nothing more is wanted */
+	bool had_ended; /* in the snapshot that it goes on from: its class is called no more */
+	bool ending;    /* poll said end, or all inputs ended */
 	bool ended;
 	bool again; /* set by lm_op_again in the running callback */
 	bool source_idle;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "core/canary.h"
 #include "core/lm_serial.h"
 #include "core/slice.h"
 
@@ -14,52 +15,94 @@ op_state(struct lm_op *op)
 	return &op->state;
 }
 
+static bool
+text_open(struct lm_op *op, struct op_text *text, uint32_t max)
+{
+	text->bytes = lm_op_alloc(op, max);
+	text->max = max;
+	return text->bytes != NULL;
+}
+
 int
 state_arm(struct lm_op *op)
 {
 	struct op_state *state = &op->state;
+	bool good = text_open(op, &state->engine_text, slice_state_max(op));
 
-	if (op->class->serialize != NULL && state->bytes == NULL) {
-		state->bytes = lm_op_alloc(op, LM_SERIAL_MAX);
-		if (state->bytes == NULL) {
-			return -ENOMEM;
-		}
-		state->bytes_max = LM_SERIAL_MAX;
+	if (op->class->serialize != NULL) {
+		good = good && text_open(op, &state->class_text, LM_SERIAL_MAX);
+	}
+	if (op->class->prepare != NULL) {
+		good = good && text_open(op, &state->txn, LM_SERIAL_MAX) &&
+		       text_open(op, &state->last_txn, LM_SERIAL_MAX);
+	}
+	if (!good) {
+		return -ENOMEM;
 	}
 	return state->space == NULL ? 0 : state->ops->arm(op, state->space);
+}
+
+/* What a class writes down by itself; false: it is too much. */
+static bool
+state_write(struct lm_op *op, const struct lm_writer *writer, struct op_text *text)
+{
+	text->size = writer->failed ? 0 : writer->size;
+	if (writer->failed) {
+		lm_op_error(op, "what it writes for a snapshot is more than %u bytes", text->max);
+	}
+	return !writer->failed;
+}
+
+/*
+ * The sink's transaction is closed even where the rest fails: its number is then that of a snapshot
+ * that never is, and it is committed with the next one.
+ */
+static bool
+state_prepare(struct lm_op *op, uint64_t number, struct op_text *text)
+{
+	struct lm_writer writer = { .bytes = text->bytes, .max = text->max };
+
+	if (text->bytes == NULL) {
+		return true;
+	}
+	op->class->prepare(op, number, &writer);
+	return state_write(op, &writer, text);
 }
 
 static bool
 state_serialize(struct lm_op *op)
 {
-	struct op_state *state = &op->state;
-	struct lm_writer writer = { .bytes = state->bytes, .max = state->bytes_max };
+	struct op_text *text = &op->state.class_text;
+	struct lm_writer writer = { .bytes = text->bytes, .max = text->max };
 
-	if (op->class->serialize != NULL) {
-		op->class->serialize(op, &writer);
-		if (writer.failed) {
-			lm_op_error(op, "what it serializes is more than %u bytes",
-			            state->bytes_max);
-			return false;
-		}
+	if (text->bytes == NULL || (CANARY(CANARY_LOST_POSITION) && text->size != 0)) {
+		return true;
 	}
-	state->bytes_size = writer.size;
-	return true;
+	op->class->serialize(op, &writer);
+	return state_write(op, &writer, text);
 }
 
 bool
 state_flip(struct lm_op *op, uint64_t epoch)
 {
 	struct op_state *state = &op->state;
+	bool good;
 
 	if (__atomic_load_n(&state->finished, __ATOMIC_ACQUIRE) != state->flipped ||
-	    !state_serialize(op) ||
-	    (state->space != NULL && !state->ops->flip(state->space, epoch))) {
+	    state->engine_text.bytes == NULL || op->had_ended) {
 		__atomic_store_n(&state->refused, epoch, __ATOMIC_RELEASE);
 		return false;
 	}
+	/* Whatever else goes wrong, the transaction is there for whoever collects it. */
+	good = state_prepare(op, epoch, &state->txn);
+	good = state_serialize(op) && good;
+	slice_state_write(op, &state->engine_text);
+	good = (state->space == NULL || state->ops->flip(state->space, epoch)) && good;
+	if (!good) {
+		__atomic_store_n(&state->refused, epoch, __ATOMIC_RELEASE);
+	}
 	__atomic_store_n(&state->flipped, epoch, __ATOMIC_RELEASE);
-	return true;
+	return good;
 }
 
 void
@@ -69,6 +112,17 @@ state_finish(struct lm_op *op)
 
 	__atomic_store_n(&state->finished, __atomic_load_n(&state->flipped, __ATOMIC_RELAXED),
 	                 __ATOMIC_RELEASE);
+}
+
+void
+state_end(struct lm_op *op)
+{
+	struct op_state *state = &op->state;
+
+	if (!op->had_ended) {
+		state->last_txn_number = op->stats.epoch + 1;
+		(void)state_prepare(op, state->last_txn_number, &state->last_txn);
+	}
 }
 
 int

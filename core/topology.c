@@ -57,6 +57,13 @@ lm_topology_create(const char *name)
 		.fuse = true,
 		.idle = LM_IDLE_SLEEP,
 	};
+	topology->state = (struct lm_state){
+		.keep = 2,
+		.pace = 1000000000u,
+		.timeout_ns = 10000000000u,
+		.full_after = 16,
+		.verify = 64000000u,
+	};
 	return topology;
 }
 
@@ -128,6 +135,7 @@ lm_topology_free(struct lm_topology *topology)
 	free(topology->op);
 	free(topology->wire);
 	free(topology->plugin);
+	free(topology->state_folder);
 	free(topology->file);
 	free(topology->name);
 	free(topology);
@@ -383,6 +391,26 @@ lm_topology_wire(struct lm_topology *topology, const struct lm_wire *wire)
 		added->column_place[i] = topology->place;
 	}
 	return 0;
+}
+
+struct lm_state *
+lm_topology_state(struct lm_topology *topology)
+{
+	return &topology->state;
+}
+
+int
+lm_topology_state_folder(struct lm_topology *topology, const char *folder)
+{
+	char *copy = NULL;
+	int result = folder == NULL ? 0 : topology_copy(&copy, folder);
+
+	if (result == 0) {
+		free(topology->state_folder);
+		topology->state_folder = copy;
+		topology->state.folder = copy;
+	}
+	return result;
 }
 
 struct lm_settings *

@@ -62,6 +62,9 @@ struct lm_topology {
 	char *file;            /* NULL: declared in C */
 	struct lm_place place; /* the current one */
 	struct lm_settings settings;
+	struct lm_state state;
+	char *state_folder; /* state.folder */
+	struct lm_place state_place;
 	struct topology_operator *op;
 	uint32_t operator_count;
 	struct topology_wire *wire;

@@ -46,6 +46,7 @@ struct engine_shared {
 	bool shuffle;    /* simulator: slices take their turns in random order */
 	uint64_t shuffle_seed;
 	uint64_t snapshot_epoch; /* slices flip their state at its marker; set before it starts */
+	uint64_t incarnation;    /* of the state folder; 0: there is none */
 	uint32_t ended_slices __attribute__((aligned(64)));
 	uint32_t ended_workers;
 };

@@ -18,6 +18,7 @@
 #include "core/text.h"
 #include "mgmt/cli.h"
 #include "mgmt/config_load.h"
+#include "mgmt/durability.h"
 #include "mgmt/hgrm.h"
 #include "mgmt/isa.h"
 #include "mgmt/job.h"
@@ -28,6 +29,7 @@
 /* Between two readings of the engine; and how long what is under way may take to drain after
  * Ctrl-C. */
 #define TICK_NS 100000000u
+#define STOP_TICK_NS 5000000u
 #define DRAIN_NS 5000000000
 
 struct run_options {
@@ -35,6 +37,7 @@ struct run_options {
 	bool json, quiet, check;
 	uint64_t duration_ns; /* 0: until the end */
 	const char *hgrm;
+	const char *state; /* folder of snapshots; NULL: as the file says */
 };
 
 static volatile sig_atomic_t interrupts;
@@ -80,6 +83,10 @@ parse_word(struct run_options *options, int argc, char **argv, int at)
 		options->hgrm = next;
 		return 2;
 	}
+	if (strcmp(argv[at], "--state") == 0 && next != NULL) {
+		options->state = next;
+		return 2;
+	}
 	return job_word(&options->job, argc, argv, at);
 }
 
@@ -106,25 +113,65 @@ start_eal(struct job *job)
 	return true;
 }
 
-static void
-follow(struct lm_engine *engine, struct live *live, const struct run_options *options,
-       enum summary_status *status)
+/* A run of a job, from its engine to its end. */
+struct run {
+	struct lm_engine *engine;
+	struct live live;
+	struct durability durability;
+	enum summary_status status;
+	int64_t start_ns, stop_ns; /* 0: nobody has asked it to stop */
+	uint64_t last_epoch;       /* with snapshots: it stops once this one is durable */
+};
+
+static bool
+is_to_stop(const struct run *run, const struct run_options *options)
 {
-	int64_t start_ns = env_now_ns(), stop_ns = 0;
+	return interrupts > 0 || (options->duration_ns != 0 &&
+	                          env_now_ns() - run->start_ns >= (int64_t)options->duration_ns);
+}
 
-	while (!lm_engine_wait(engine, TICK_NS)) {
-		int64_t now_ns = env_now_ns();
+/* Without snapshots everything under way is drained; with them one more is taken, to go on from. */
+static void
+ask_to_stop(struct run *run)
+{
+	run->stop_ns = env_now_ns();
+	run->status = SUMMARY_STOPPED;
+	if (run->durability.snapshots != NULL) {
+		run->last_epoch = engine_suspend(run->engine);
+	} else {
+		lm_engine_stop(run->engine);
+	}
+}
 
-		live_tick(live);
-		if (stop_ns == 0 &&
-		    (interrupts > 0 || (options->duration_ns != 0 &&
-		                        now_ns - start_ns >= (int64_t)options->duration_ns))) {
-			stop_ns = now_ns;
-			*status = SUMMARY_STOPPED;
-			lm_engine_stop(engine);
+static bool
+has_stopped(const struct run *run)
+{
+	int64_t for_ns = env_now_ns() - run->stop_ns;
+
+	if (run->durability.snapshots != NULL &&
+	    snapshots_durable(run->durability.snapshots) >= run->last_epoch) {
+		return true;
+	}
+	if (interrupts > 1 || for_ns > DRAIN_NS) {
+		env_log(4, run->durability.snapshots != NULL
+		               ? "stopped without a last snapshot: the next run goes on from the "
+		                 "one before"
+		               : "stopped before everything was drained");
+		return true;
+	}
+	return false;
+}
+
+static void
+follow(struct run *run, const struct run_options *options)
+{
+	run->start_ns = env_now_ns();
+	while (!lm_engine_wait(run->engine, run->stop_ns == 0 ? TICK_NS : STOP_TICK_NS)) {
+		live_tick(&run->live);
+		if (run->stop_ns == 0 && is_to_stop(run, options)) {
+			ask_to_stop(run);
 		}
-		if (stop_ns != 0 && (interrupts > 1 || now_ns - stop_ns > DRAIN_NS)) {
-			env_log(4, "stopped before everything was drained");
+		if (run->stop_ns != 0 && has_stopped(run)) {
 			break;
 		}
 	}
@@ -202,39 +249,57 @@ check_ports(const struct job *job)
 	}
 }
 
+/* Builds the engine, goes on from its snapshot, runs it. False: it was not sound. */
+static bool
+run_built(struct run *run, struct job *job, const struct run_options *options,
+          struct lm_errors *errors)
+{
+	bool good = durability_attach(&run->durability, run->engine);
+
+	if (!good || run->durability.had_ended) {
+		return good;
+	}
+	good = live_open(&run->live, run->engine, job->graph, &job->placement.lm,
+	                 job->eal.file_prefix) == 0 &&
+	       durability_start(&run->durability) && lm_engine_start(run->engine) == 0;
+	if (good) {
+		follow(run, options);
+	}
+	/* What has ended is committed while the rest still stands. */
+	good = durability_stop(&run->durability) && good;
+	lm_engine_join(run->engine);
+	good = lm_engine_audit(run->engine, errors) && good;
+	if (!good) {
+		run->status = SUMMARY_FAILED;
+	}
+	sum_up(job, &run->live, options, run->status, errors);
+	if (options->hgrm != NULL) {
+		write_hgrm(run->engine, options->hgrm);
+	}
+	live_close(&run->live);
+	return good;
+}
+
 static int
 run_engine(struct job *job, const struct run_options *options)
 {
 	struct lm_errors errors = { 0 };
-	struct live live = { 0 };
-	enum summary_status status = SUMMARY_COMPLETE;
-	struct lm_engine *engine = lm_engine_create(job->graph, &job->placement.lm, &errors);
-	bool good = engine != NULL;
+	struct run run = { .status = SUMMARY_COMPLETE };
+	struct engine_origin origin;
+	bool good = durability_open(&run.durability, job->topology, job->graph, options->state);
 
 	if (good) {
-		good = live_open(&live, engine, job->graph, &job->placement.lm,
-		                 job->eal.file_prefix) == 0 &&
-		       lm_engine_start(engine) == 0;
-		if (good) {
-			follow(engine, &live, options, &status);
-		}
-		lm_engine_join(engine);
-		if (!lm_engine_audit(engine, &errors)) {
-			status = SUMMARY_FAILED;
-			good = false;
-		}
-		sum_up(job, &live, options, status, &errors);
-		if (options->hgrm != NULL) {
-			write_hgrm(engine, options->hgrm);
-		}
-		live_close(&live);
+		durability_origin(&run.durability, &origin);
+		run.engine = engine_create(job->graph, &job->placement.lm, &origin, &errors);
+		good = run.engine != NULL && run_built(&run, job, options, &errors);
 	}
 	if (errors.count > 0) {
 		config_print_errors(stderr, options->job.path, NULL, 0, &errors,
 		                    text_colour(stderr));
 	}
 	lm_errors_free(&errors);
-	lm_engine_free(engine);
+	durability_close(&run.durability);
+	lm_engine_free(run.engine);
 	return good ? CLI_OK : CLI_FAILED;
 }
 

@@ -36,6 +36,15 @@ void build_result(struct build *build, int rc, const struct config_node *node, c
 
 /* config_settings.c */
 void build_settings(struct build *build, const struct config_node *node);
+/* The value of a setting into *value, or a report of what is wrong with it. */
+bool setting_duration(struct build *build, const struct config_node *node, const char *path,
+                      uint64_t *value);
+void setting_number(struct build *build, const struct config_node *node, const char *path,
+                    uint32_t min, uint32_t max, uint32_t *value);
+void setting_fail(struct build *build, const struct config_node *node, const char *path,
+                  const char *hint, const char *what);
+/* config_state.c: the key `state:` */
+void build_state(struct build *build, const struct config_node *node);
 /* config_operators.c */
 void build_operators(struct build *build, const struct config_node *node);
 /* config_inputs.c: what stands behind `input:` or `inputs:` of an operator. */

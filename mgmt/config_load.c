@@ -172,9 +172,17 @@ load_plugins(struct build *build, const struct config_node *node)
 	}
 }
 
-static const char *const load_keys[] = { "name", "operators", "settings", "plugins",
-	                                 "description" };
-enum { LOAD_NAME, LOAD_OPERATORS, LOAD_SETTINGS, LOAD_PLUGINS, LOAD_DESCRIPTION, LOAD_KEYS };
+static const char *const load_keys[] = { "name",    "operators", "settings",
+	                                 "plugins", "state",     "description" };
+enum {
+	LOAD_NAME,
+	LOAD_OPERATORS,
+	LOAD_SETTINGS,
+	LOAD_PLUGINS,
+	LOAD_STATE,
+	LOAD_DESCRIPTION,
+	LOAD_KEYS
+};
 
 /* The topology's name: as it is said, else that of the file without what may not be in one. */
 static char *
@@ -245,6 +253,9 @@ load_root(struct build *build, const struct config_node *root)
 	}
 	if (found[LOAD_PLUGINS] != NULL) {
 		load_plugins(build, found[LOAD_PLUGINS]);
+	}
+	if (found[LOAD_STATE] != NULL) {
+		build_state(build, found[LOAD_STATE]);
 	}
 	if (found[LOAD_OPERATORS] == NULL) {
 		lm_errors_add(build->errors, root->place, "write operators: and a line for each",

@@ -26,7 +26,7 @@ static const char *const setting_keys[SETTINGS] = { "epoch",   "batch_rows", "cr
 /* By enum lm_idle. */
 static const char *const setting_idles[] = { "sleep", "spin", "pause", "yield" };
 
-static void
+void
 setting_fail(struct build *build, const struct config_node *node, const char *path,
              const char *hint, const char *what)
 {
@@ -34,7 +34,7 @@ setting_fail(struct build *build, const struct config_node *node, const char *pa
 	              what);
 }
 
-static bool
+bool
 setting_duration(struct build *build, const struct config_node *node, const char *path,
                  uint64_t *value)
 {
@@ -47,7 +47,7 @@ setting_duration(struct build *build, const struct config_node *node, const char
 }
 
 /* A number from `min` to `max`, a power of two if both are. */
-static void
+void
 setting_number(struct build *build, const struct config_node *node, const char *path, uint32_t min,
                uint32_t max, uint32_t *value)
 {

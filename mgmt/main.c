@@ -18,6 +18,8 @@ static const char usage[] =
     "                      --set NAME=VALUE what ${NAME} in the file stands for\n"
     "                      --duration TIME  end after so long (10s, 5m)\n"
     "                      --hgrm FILE      write the latency distribution (HdrHistogram text)\n"
+    "                      --state FOLDER   snapshots go there, and the job goes on from the last one;\n"
+    "                                       none: no snapshots\n"
     "                      --quiet          no notes\n"
     "  check TOPOLOGY    check the file, print every error, run nothing\n"
     "  plan TOPOLOGY     print slices, lcores, NUMA nodes, edges and memory, and why\n"

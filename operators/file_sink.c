@@ -2,9 +2,12 @@
 /*
  * file_sink: writes rows to a file, as CSV or as JSON lines, through a buffer of 256 KiB that goes
  * out when it is full, every second and at the end. A row counts as absorbed once its last byte was
- * taken by the file; when the file takes no more, rows wait in the buffer, and what finds no room
- * there is dropped by name. Writing blocks, so an lcore that must never wait for a disk should not
- * run it.
+ * taken by the file. Writing blocks, so an lcore that must never wait for a disk should not run it.
+ *
+ * Eager: one file. When it takes no more, rows wait in the buffer, and what finds no room there is
+ * dropped by name.
+ * Committed: a file for each snapshot, seen once that is durable (operators/file_txn.h). When the
+ * disk takes no more, the slice waits, and with it the stream: nothing is dropped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,13 +18,19 @@
 #include "core/env.h"
 #include "core/lm_op.h"
 #include "core/registry_builtin.h"
+#include "operators/file_txn.h"
 #include "operators/row_text.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #define SINK_BUFFER (256u * 1024u)
 /* Rows in the buffer, at most: so that their ends can be remembered. */
 #define SINK_ROWS 16384u
 #define SINK_FLUSH_NS UINT64_C(1000000000)
 #define SINK_TIMER 0u
+/* Committed: a disk that took no more is asked again after. */
+#define SINK_RETRY_NS UINT64_C(100000000)
 
 enum { DROP_WRITE_FAILED, DROP_ROW_TOO_LONG };
 enum { FORMAT_CSV, FORMAT_JSONL };
@@ -30,13 +39,13 @@ struct sink_config {
 	char *path;
 	uint32_t format;
 	bool sync;
+	bool is_committed;
 	uint32_t column[LM_FIELDS_MAX];
 	uint32_t column_count;
 };
 
 struct sink {
-	int file;
-	bool opened;
+	int file;     /* -1: none is open */
 	bool failing; /* the last write failed: nothing is tried until the timer says so */
 	char *path;   /* with the slice's number */
 	char *buffer;
@@ -45,9 +54,18 @@ struct sink {
 	uint32_t rows;
 	uint64_t bytes; /* written to the file */
 	bool dirty;     /* written since the last sync */
+
+	/* Committed: the file of the transaction under way; `file` is -1 while it has no rows. */
+	uint32_t taken; /* rows of the batch in hand that are in the buffer already */
+	int64_t retry_ns;
+	uint64_t files; /* made by this process */
+	uint64_t length_written;
+	XXH3_state_t *digest;
+	char *pending;
 };
 
 static const char *const sink_formats[] = { "csv", "jsonl", NULL };
+static const char *const sink_modes[] = { "eager", "committed", NULL };
 
 static const struct lm_param sink_params[] = {
 	{ .name = "path",
@@ -66,6 +84,12 @@ static const struct lm_param sink_params[] = {
 	  .type = LM_PARAM_BOOL,
 	  .fallback = "false",
 	  .summary = "make sure every second that what was written survives a power cut" },
+	{ .name = "mode",
+	  .type = LM_PARAM_CHOICE,
+	  .fallback = "eager",
+	  .choices = sink_modes,
+	  .summary = "eager: one file, rows are seen at once; committed: a file for each snapshot "
+	             "(name-<number>.csv), seen once that is durable, exactly once" },
 	{ 0 }
 };
 
@@ -81,6 +105,10 @@ sink_configure(struct lm_setup *setup, void *config)
 
 	c->format = lm_setup_choice(setup, "format");
 	c->sync = lm_setup_bool(setup, "sync");
+	c->is_committed = lm_setup_choice(setup, "mode") == 1;
+	if (c->is_committed) {
+		lm_setup_trait(setup, LM_TRAIT_COMMITS);
+	}
 	c->column_count = lm_setup_count(setup, "columns");
 	if (c->column_count > LM_FIELDS_MAX) {
 		return lm_setup_error(setup, "columns", LM_FIELDS_MAX, LM_NONE, NULL,
@@ -115,13 +143,16 @@ sink_unconfigure(void *config)
 /* ---- writing out ---- */
 
 static void
-sink_complain(struct lm_op *op, const struct sink *s, int error)
+sink_complain(struct lm_op *op, struct sink *s, int error)
 {
-	lm_op_error(op,
-	            "cannot write %s: %s; %s, it is tried again every second and rows are dropped "
-	            "(write_failed) once 256 KiB wait",
-	            s->path, strerror(error),
-	            error == ENOSPC || error == EDQUOT ? "free some space" : "check the disk");
+	const struct sink_config *c = lm_op_config(op);
+
+	s->retry_ns = lm_op_now_ns(op) + (int64_t)SINK_RETRY_NS;
+	lm_op_error(op, "cannot write %s: %s; %s, it is tried again and %s", s->path,
+	            strerror(error),
+	            error == ENOSPC || error == EDQUOT ? "free some space" : "check the disk",
+	            c->is_committed ? "the stream waits once 256 KiB do"
+	                            : "rows are dropped (write_failed) once 256 KiB wait");
 }
 
 /* `written` bytes at the front of the buffer are in the file. */
@@ -145,11 +176,38 @@ sink_consume(struct lm_op *op, struct sink *s, uint32_t written)
 	lm_op_gauge(op, 0, "bytes_written", s->bytes);
 }
 
+/* The file of a transaction's first row. Its name was never used before. */
+static bool
+sink_open_pending(struct lm_op *op, struct sink *s)
+{
+	if (s->file >= 0) {
+		return true;
+	}
+	if (!file_txn_pending(s->path, lm_op_incarnation(op), ++s->files, s->pending)) {
+		s->pending[0] = '\0';
+	}
+	s->file = env_file_open(s->pending, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (s->file < 0) {
+		s->failing = true;
+		sink_complain(op, s, -s->file);
+		s->file = -1;
+		return false;
+	}
+	s->length_written = 0;
+	XXH3_64bits_reset(s->digest);
+	return true;
+}
+
 /* Writes out what is there; stops at the first failure. */
 static void
 sink_flush(struct lm_op *op, struct sink *s)
 {
+	const struct sink_config *c = lm_op_config(op);
 	uint32_t written = 0;
+
+	if (c->is_committed && s->length > 0 && !sink_open_pending(op, s)) {
+		return;
+	}
 
 	while (written < s->length) {
 		ssize_t result = env_file_write(s->file, s->buffer + written, s->length - written);
@@ -166,6 +224,10 @@ sink_flush(struct lm_op *op, struct sink *s)
 		written += (uint32_t)result;
 	}
 	if (written > 0) {
+		if (c->is_committed) {
+			XXH3_64bits_update(s->digest, s->buffer, written);
+			s->length_written += written;
+		}
 		sink_consume(op, s, written);
 	}
 }
@@ -189,40 +251,36 @@ sink_sync(struct lm_op *op, struct sink *s)
 
 /* ---- life ---- */
 
-/* The path with the slice's number for "%s"; on the slice's memory. */
-static char *
-sink_path(struct lm_op *op, const char *path)
+/* Committed: what is there of others, whose names this job would want. */
+static int
+sink_check_folder(struct lm_op *op, const struct sink *s)
 {
-	const char *mark = strstr(path, "%s");
-	size_t size = strlen(path) + 16;
-	char *whole = lm_op_alloc(op, size);
+	int64_t count;
 
-	if (whole == NULL) {
-		return NULL;
+	if (lm_op_incarnation(op) == 0) {
+		lm_op_error(op, "mode: committed needs snapshots: name a folder for them with "
+		                "state: {folder: …} in the topology or --state");
+		return -EINVAL;
 	}
-	if (mark == NULL) {
-		memcpy(whole, path, strlen(path) + 1);
-	} else {
-		snprintf(whole, size, "%.*s%u%s", (int)(mark - path), path, lm_op_slice(op),
-		         mark + 2);
+	count = file_txn_count(s->path);
+	if (count < 0) {
+		lm_op_error(op, "cannot read the folder of %s: %s; check that it exists", s->path,
+		            strerror((int)-count));
+		return (int)count;
 	}
-	return whole;
+	if (count > 0 && lm_op_incarnation(op) == 1) {
+		lm_op_error(op,
+		            "there are %lld files of another job beside %s: move them elsewhere, "
+		            "or bring that job's state folder back",
+		            (long long)count, s->path);
+		return -EEXIST;
+	}
+	return 0;
 }
 
 static int
-sink_open(struct lm_op *op)
+sink_open_eager(struct lm_op *op, struct sink *s)
 {
-	const struct sink_config *c = lm_op_config(op);
-	struct sink *s = lm_op_context(op);
-	struct row_writer writer;
-
-	s->path = sink_path(op, c->path);
-	s->buffer = lm_op_alloc(op, SINK_BUFFER);
-	s->row_end = lm_op_alloc(op, SINK_ROWS * sizeof(*s->row_end));
-	if (s->path == NULL || s->buffer == NULL || s->row_end == NULL) {
-		lm_op_error(op, "no memory for a buffer of %u bytes", SINK_BUFFER);
-		return -ENOMEM;
-	}
 	s->file = env_file_open(s->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (s->file < 0) {
 		lm_op_error(op,
@@ -231,11 +289,50 @@ sink_open(struct lm_op *op)
 		            s->path, strerror(-s->file));
 		return s->file;
 	}
-	s->opened = true;
+	return 0;
+}
+
+/* The line of names, in front of a file's rows. */
+static void
+sink_put_names(struct lm_op *op, struct sink *s)
+{
+	const struct sink_config *c = lm_op_config(op);
+	struct row_writer writer = { s->buffer, s->buffer + SINK_BUFFER, false };
+
 	if (c->format == FORMAT_CSV) {
-		writer = (struct row_writer){ s->buffer, s->buffer + SINK_BUFFER, false };
 		row_put_csv_names(&writer, lm_op_input_schema(op, 0), c->column, c->column_count);
 		s->length = (uint32_t)(writer.at - s->buffer);
+	}
+}
+
+static int
+sink_open(struct lm_op *op)
+{
+	const struct sink_config *c = lm_op_config(op);
+	struct sink *s = lm_op_context(op);
+	int result;
+
+	s->file = -1;
+	s->path = lm_op_alloc(op, FILE_TXN_PATH);
+	s->pending = lm_op_alloc(op, FILE_TXN_PATH);
+	s->digest = lm_op_alloc(op, sizeof(*s->digest));
+	s->buffer = lm_op_alloc(op, SINK_BUFFER);
+	s->row_end = lm_op_alloc(op, SINK_ROWS * sizeof(*s->row_end));
+	if (s->path == NULL || s->pending == NULL || s->digest == NULL || s->buffer == NULL ||
+	    s->row_end == NULL) {
+		lm_op_error(op, "no memory for a buffer of %u bytes", SINK_BUFFER);
+		return -ENOMEM;
+	}
+	if (!file_txn_path(c->path, lm_op_slice(op), s->path)) {
+		lm_op_error(op, "the path is longer than %u characters", FILE_TXN_PATH);
+		return -ENAMETOOLONG;
+	}
+	result = c->is_committed ? sink_check_folder(op, s) : sink_open_eager(op, s);
+	if (result != 0) {
+		return result;
+	}
+	if (!c->is_committed) {
+		sink_put_names(op, s);
 	}
 	lm_op_timer_start(op, SINK_TIMER, SINK_FLUSH_NS);
 	return 0;
@@ -246,10 +343,17 @@ sink_close(struct lm_op *op)
 {
 	struct sink *s = lm_op_context(op);
 
-	if (s->opened) {
+	if (s->file >= 0) {
 		env_file_close(s->file);
-		s->opened = false;
+		s->file = -1;
 	}
+}
+
+/* Whether the next row is the first of a file. */
+static bool
+sink_is_empty(const struct sink *s)
+{
+	return s->file < 0 && s->length == 0;
 }
 
 /* Puts a row behind the others; false when there is no room. */
@@ -274,6 +378,30 @@ sink_put(const struct sink_config *c, struct sink *s, const struct lm_batch *bat
 	return true;
 }
 
+/* Committed: false when the disk takes no more and the row has to wait. */
+static bool
+sink_row_or_wait(struct lm_op *op, const struct sink_config *c, struct sink *s,
+                 const struct lm_batch *batch, uint32_t row)
+{
+	if (sink_is_empty(s)) {
+		sink_put_names(op, s);
+	}
+	if (sink_put(c, s, batch, row)) {
+		return true;
+	}
+	if (!s->failing || lm_op_now_ns(op) >= s->retry_ns) {
+		sink_flush(op, s);
+		if (sink_put(c, s, batch, row)) {
+			return true;
+		}
+	}
+	if (s->length == 0) {
+		lm_op_drop(op, DROP_ROW_TOO_LONG, 1);
+		return true;
+	}
+	return false;
+}
+
 static void
 sink_row(struct lm_op *op, const struct sink_config *c, struct sink *s,
          const struct lm_batch *batch, uint32_t row)
@@ -290,26 +418,41 @@ sink_row(struct lm_op *op, const struct sink_config *c, struct sink *s,
 	lm_op_drop(op, s->length == 0 ? DROP_ROW_TOO_LONG : DROP_WRITE_FAILED, 1);
 }
 
+/* rows NULL: all of the batch. */
 static void
-sink_process(struct lm_op *op, const struct lm_batch *in)
+sink_rows(struct lm_op *op, const struct lm_batch *batch, const uint16_t *rows, uint32_t count)
 {
 	const struct sink_config *c = lm_op_config(op);
 	struct sink *s = lm_op_context(op);
 
-	for (uint32_t i = 0; i < in->count; i++) {
-		sink_row(op, c, s, in, i);
+	if (!c->is_committed) {
+		for (uint32_t i = 0; i < count; i++) {
+			sink_row(op, c, s, batch, rows == NULL ? i : rows[i]);
+		}
+		return;
 	}
+	while (s->taken < count) {
+		uint32_t row = rows == NULL ? s->taken : rows[s->taken];
+
+		if (!sink_row_or_wait(op, c, s, batch, row)) {
+			lm_op_again(op);
+			return;
+		}
+		s->taken++;
+	}
+	s->taken = 0;
+}
+
+static void
+sink_process(struct lm_op *op, const struct lm_batch *in)
+{
+	sink_rows(op, in, NULL, in->count);
 }
 
 static void
 sink_process_select(struct lm_op *op, const struct lm_select *in)
 {
-	const struct sink_config *c = lm_op_config(op);
-	struct sink *s = lm_op_context(op);
-
-	for (uint32_t i = 0; i < in->count; i++) {
-		sink_row(op, c, s, in->batch, in->row[i]);
-	}
+	sink_rows(op, in->batch, in->row, in->count);
 }
 
 static void
@@ -322,17 +465,89 @@ sink_timer(struct lm_op *op, uint32_t timer)
 	sink_sync(op, s);
 }
 
+/* Committed: everything is in the file, or the slice is asked again. */
+static bool
+sink_is_flushed(struct lm_op *op, struct sink *s)
+{
+	if (s->length > 0 && (!s->failing || lm_op_now_ns(op) >= s->retry_ns)) {
+		sink_flush(op, s);
+	}
+	if (s->length > 0) {
+		lm_op_again(op);
+	}
+	return s->length == 0;
+}
+
+static void
+sink_epoch(struct lm_op *op, uint64_t epoch)
+{
+	const struct sink_config *c = lm_op_config(op);
+
+	(void)epoch;
+	if (c->is_committed) {
+		(void)sink_is_flushed(op, lm_op_context(op));
+	}
+}
+
 /* The last try: what is not written now never will be. */
 static void
 sink_end(struct lm_op *op)
 {
+	const struct sink_config *c = lm_op_config(op);
 	struct sink *s = lm_op_context(op);
 
+	if (c->is_committed) {
+		(void)sink_is_flushed(op, s);
+		return;
+	}
 	sink_flush(op, s);
 	sink_sync(op, s);
 	lm_op_drop(op, DROP_WRITE_FAILED, s->rows);
 	s->rows = 0;
 	s->length = 0;
+}
+
+/* Everything is in the file (sink_epoch, sink_end): only its names are left to say. */
+static void
+sink_prepare(struct lm_op *op, uint64_t number, struct lm_writer *writer)
+{
+	struct sink *s = lm_op_context(op);
+	char final[FILE_TXN_PATH];
+	struct file_txn txn = { .length = s->length_written };
+
+	if (s->file < 0) {
+		return;
+	}
+	if (!file_txn_final(s->path, number, final)) {
+		writer->failed = true;
+		return;
+	}
+	env_file_close(s->file);
+	s->file = -1;
+	txn.digest = XXH3_64bits_digest(s->digest);
+	txn.pending = file_txn_name(s->pending);
+	txn.final = file_txn_name(final);
+	file_txn_write(writer, &txn);
+}
+
+static int
+sink_secure(const void *config, struct lm_transaction *txn)
+{
+	return file_txn_secure(((const struct sink_config *)config)->path, txn);
+}
+
+static int
+sink_commit(const void *config, struct lm_transaction *txn)
+{
+	return file_txn_commit(((const struct sink_config *)config)->path, txn);
+}
+
+static int
+sink_fence(const void *config, struct lm_transaction *txn)
+{
+	const struct sink_config *c = config;
+
+	return c->is_committed ? file_txn_fence(c->path, txn) : 0;
 }
 
 static const struct lm_op_class file_sink_class = {
@@ -354,7 +569,12 @@ static const struct lm_op_class file_sink_class = {
 	.process = sink_process,
 	.process_select = sink_process_select,
 	.timer = sink_timer,
+	.epoch = sink_epoch,
 	.end = sink_end,
+	.prepare = sink_prepare,
+	.secure = sink_secure,
+	.commit = sink_commit,
+	.fence = sink_fence,
 };
 
 REGISTER_CLASS(file_sink_class)

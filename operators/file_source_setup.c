@@ -170,6 +170,9 @@ file_configure(struct lm_setup *setup, void *config)
 	if (result != 0) {
 		return -1;
 	}
+	if (strcmp(lm_setup_text(setup, "path"), "/dev/stdin") != 0) {
+		lm_setup_trait(setup, LM_TRAIT_REPLAYS);
+	}
 	c->path = strdup(lm_setup_text(setup, "path"));
 	return c->path != NULL
 	           ? 0

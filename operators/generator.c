@@ -451,6 +451,7 @@ generator_configure(struct lm_setup *setup, void *config)
 {
 	struct generator_config *c = config;
 
+	lm_setup_trait(setup, LM_TRAIT_REPLAYS);
 	c->rows = lm_setup_u64(setup, "rows");
 	c->rate = (uint64_t)(lm_setup_f64(setup, "rate") * GENERATOR_RATE_SCALE + 0.5);
 	c->lag_ns = lm_setup_u64(setup, "lag");

@@ -118,6 +118,8 @@ void part_abort(struct part *part);
 /* The part is as it was in the epoch before. -ENOENT: it was not there. */
 int store_keep(struct store *store, struct part_id id);
 int store_record(struct store *store, const char *name, const void *bytes, size_t size);
+/* Whether an epoch is open: begun, and neither committed nor abandoned. */
+bool store_is_open(const struct store *store);
 /* What the next epoch builds on, to tell when a full part is due: files, and bytes of the first
  * and of the others. False: nothing. */
 struct part_chain {

@@ -102,6 +102,12 @@ store_begin(struct store *store, uint64_t epoch)
 }
 
 bool
+store_is_open(const struct store *store)
+{
+	return store->draft != NULL;
+}
+
+bool
 store_chain(const struct store *store, struct part_id id, struct part_chain *chain)
 {
 	const struct manifest_part *part =

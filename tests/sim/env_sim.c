@@ -15,7 +15,10 @@
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
 
-#define ACTORS_MAX LM_WORKERS_MAX
+#define THREADS_MAX 4u
+#define ACTORS_MAX (LM_WORKERS_MAX + THREADS_MAX)
+/* Threads have lcores behind those of workers. */
+#define THREAD_LCORE 100000u
 
 enum canary canary_planted;
 
@@ -241,6 +244,39 @@ env_worker_join(uint32_t lcore)
 	if (!launched) {
 		fprintf(stderr, "sim: joined lcore %u, which was never launched\n", lcore);
 		abort();
+	}
+}
+
+/* A thread is one more worker. */
+struct env_thread {
+	uint32_t lcore;
+};
+
+int
+env_thread_start(struct env_thread **thread, const char *name, env_step_fn *step, void *arg)
+{
+	struct env_thread *t = malloc(sizeof(*t));
+
+	(void)name;
+	*thread = NULL;
+	if (t == NULL) {
+		return -ENOMEM;
+	}
+	t->lcore = THREAD_LCORE + sim.actor_count;
+	if (env_worker_launch(t->lcore, step, arg) != 0) {
+		free(t);
+		return -EAGAIN;
+	}
+	*thread = t;
+	return 0;
+}
+
+void
+env_thread_join(struct env_thread *thread)
+{
+	if (thread != NULL) {
+		env_worker_join(thread->lcore);
+		free(thread);
 	}
 }
 

@@ -112,8 +112,8 @@ test_flip(void **state)
 	assert_int_equal(count->flipped, 0);
 	pass(8, 2);
 	assert_int_equal(count->flipped, 2);
-	assert_int_equal(count->bytes_size, 8);
-	memcpy(&rows, count->bytes, sizeof(rows));
+	assert_int_equal(count->class_text.size, 8);
+	memcpy(&rows, count->class_text.bytes, sizeof(rows));
 	assert_int_equal(rows, 24);
 	/* It is still being copied. */
 	rig.engine->shared->snapshot_epoch = 3;
@@ -124,7 +124,7 @@ test_flip(void **state)
 	rig.engine->shared->snapshot_epoch = 4;
 	pass(0, 4);
 	assert_int_equal(count->flipped, 4);
-	memcpy(&rows, count->bytes, sizeof(rows));
+	memcpy(&rows, count->class_text.bytes, sizeof(rows));
 	assert_int_equal(rows, 32);
 	finish();
 }
@@ -137,8 +137,10 @@ test_too_much(void **state)
 	begin();
 	extra = LM_SERIAL_MAX - 7;
 	assert_false(state_flip(rig_slice(&rig, "count", 0), 1));
+	assert_int_equal(op_state(rig_slice(&rig, "count", 0))->refused, 1);
+	state_finish(rig_slice(&rig, "count", 0));
 	extra--;
-	assert_true(state_flip(rig_slice(&rig, "count", 0), 1));
+	assert_true(state_flip(rig_slice(&rig, "count", 0), 2));
 	finish();
 }
 

@@ -101,6 +101,13 @@ lm_op_ingress_ns(const struct lm_op *op)
 }
 
 uint64_t
+lm_op_incarnation(const struct lm_op *op)
+{
+	(void)op;
+	return 1;
+}
+
+uint64_t
 lm_op_random(struct lm_op *op)
 {
 	uint64_t z = op->seed += 0x9e3779b97f4a7c15u;

@@ -242,6 +242,13 @@ lm_setup_keys(struct lm_setup *setup, uint64_t keys)
 	assert_true(keys > 0);
 }
 
+void
+lm_setup_trait(struct lm_setup *setup, uint32_t traits)
+{
+	(void)setup;
+	assert_true(traits != 0);
+}
+
 int
 lm_setup_output(struct lm_setup *setup, uint32_t output, const struct lm_field *fields,
                 uint32_t count)

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SNAPSHOT_H
+#define SNAPSHOT_H
+
+/*
+ * Snapshots of a running engine: what flips, files and commits come to. One thread, off the data
+ * path, asks for a snapshot of the next epoch, copies each slice's state as soon as the slice has
+ * flipped it, makes the epoch durable and then lets the sinks commit what belongs to it. The
+ * stream never waits for any of it: what cannot be done in time is abandoned and tried again with a
+ * later epoch.
+ *
+ *     result = snapshots_open(&options, &snapshots, why);       takes the folder, looks what is in
+ * it snapshots_origin(snapshots, &origin);                     for engine_create result =
+ * snapshots_attach(snapshots, engine, why);        arms it; restores what there is result =
+ * snapshots_start(snapshots);                      with the engine; until
+ *     snapshots_stop(snapshots);                                it has ended, or is not wanted
+ *     snapshots_close(snapshots);
+ *
+ * Order of things, for each epoch e (docs/reliability.md says why):
+ *
+ *     slice flips        state, positions and transactions of e are what they are at its marker
+ *     copied             parts are written, records are noted
+ *     secured            what sinks wrote up to e survives a crash
+ *     store_commit       e is durable
+ *     sinks commit       what they wrote up to e is seen
+ *
+ * Threads: one control thread calls these; snapshots_status and snapshots_durable any.
+ */
+
+#include "core/engine.h"
+#include "state/store.h"
+
+#define SNAPSHOT_WHY 400u
+
+struct snapshots;
+
+struct snapshot_options {
+	const char *folder;
+	uint64_t job; /* see store_options */
+	uint32_t keep;
+	enum block_codec codec;
+	int level;
+	uint64_t pace;       /* bytes per second that are copied, at most; 0: no bound */
+	uint64_t timeout_ns; /* from the marker until everything is copied; 0: 10 s */
+	uint32_t full_after; /* files of a chain; 0: 16 */
+	uint64_t verify;     /* bytes per second that are read back; 0: none are */
+	bool has_index;      /* a catalogue for people (index.h) */
+	bool has_thread;     /* false: whoever opened it calls snapshots_step */
+};
+
+/* Failures in a row after which people are told that the state is degraded. */
+#define SNAPSHOT_DEGRADED 3u
+
+struct snapshot_status {
+	uint64_t epoch;         /* the last durable one; 0: none yet */
+	int64_t wall_ns;        /* when it became durable */
+	uint64_t bytes;         /* that it wrote */
+	int64_t copy_ns;        /* from its marker to durable */
+	uint64_t durable, lost; /* epochs since the start */
+	uint32_t failures;      /* in a row */
+	uint64_t wait_ns;       /* until it is tried again */
+	char why[SNAPSHOT_WHY]; /* what went wrong last */
+	uint64_t uncommitted;   /* transactions of sinks */
+};
+
+/* 0, or -errno and a sentence that says what to do. */
+int snapshots_open(const struct snapshot_options *options, struct snapshots **snapshots,
+                   char why[SNAPSHOT_WHY]);
+/* NULL is fine; not before snapshots_stop. */
+void snapshots_close(struct snapshots *snapshots);
+/* There is an epoch to go on from; its number, and when it became durable. */
+bool snapshots_resumes(const struct snapshots *snapshots, uint64_t *epoch, int64_t *wall_ns);
+/* The job had ended, and there is nothing to do. After snapshots_attach. */
+bool snapshots_had_ended(const struct snapshots *snapshots);
+void snapshots_origin(const struct snapshots *snapshots, struct engine_origin *origin);
+
+/* The engine is new. Restores, commits what was durable and not yet seen, fences. 0, or -errno and
+ * why: then nothing may run. */
+int snapshots_attach(struct snapshots *snapshots, struct lm_engine *engine, char why[SNAPSHOT_WHY]);
+/* Bytes that were restored, and slices; after snapshots_attach. */
+struct snapshot_restored {
+	uint64_t bytes;
+	int64_t took_ns;
+	uint32_t slices, fresh;  /* went on; started with nothing */
+	uint64_t skipped_epochs; /* newer ones that are damaged */
+};
+void snapshots_restored(const struct snapshots *snapshots, struct snapshot_restored *restored);
+
+int snapshots_start(struct snapshots *snapshots);
+/* One step; false: it is over. For those who have no thread. */
+bool snapshots_step(void *snapshots);
+/*
+ * If the engine has ended: a last epoch, with which the sinks commit everything. Else no more are
+ * made. Waits. Returns whether everything that sinks wrote is committed.
+ */
+bool snapshots_stop(struct snapshots *snapshots);
+
+/* The last durable epoch. */
+uint64_t snapshots_durable(const struct snapshots *snapshots);
+void snapshots_status(struct snapshots *snapshots, struct snapshot_status *status);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SNAPSHOT_RUN_H
+#define SNAPSHOT_RUN_H
+
+/* Snapshots from the inside; snapshot*.c and restore.c only. One thread at a time. */
+
+#include <pthread.h>
+
+#include "core/env.h"
+#include "state/arena_copy.h"
+#include "state/index.h"
+#include "state/snapshot.h"
+#include "state/snapshot_format.h"
+#include "state/verify.h"
+
+/* A transaction of a sink that is not committed yet. */
+struct txn {
+	struct txn *next; /* in the order of their numbers, slice by slice */
+	struct lm_op *slice;
+	uint64_t number;
+	bool is_secure;
+	uint32_t attempts; /* to secure it, that failed */
+	size_t size;
+	char bytes[];
+};
+
+enum slice_phase {
+	SLICE_WAITS,   /* for its flip */
+	SLICE_COPYING, /* it is */
+	SLICE_COPIED,  /* and is to be finished when the epoch is through */
+	SLICE_FREE     /* nothing of it is held */
+};
+
+struct snap_slice {
+	struct lm_op *slice;
+	enum slice_phase phase;
+	struct arena_copy copy;
+	struct part *part; /* NULL: nothing to write so far */
+	uint32_t base;     /* the next increment builds on this epoch; 0: it is to be full */
+	bool has_last_txn; /* it was taken */
+};
+
+enum snapshot_phase {
+	PHASE_IDLE,   /* until it is time to ask */
+	PHASE_ASKED,  /* for a snapshot of the next epoch */
+	PHASE_COPY,   /* its marker is on its way */
+	PHASE_DRAIN,  /* it is lost: waits until its marker has passed everywhere */
+	PHASE_ABANDON /* and until the store knows that it never was */
+};
+
+struct snapshots {
+	struct snapshot_options options;
+	char folder[STORE_FOLDER_MAX];
+	struct store *store;
+	struct verify *verify;
+	struct index *index;
+	struct lm_engine *engine;
+	struct env_thread *thread;
+	uint64_t topology;
+	uint64_t secret;
+	const struct store_epoch *good; /* to go on from; until the first epoch is written */
+	uint64_t good_epoch;
+	int64_t good_wall_ns;
+	uint64_t skipped;
+	bool had_ended;
+	struct snapshot_restored restored;
+
+	struct snap_slice *slice;
+	uint32_t slice_count;
+	struct txn *txn, **txn_end;
+
+	enum snapshot_phase phase;
+	uint64_t epoch;   /* the one under way, or the last */
+	uint32_t current; /* slice that is copied */
+	int64_t began_ns, deadline_ns, retry_ns;
+	uint64_t copied_bytes; /* of this epoch */
+	int failed;            /* -errno of the epoch under way */
+	bool is_final;         /* the last one, all slices have ended */
+	bool is_over;
+	bool stopping; /* set by the control thread */
+	uint32_t final_tries;
+	char why[SNAPSHOT_WHY];
+	struct arena_piece piece;
+	struct snapshot_granule granules[BLOCK_RAW_MAX / sizeof(struct snapshot_granule)];
+
+	uint64_t durable; /* read by others */
+	pthread_mutex_t lock;
+	struct snapshot_status status; /* under the lock */
+};
+
+/* Keeps what went wrong; the first thing counts. Returns `result`. */
+int snapshots_fail(struct snapshots *s, int result, const char *what);
+
+/* snapshot_slices.c */
+/* One step of copying the epoch. 1: there is more; 0: all are copied; 2: nothing to do until more
+ * slices flip; -errno: it is lost. */
+enum copy_result { COPY_ALL, COPY_MORE, COPY_WAIT };
+int snapshots_copy(struct snapshots *s);
+/* Lets go of all slices that have flipped; they build on `epoch` next if it is durable. */
+void snapshots_release(struct snapshots *s, bool is_durable);
+/* The next snapshot of every slice is full. */
+void snapshots_start_anew(struct snapshots *s);
+/* Whether some slice has yet to see the marker of the lost epoch. */
+bool snapshots_drain(struct snapshots *s);
+/* "<kind><operator>/<slice>" */
+int snapshots_name(const char *kind, const struct lm_op *slice, char name[MANIFEST_RECORD_MAX]);
+
+/* snapshot_sinks.c */
+int sinks_take(struct snapshots *s, struct lm_op *slice, uint64_t number,
+               const struct op_text *text);
+int sinks_secure(struct snapshots *s);
+int sinks_record(struct snapshots *s);
+/* Everything that is secure. 0, or -errno: some are left. */
+int sinks_commit(struct snapshots *s);
+void sinks_free(struct snapshots *s);
+uint64_t sinks_count(const struct snapshots *s);
+/* As the store's epoch has them: commits them again, then fences. */
+int sinks_recover(struct snapshots *s, const struct manifest *manifest, char why[SNAPSHOT_WHY]);
+
+/* restore.c */
+int restore_engine(struct snapshots *s, char why[SNAPSHOT_WHY]);
+/* The store's newest good epoch into `good`, or NULL. */
+int restore_pick(struct snapshots *s, char why[SNAPSHOT_WHY]);
+
+#endif
