@@ -12,7 +12,9 @@
 struct dump {
 	const struct cli_state *self;
 	const struct store_epoch *epoch; /* has a manifest */
-	struct state_record *record;     /* as in the manifest */
+	/* As many as the manifest has, in an order for people. */
+	struct state_record *record;
+	const struct manifest_part **part;
 	/* Of which operator, if not of all: its name, "" if unknown, and number, if known. */
 	bool has_op, has_number;
 	char op[32];

@@ -188,7 +188,7 @@ dump_json(const struct dump *dump, bool *good)
 		}
 	}
 	for (uint32_t i = 0; i < manifest->part_count; i++) {
-		if (dump_wants_part(dump, manifest->part[i].id)) {
+		if (dump_wants_part(dump, dump->part[i]->id)) {
 			failed +=
 			    json_array_append_new(parts, json_part(dump, &manifest->part[i], good));
 		}

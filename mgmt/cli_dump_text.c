@@ -67,20 +67,25 @@ static void
 print_slice(const struct dump *dump, const struct state_record *record)
 {
 	const struct snapshot_slice *head = &record->head;
+	uint32_t opened = state_record_shapes(record);
+	uint64_t bytes = 0;
 	FILE *out = dump->self->out;
 
+	for (uint32_t i = 0; i < opened; i++) {
+		struct snapshot_shape shape = state_record_shape(record, i);
+
+		bytes += shape.arena_size * shape.arena_count;
+	}
 	fprintf(out, "slice %u of %u, %u slots, state version %u", record->slice, head->slices,
 	        head->slots, head->state_version);
+	if (opened > 0) {
+		fprintf(out, ", maps and values: %u with %s", opened,
+		        units_bytes((double)bytes).text);
+	}
 	if (head->flags & SNAPSHOT_HAS_PART) {
 		fprintf(out, ", part O%u-S%u", head->op, head->slice);
 	}
 	fprintf(out, "%s\n", head->flags & SNAPSHOT_ENDED ? ", it had ended" : "");
-	for (uint32_t i = 0; i < state_record_shapes(record); i++) {
-		struct snapshot_shape shape = state_record_shape(record, i);
-
-		fprintf(out, "    map or value %u: %u × %s\n", i, shape.arena_count,
-		        units_bytes((double)shape.arena_size).text);
-	}
 	print_bytes(dump, "of the engine", record->engine, head->engine_size);
 	print_bytes(dump, "of the operator", record->class, head->class_size);
 }
@@ -124,15 +129,34 @@ print_record(const struct dump *dump, const struct state_record *record)
 	}
 }
 
+/* What is known of the shape of a map or value. */
+static void
+print_shape(struct text_table *table, const struct state_record *slice, uint32_t opened)
+{
+	if (slice != NULL && opened < state_record_shapes(slice)) {
+		struct snapshot_shape shape = state_record_shape(slice, opened);
+
+		text_table_cell(table, TEXT_PLAIN, "%u", shape.arena_count);
+		text_table_cell(table, TEXT_PLAIN, "%s",
+		                units_bytes((double)shape.arena_size).text);
+	} else {
+		text_table_cell(table, TEXT_DIM, "?");
+		text_table_cell(table, TEXT_DIM, "?");
+	}
+}
+
 /* A line for each slot, or for each map or value. */
 static void
-print_slots(const struct dump *dump, const struct state_part *part)
+print_slots(const struct dump *dump, const struct state_record *slice,
+            const struct state_part *part)
 {
 	struct text_table *table = text_table_create(text_colour(dump->self->out));
 	uint32_t i = 0;
 
 	text_table_column(table, TEXT_RIGHT, "MAP OR VALUE");
 	text_table_column(table, TEXT_RIGHT, dump->self->slots ? "SLOT" : "SLOTS");
+	text_table_column(table, TEXT_RIGHT, "OF");
+	text_table_column(table, TEXT_RIGHT, "EACH");
 	text_table_column(table, TEXT_RIGHT, "BLOCKS");
 	text_table_column(table, TEXT_RIGHT, "GRANULES");
 	text_table_column(table, TEXT_RIGHT, "BYTES");
@@ -150,6 +174,7 @@ print_slots(const struct dump *dump, const struct state_part *part)
 		}
 		text_table_cell(table, TEXT_PLAIN, "%u", sum.opened);
 		text_table_cell(table, TEXT_PLAIN, "%u", dump->self->slots ? sum.slot : slots);
+		print_shape(table, slice, sum.opened);
 		text_table_cell(table, TEXT_PLAIN, "%" PRIu64, sum.blocks);
 		text_table_cell(table, TEXT_PLAIN, "%" PRIu64, sum.granules);
 		text_table_cell(table, TEXT_PLAIN, "%s", units_exact(sum.bytes).text);
@@ -220,7 +245,7 @@ print_part(const struct dump *dump, const struct manifest_part *part, bool *good
 		        sum.unknown);
 	}
 	if (sum.slot_count > 0) {
-		print_slots(dump, &sum);
+		print_slots(dump, slice, &sum);
 	}
 	state_part_free(&sum);
 	if (dump->self->hex) {
@@ -234,19 +259,24 @@ dump_text(const struct dump *dump, bool *good)
 {
 	const struct manifest *manifest = dump->epoch->manifest;
 	FILE *out = dump->self->out;
+	uint32_t shown = 0;
 
 	print_head(dump);
 	fprintf(out, "\nRecords\n");
 	for (uint32_t i = 0; i < manifest->record_count; i++) {
 		if (dump_wants_record(dump, &dump->record[i])) {
 			print_record(dump, &dump->record[i]);
+			shown++;
 		}
 	}
-	fprintf(out, "\nParts\n");
+	fprintf(out, "%s\nParts\n", shown == 0 ? "  none\n" : "");
+	shown = 0;
 	for (uint32_t i = 0; i < manifest->part_count; i++) {
-		if (dump_wants_part(dump, manifest->part[i].id)) {
-			print_part(dump, &manifest->part[i], good);
+		if (dump_wants_part(dump, dump->part[i]->id)) {
+			print_part(dump, dump->part[i], good);
+			shown++;
 		}
 	}
+	fprintf(out, "%s", shown == 0 ? "  none\n" : "");
 	return ferror(out) ? -EIO : 0;
 }

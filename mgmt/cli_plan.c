@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "core/topology.h"
 #include "mgmt/cli.h"
 #include "mgmt/guarantee.h"
 #include "mgmt/job.h"
@@ -131,17 +132,18 @@ print_memory(const struct job *job)
 	       units_bytes((double)job->layout->bytes).text);
 }
 
-/* What this run promises. False: no memory. */
+/* What a run promises. False: no memory. */
 static bool
-find_guarantees(const struct job *job, struct guarantees *guarantees)
+find_guarantees(const struct job *job, const char *state, struct guarantees *guarantees)
 {
-	uint32_t traits[LM_OPERATORS_MAX] = { 0 };
+	const char *folder = state != NULL ? state : job->topology->state.folder;
+	bool has_folder = folder != NULL && strcmp(folder, "none") != 0;
 
-	return guarantee_find(job->graph, traits, GUARANTEE_NO_FOLDER, guarantees) == 0;
+	return guarantee_find(job->graph, has_folder, guarantees) == 0;
 }
 
 static void
-print_guarantees(const struct job *job)
+print_guarantees(const struct job *job, const char *state)
 {
 	static const enum text_style styles[GUARANTEE_LEVELS] = {
 		[GUARANTEE_EXACTLY_ONCE] = TEXT_GREEN,
@@ -156,7 +158,7 @@ print_guarantees(const struct job *job)
 	text_table_column(table, TEXT_LEFT, "sink");
 	text_table_column(table, TEXT_LEFT, "over a crash");
 	text_table_column(table, TEXT_LEFT, "why");
-	if (find_guarantees(job, &guarantees)) {
+	if (find_guarantees(job, state, &guarantees)) {
 		for (uint32_t i = 0; i < guarantees.count; i++) {
 			const struct guarantee *pair = &guarantees.pair[i];
 
@@ -173,12 +175,12 @@ print_guarantees(const struct job *job)
 }
 
 static json_t *
-json_guarantees(const struct job *job)
+json_guarantees(const struct job *job, const char *state)
 {
 	json_t *pairs = json_array();
 	struct guarantees guarantees;
 
-	if (!find_guarantees(job, &guarantees)) {
+	if (!find_guarantees(job, state, &guarantees)) {
 		return pairs;
 	}
 	for (uint32_t i = 0; i < guarantees.count; i++) {
@@ -252,14 +254,14 @@ json_pools(const struct job *job)
 }
 
 static void
-print_json(const struct job *job)
+print_json(const struct job *job, const char *state)
 {
 	char line[2048];
 	json_t *root =
 	    json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o}", "topology", job->graph->name, "eal",
 	              eal_args_line(&job->eal, line, sizeof(line)), "slices", json_slices(job),
 	              "edges", json_edges(job), "pools", json_pools(job), "bytes",
-	              (json_int_t)job->layout->bytes, "guarantees", json_guarantees(job));
+	              (json_int_t)job->layout->bytes, "guarantees", json_guarantees(job, state));
 
 	json_dumpf(root, stdout, JSON_COMPACT);
 	printf("\n");
@@ -267,7 +269,7 @@ print_json(const struct job *job)
 }
 
 static void
-print_plan(const struct job *job)
+print_plan(const struct job *job, const char *state)
 {
 	char line[2048];
 
@@ -281,7 +283,7 @@ print_plan(const struct job *job)
 	printf("\nMemory\n");
 	print_memory(job);
 	printf("\nGuarantees\n");
-	print_guarantees(job);
+	print_guarantees(job, state);
 }
 
 int
@@ -289,6 +291,7 @@ cli_plan(const struct cli *cli)
 {
 	struct job_request request = { 0 };
 	struct job job = { 0 };
+	const char *state = NULL; /* as for run: in place of what the file says */
 	bool json = false, good;
 
 	for (int i = 1; i < cli->argc;) {
@@ -296,6 +299,9 @@ cli_plan(const struct cli *cli)
 
 		if (strcmp(cli->argv[i], "--json") == 0) {
 			json = true;
+		} else if (strcmp(cli->argv[i], "--state") == 0 && i + 1 < cli->argc) {
+			state = cli->argv[i + 1];
+			used = 2;
 		} else {
 			used = job_word(&request, cli->argc, cli->argv, i);
 		}
@@ -306,7 +312,7 @@ cli_plan(const struct cli *cli)
 	}
 	good = job_load(&job, &request) && job_place(&job, &request, cli);
 	if (good) {
-		json ? print_json(&job) : print_plan(&job);
+		json ? print_json(&job, state) : print_plan(&job, state);
 	}
 	job_free(&job);
 	return good ? CLI_OK : CLI_USAGE;

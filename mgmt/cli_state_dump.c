@@ -157,30 +157,81 @@ has_slice(const struct dump *dump, struct state_trouble *trouble)
 }
 
 static int
+by_number(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* The job, slices by operator, transactions. */
+static int
+by_owner(const void *a, const void *b)
+{
+	const struct state_record *left = a, *right = b;
+	int order = by_number(left->kind, right->kind);
+
+	order = order != 0 ? order : strcmp(left->op, right->op);
+	order = order != 0 ? order : by_number(left->slice, right->slice);
+	order = order != 0 ? order : by_number(left->number, right->number);
+	return order != 0 ? order : strcmp(left->record->name, right->record->name);
+}
+
+static int
+by_part(const void *a, const void *b)
+{
+	const struct manifest_part *const *left = a, *const *right = b;
+	int order = by_number((*left)->id.op, (*right)->id.op);
+
+	return order != 0 ? order : by_number((*left)->id.slice, (*right)->id.slice);
+}
+
+/* False: no memory. */
+static bool
+take_apart(struct dump *dump)
+{
+	const struct manifest *manifest = dump->epoch->manifest;
+
+	dump->record = calloc(manifest->record_count + 1ul, sizeof(dump->record[0]));
+	dump->part = calloc(manifest->part_count + 1ul, sizeof(dump->part[0]));
+	if (dump->record == NULL || dump->part == NULL) {
+		return false;
+	}
+	for (uint32_t i = 0; i < manifest->record_count; i++) {
+		dump->record[i] = state_record_read(&manifest->record[i]);
+	}
+	for (uint32_t i = 0; i < manifest->part_count; i++) {
+		dump->part[i] = &manifest->part[i];
+	}
+	qsort(dump->record, manifest->record_count, sizeof(dump->record[0]), by_owner);
+	qsort(dump->part, manifest->part_count, sizeof(dump->part[0]), by_part);
+	return true;
+}
+
+static int
 dump_epoch(const struct cli_state *self, const struct store_epoch *epoch)
 {
 	struct dump dump = { .self = self, .epoch = epoch };
-	const struct manifest *manifest = epoch->manifest;
 	struct state_trouble trouble = { 0 };
 	bool good = true;
 	int status;
 
-	dump.record = calloc(manifest->record_count + 1ul, sizeof(dump.record[0]));
-	if (dump.record == NULL) {
+	if (!take_apart(&dump)) {
 		fprintf(stderr, "error: no memory left\n");
-		return CLI_FAILED;
-	}
-	for (uint32_t i = 0; i < manifest->record_count; i++) {
-		dump.record[i] = state_record_read(&manifest->record[i]);
-	}
-	if (!find_operator(&dump, &trouble) || !has_slice(&dump, &trouble)) {
+		status = CLI_FAILED;
+	} else if (!find_operator(&dump, &trouble) || !has_slice(&dump, &trouble)) {
 		status = cli_state_trouble(&trouble);
 	} else {
 		int error = self->json ? dump_json(&dump, &good) : dump_text(&dump, &good);
 
+		if (!good && state_folder_is_gone(self->folder, epoch->epoch)) {
+			fprintf(stderr,
+			        "error: epoch %" PRIu64 " was removed while it was read: the job "
+			        "has newer ones\n",
+			        epoch->epoch);
+		}
 		status = cli_state_end(self, error, good ? CLI_OK : CLI_FAILED);
 	}
 	free(dump.record);
+	free(dump.part);
 	return status;
 }
 

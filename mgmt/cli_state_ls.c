@@ -143,7 +143,7 @@ ls_print(const struct cli_state *self, const struct store_list *list)
 	struct ls_files files = ls_count(self->folder, list);
 	int error = list->count == 0 ? 0 : ls_table(self, list);
 
-	fprintf(self->out, "%s%s: %s, taken %" PRIu64 " times, %u files of parts with %s",
+	fprintf(self->out, "%s%s: %s, incarnation %" PRIu64 ", files of parts: %u with %s",
 	        list->count == 0 ? "" : "\n", self->folder,
 	        state_folder_in_use(self->folder) ? "in use by a process" : "not in use",
 	        list->incarnation, list->file_count, units_bytes((double)files.bytes).text);
@@ -152,13 +152,14 @@ ls_print(const struct cli_state *self, const struct store_list *list)
 	}
 	fprintf(self->out, "\n");
 	if (files.unnamed > 0) {
-		fprintf(self->out,
-		        "%u of the files are named by no epoch: one that is being written, or "
-		        "what a crash left; they go when they are old\n",
-		        files.unnamed);
+		fprintf(
+		    self->out,
+		    "files that no epoch names: %u, of an epoch that is being written or left by "
+		    "a crash; they go when they are old\n",
+		    files.unnamed);
 	}
 	if (list->strays > 0) {
-		fprintf(self->out, "%u names are not the store's and are left alone\n",
+		fprintf(self->out, "names that are not the store's and are left alone: %u\n",
 		        list->strays);
 	}
 	return error;

@@ -149,7 +149,7 @@ prune_print(const struct prune *prune)
 		        prune->good, prune->list.count, self->keep);
 		return error;
 	}
-	fprintf(self->out, "\n%u epochs and %u files, %s, %s\n", prune->epochs, prune->files,
+	fprintf(self->out, "\nepochs: %u, files: %u with %s: %s\n", prune->epochs, prune->files,
 	        units_bytes((double)prune->bytes).text,
 	        self->dry_run ? "would go; nothing was removed" : "are gone");
 	return error;

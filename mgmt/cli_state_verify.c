@@ -167,7 +167,7 @@ verify_print(const struct verify_run *run)
 	if (run->count == 0) {
 		fprintf(run->self->out, "no epoch was committed yet\n");
 	}
-	fprintf(run->self->out, "%u files, %s read in %s\n", all.files_all,
+	fprintf(run->self->out, "files: %u with %s, read in %s\n", all.files_all,
 	        units_bytes((double)all.bytes_all).text, units_duration(run->seconds).text);
 	return 0;
 }

@@ -73,7 +73,6 @@ mark_reached(const struct lm_graph *graph, uint32_t start, bool backwards, bool 
 /* A pair while it is judged. */
 struct pair {
 	const struct lm_graph *graph;
-	const uint32_t *traits;
 	uint32_t source, sink;
 	bool down[LM_OPERATORS_MAX]; /* reached from the source */
 	bool up[LM_OPERATORS_MAX];   /* reaches the sink */
@@ -93,9 +92,9 @@ is_between(const struct pair *pair, uint32_t op)
 }
 
 static bool
-has_trait(const struct pair *pair, uint32_t op, enum guarantee_trait trait)
+has_trait(const struct pair *pair, uint32_t op, enum lm_trait trait)
 {
-	return (pair->traits[op] & (uint32_t)trait) != 0;
+	return (pair->graph->op[op].traits & (uint32_t)trait) != 0;
 }
 
 /*
@@ -110,7 +109,7 @@ find_logs(struct pair *pair)
 	bool grown = true;
 
 	for (uint32_t o = graph->operator_count; o-- > 0;) {
-		if (is_between(pair, o) && has_trait(pair, o, GUARANTEE_LOGS)) {
+		if (is_between(pair, o) && has_trait(pair, o, LM_TRAIT_LOGS)) {
 			pair->log = o;
 		}
 	}
@@ -121,7 +120,7 @@ find_logs(struct pair *pair)
 			uint32_t to = graph->wire[w].to;
 
 			if (!open[graph->wire[w].from] || open[to] || !is_between(pair, to) ||
-			    has_trait(pair, to, GUARANTEE_LOGS)) {
+			    has_trait(pair, to, LM_TRAIT_LOGS)) {
 				continue;
 			}
 			if (to == pair->sink) {
@@ -180,7 +179,7 @@ say_replay(const struct pair *pair, struct guarantee *out)
 	const struct graph_operator *op = pair->graph->op;
 	const char *source = op[pair->source].name;
 
-	if (has_trait(pair, pair->source, GUARANTEE_REPLAYS)) {
+	if (has_trait(pair, pair->source, LM_TRAIT_REPLAYS)) {
 		say(out, "", "%s replays", source);
 		return true;
 	}
@@ -207,7 +206,7 @@ say_commit(const struct pair *pair, struct guarantee *out, const char *between)
 {
 	const char *sink = pair->graph->op[pair->sink].name;
 
-	if (has_trait(pair, pair->sink, GUARANTEE_COMMITS)) {
+	if (has_trait(pair, pair->sink, LM_TRAIT_COMMITS)) {
 		say(out, between, "%s commits", sink);
 		return true;
 	}
@@ -259,11 +258,10 @@ judge(struct pair *pair, struct guarantee *out)
 
 /* Without epochs on disk nothing is gone on from. */
 static void
-judge_without_state(const struct lm_graph *graph, enum guarantee_state state, struct guarantee *out)
+judge_without_state(bool has_folder, struct guarantee *out)
 {
 	out->level = GUARANTEE_AT_MOST_ONCE;
-	if (state == GUARANTEE_FOLDER) {
-		assert(graph->settings.epoch_ns == 0);
+	if (has_folder) {
 		say(out, "", "settings.epoch is 0: there are no epochs to go on from");
 	} else {
 		say(out, "",
@@ -288,10 +286,10 @@ add_pair(struct guarantees *guarantees, uint32_t source, uint32_t sink)
 
 /* All sinks that a source reaches. */
 static int
-judge_source(struct pair *pair, enum guarantee_state state, struct guarantees *guarantees)
+judge_source(struct pair *pair, bool has_folder, struct guarantees *guarantees)
 {
 	const struct lm_graph *graph = pair->graph;
-	bool durable = state == GUARANTEE_FOLDER && graph->settings.epoch_ns > 0;
+	bool durable = has_folder && graph->settings.epoch_ns > 0;
 
 	mark_reached(graph, pair->source, false, pair->down);
 	for (uint32_t o = 0; o < graph->operator_count; o++) {
@@ -309,17 +307,16 @@ judge_source(struct pair *pair, enum guarantee_state state, struct guarantees *g
 		if (durable) {
 			judge(pair, out);
 		} else {
-			judge_without_state(graph, state, out);
+			judge_without_state(has_folder, out);
 		}
 	}
 	return 0;
 }
 
 int
-guarantee_find(const struct lm_graph *graph, const uint32_t *traits, enum guarantee_state state,
-               struct guarantees *guarantees)
+guarantee_find(const struct lm_graph *graph, bool has_folder, struct guarantees *guarantees)
 {
-	struct pair pair = { .graph = graph, .traits = traits };
+	struct pair pair = { .graph = graph };
 	int result = 0;
 
 	*guarantees = (struct guarantees){ 0 };
@@ -327,7 +324,7 @@ guarantee_find(const struct lm_graph *graph, const uint32_t *traits, enum guaran
 	for (uint32_t o = 0; result == 0 && o < graph->operator_count; o++) {
 		if (is_source(&graph->op[o])) {
 			pair.source = o;
-			result = judge_source(&pair, state, guarantees);
+			result = judge_source(&pair, has_folder, guarantees);
 		}
 	}
 	if (result != 0) {

@@ -10,8 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
-from harness import BUILD, NOBODY, PROGRAM, Skip, check, equal, execute, need_root, one_object, named, tap
+from harness import (BUILD, NOBODY, PROGRAM, SECONDS, Running, Skip, check, command, equal, execute,
+                     lodemill, named, need_root, one_object, tap, topology)
 
 WRITER = os.path.join(BUILD, "tests", "state_folder")
 JOB = "1122334455667788"
@@ -73,8 +75,8 @@ def test_ls(folder):
     equal((len(parts), 1, 1, False, 1), (seen["files"], seen["unnamed_files"], seen["strays"],
                                          seen["in_use"], seen["incarnation"]), "the folder")
     text = state("ls", path).stdout
-    says(text, "EPOCH  COMMITTED", "UTC", "complete", "not in use", "named by no epoch",
-         "1 names are not the store's")
+    says(text, "EPOCH  COMMITTED", "UTC", "complete", "not in use", "no epoch names: 1,",
+         "left alone: 1")
 
 
 def test_ls_damage(folder):
@@ -125,7 +127,7 @@ def test_verify(folder):
         equal(["complete"] * 3, [epoch["state"] for epoch in seen["epochs"]], "states")
         equal((6, []), (seen["files"], seen["bad_files"]), "files")
     text = state("verify", path).stdout
-    says(text, "epoch 5 is good", "epoch 3 is good", "6 files")
+    says(text, "epoch 5 is good", "epoch 3 is good", "files: 6 with")
     says(state("verify", path, "--epoch", "4").stdout, "epoch 4 is good")
 
 
@@ -197,9 +199,15 @@ def test_dump_text(folder):
     path = make(folder)
     text = state("dump", path).stdout
     says(text, "epoch 3 of job " + JOB, "built on epoch 2", "the secret of its hash is not shown",
-         '"rows.3.csv \\"of epoch\\"\\n"', "part O1-S1", "map or value 0: 4 × 8.0 KiB",
+         '"rows.3.csv \\"of epoch\\"\\n"', "part O1-S1", "maps and values: 2 with 32.1 KiB",
          "O1-S0, slice 0 of flows: 9 blocks", "E1-O1-S0-1.part, E2-O1-S0-1.part",
-         "of the engine, 5 bytes: 010203feff", "MAP OR VALUE")
+         "of the engine, 5 bytes: 010203feff",
+         "MAP OR VALUE  SLOTS  OF     EACH  BLOCKS  GRANULES   BYTES",
+         "           0      4   4  8.0 KiB       6         2  41,088")
+    order = [text.index("  %s:" % name) for name in
+             ("job", "slice/flows/0", "slice/flows/1", "slice/out/0", "slice/packets/0", "txn/out/0/0",
+              "txn/out/0/1")]
+    equal(sorted(order), order, "places of the records")
     check("SLOTS" in text and "  00000000  " not in text, text)
     text = state("dump", path, "--operator", "flows", "--slice", "0", "--slots", "--hex").stdout
     says(text, "slice/flows/0", "  00000000  ", "map or value 1, slot 0", "slot 2, 4096 bytes at 4096",
@@ -207,7 +215,7 @@ def test_dump_text(folder):
     for word in "slice/flows/1", "O1-S1:", "txn/", "job:":
         check(word not in text, "%r was not asked for:\n%s" % (word, text))
     says(state("dump", path, "--operator", "1").stdout, "slice/flows/1", "O1-S1")
-    says(state("dump", path, "--operator", "out").stdout, "txn/out/0/1")
+    says(state("dump", path, "--operator", "out").stdout, "txn/out/0/1", "Parts\n  none")
     says(state("dump", path, "--epoch", "1").stdout, "the first one")
 
 
@@ -354,8 +362,72 @@ def test_full_disk(folder):
         equal((1, True), (done.returncode, "cannot be written" in done.stderr), words)
 
 
+def test_engine(folder):
+    """what a job leaves can be read while it runs and when it has stopped"""
+    path = os.path.join(folder, "state")
+    line = command(["run", topology("windows.yaml"), "--json", "--state", path],
+                   sets={"out": folder})
+    with Running(line, folder) as running:
+        running.wait_for("Ctrl-C ends it")
+        seen = wait_epochs(path, 3)
+        equal(True, seen["in_use"], "in use")
+        state("verify", path)
+        says(state("prune", path, "--keep", "1", code=1).stderr, "in use by another process")
+        running.interrupt()
+        running.end()
+    equal(False, state_json("ls", path)["in_use"], "in use, later")
+    done = state_json("verify", path)
+    equal({"complete"}, {epoch["state"] for epoch in done["epochs"]}, "states")
+    seen = state_json("dump", path)
+    slices = {(record["operator"], record["slice"]): record for record in seen["records"]
+              if record["kind"] == "slice"}
+    equal([("counts", 0), ("counts", 1), ("out", 0), ("rows", 0)], sorted(slices), "slices")
+    check(all(record["whole"] for record in seen["records"]), "a record is not whole")
+    equal({("counts", 0), ("counts", 1)},
+          {(part["name"], part["slice"]) for part in seen["parts"]}, "parts")
+    for part in seen["parts"]:
+        check(part["slots"] and part["unknown_blocks"] == 0, "blocks: %s" % part["blocks"])
+        opened = slices["counts", part["slice"]]["opened"]
+        check(all(slot["slot"] < 65536 and slot["opened"] < len(opened) for slot in part["slots"]),
+              "a slot of nothing")
+    state("prune", path, "--keep", "1")
+    equal(1, len(state_json("verify", path)["epochs"]), "epochs that are left")
+    # And the job goes on from what is left.
+    line += ["--duration", "200ms"]
+    with Running(line, folder) as running:
+        running.wait_for("going on from epoch")
+        running.end()
+
+
+def wait_epochs(path, number):
+    """What ls says once an epoch of that number is there."""
+    give_up = time.monotonic() + SECONDS
+    while time.monotonic() < give_up:
+        if os.path.exists(os.path.join(path, "MANIFEST.%d.b" % number)):
+            return state_json("ls", path)
+        time.sleep(0.02)
+    raise AssertionError("there was never an epoch %d" % number)
+
+
+def test_plan(folder):
+    """plan says what each source and sink are promised, with a folder and without"""
+    def guarantees(*words):
+        plan = one_object(lodemill(["plan", topology("windows.yaml"), "--json", *words],
+                                   sets={"out": folder}).stdout)
+        return [(entry["source"], entry["sink"], entry["guarantee"]) for entry in plan["guarantees"]]
+
+    path = os.path.join(folder, "state")
+    equal([("rows", "out", "at most once")], guarantees(), "without a folder")
+    equal([("rows", "out", "exactly once")], guarantees("--state", path), "with a folder")
+    equal([("rows", "out", "at most once")], guarantees("--state", "none"), "with none")
+    check(not os.path.exists(path), "plan has made the folder")
+    text = lodemill(["plan", topology("windows.yaml"), "--state", path], sets={"out": folder}).stdout
+    says(text, "Guarantees", "over a crash", "exactly once", "rows replays, out commits")
+
+
 if __name__ == "__main__":
     sys.exit(tap(named([test_ls, test_ls_damage, test_in_use, test_verify, test_verify_every_byte,
                         test_verify_base, test_dump, test_dump_text, test_dump_damage, test_prune,
                         test_prune_damage, test_prune_blind, test_wrong_folder, test_permission,
-                        test_words, test_full_disk])))
+                        test_words, test_full_disk, test_engine,
+                        test_plan])))

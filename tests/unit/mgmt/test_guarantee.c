@@ -145,7 +145,6 @@ static const struct example examples[] = {
 struct bench {
 	struct graph_operator op[16];
 	struct graph_wire wire[32];
-	uint32_t traits[16];
 	struct lm_graph graph;
 };
 
@@ -161,14 +160,14 @@ add_operator(struct bench *bench, const char *word)
 	op->class = &pass_class;
 	switch (colon[1]) {
 	case 'R':
-		bench->traits[o] = GUARANTEE_REPLAYS;
+		op->traits = LM_TRAIT_REPLAYS;
 		/* fall through */
 	case 'S':
 		op->class = &source_class;
 		op->input_count = 0;
 		break;
 	case 'L':
-		bench->traits[o] = GUARANTEE_LOGS;
+		op->traits = LM_TRAIT_LOGS;
 		break;
 	case 'W':
 		op->class = &window_class;
@@ -177,7 +176,7 @@ add_operator(struct bench *bench, const char *word)
 		op->class = &split_class;
 		break;
 	case 'C':
-		bench->traits[o] = GUARANTEE_COMMITS;
+		op->traits = LM_TRAIT_COMMITS;
 		/* fall through */
 	case 'E':
 		op->class = &sink_class;
@@ -240,10 +239,7 @@ check_example(const struct example *example)
 	for_words(&bench, example->operators, add_operator);
 	for_words(&bench, example->wires, add_wire);
 	bench.graph.settings.epoch_ns = example->no_epochs ? 0 : SECOND;
-	assert_int_equal(guarantee_find(&bench.graph, bench.traits,
-	                                example->no_folder ? GUARANTEE_NO_FOLDER : GUARANTEE_FOLDER,
-	                                &found),
-	                 0);
+	assert_int_equal(guarantee_find(&bench.graph, !example->no_folder, &found), 0);
 	for (uint32_t i = 0; i < found.count; i++) {
 		const struct guarantee *pair = &found.pair[i];
 		size_t used = strlen(text);
@@ -290,8 +286,7 @@ test_long_names(void **state)
 		bench.graph.wire = bench.wire;
 		for_words(&bench, operators, add_operator);
 		for_words(&bench, wires, add_wire);
-		assert_int_equal(
-		    guarantee_find(&bench.graph, bench.traits, GUARANTEE_FOLDER, &found), 0);
+		assert_int_equal(guarantee_find(&bench.graph, true, &found), 0);
 		assert_int_equal(found.count, 1);
 		assert_int_equal(found.pair[0].level, GUARANTEE_WITHIN_EPOCH);
 		assert_true(strlen(found.pair[0].why) < sizeof(found.pair[0].why));
