@@ -2,6 +2,7 @@
 /* Bytes for people. */
 #include "mgmt/hex.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,12 +83,10 @@ hex_is_text(const void *bytes, size_t size)
 
 		memcpy(character, at, size < HEX_CHARACTER ? size : HEX_CHARACTER);
 		length = text_character(character, &width);
-		if (width < 0 && strchr("\n\r\t", character[0]) == NULL) {
+		if (width < 0 && (character[0] == '\0' || strchr("\n\r\t", character[0]) == NULL)) {
 			return false;
 		}
-		if (character[0] == '\0' || length > size) {
-			return false;
-		}
+		assert(length <= size); /* what follows the end is zero and continues nothing */
 		at += length;
 		size -= length;
 	}

@@ -28,9 +28,11 @@
 struct supervise_options {
 	uint32_t crashes_max; /* in a row without progress; 0: 10 */
 	/*
-	 * How far the job has come, such as its newest epoch on disk: a crash after which it is
+	 * How far the job has come in its input, where somebody knows: a crash after which it is
 	 * more than after the crash before begins the count anew. NULL: only a minute of good
-	 * running does. It is called in the parent, without EAL: no env_now_ns, no env_log.
+	 * running does. The number of an epoch will not do: it grows with every start, also of a
+	 * job that crashes at the same row each time. Called in the parent, without EAL: no
+	 * env_now_ns, no env_log.
 	 */
 	uint64_t (*progress)(void *arg);
 	void *progress_arg;

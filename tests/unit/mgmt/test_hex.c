@@ -61,7 +61,7 @@ test_text(void **state)
 	(void)state;
 	assert_true(hex_is_text("", 0));
 	assert_true(hex_is_text("a line\n\tand \xc3\xa4", 14));
-	assert_false(hex_is_text("a\x00b", 3));
+	assert_false(hex_is_text("a\0b", 3));
 	assert_false(hex_is_text("\x1b[2J", 4));
 	/* Cut in the middle of a character. */
 	assert_false(hex_is_text("a\xc3", 2));

@@ -158,6 +158,10 @@ test_slice_that_lies(void **state)
 	head.class_size = UINT32_MAX;
 	head.shape_size = UINT32_MAX;
 	assert_false(is_whole_with(&head));
+	head = make_whole();
+	head.class_size = head.engine_size + head.class_size + (UINT32_MAX / 2 + 1);
+	head.engine_size = UINT32_MAX / 2 + 1;
+	assert_false(is_whole_with(&head));
 	/* Right in all, but half a shape. */
 	head = make_whole();
 	head.class_size += 8;
