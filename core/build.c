@@ -93,6 +93,7 @@ build_slice(struct lm_engine *engine, uint32_t number)
 	slice->slices = op->slices;
 	slice->op = o;
 	slice->head = slice;
+	slice->stats.epoch = engine->epoch;
 	slice->random = engine->shared->secret ^ (number + 1) * 0x9e3779b97f4a7c15u;
 	build_slice_inputs(slice, op);
 	build_slice_slots(engine, slice);

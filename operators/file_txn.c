@@ -3,6 +3,7 @@
 
 #include "operators/file_txn.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -82,6 +83,36 @@ file_txn_write(struct lm_writer *writer, const struct file_txn *txn)
 	lm_write_bytes(writer, text, (uint32_t)length);
 }
 
+/* A number at *at, which moves behind it. False: there is none. */
+static bool
+take_number(const char **at, int base, uint64_t *value)
+{
+	char *end;
+
+	if (!isxdigit((unsigned char)**at)) {
+		return false;
+	}
+	errno = 0;
+	*value = strtoull(*at, &end, base);
+	if (errno != 0 || end == *at) {
+		return false;
+	}
+	*at = end;
+	return true;
+}
+
+static bool
+take_text(const char **at, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (strncmp(*at, text, length) != 0) {
+		return false;
+	}
+	*at += length;
+	return true;
+}
+
 /* What a transaction says, with its whole paths. */
 struct parsed {
 	uint64_t length, digest;
@@ -130,8 +161,8 @@ parse(const char *path, struct lm_transaction *txn, struct parsed *parsed)
 		size[i] = (size_t)(stop - text);
 		text = stop + 1;
 	}
-	if (sscanf(line[0], "%" SCNu64, &parsed->length) != 1 ||
-	    sscanf(line[1], "%" SCNx64, &parsed->digest) != 1 || size[2] >= FILE_TXN_PATH ||
+	if (!take_number(&line[0], 10, &parsed->length) ||
+	    !take_number(&line[1], 16, &parsed->digest) || size[2] >= FILE_TXN_PATH ||
 	    size[3] >= FILE_TXN_PATH || memchr(line[2], '/', size[2]) != NULL ||
 	    memchr(line[3], '/', size[3]) != NULL) {
 		snprintf(txn->why, sizeof(txn->why),
@@ -323,14 +354,12 @@ struct scan {
 static bool
 is_left_over(const struct scan *scan, const char *name)
 {
-	size_t length = strlen(scan->name);
 	uint64_t incarnation, count;
-	int used = 0;
 
-	return strncmp(name, scan->name, length) == 0 &&
-	       sscanf(name + length, ".%" SCNu64 ".%" SCNu64 PENDING "%n", &incarnation, &count,
-	              &used) == 2 &&
-	       used > 0 && incarnation < scan->incarnation;
+	return take_text(&name, scan->name) && take_text(&name, ".") &&
+	       take_number(&name, 10, &incarnation) && take_text(&name, ".") &&
+	       take_number(&name, 10, &count) && take_text(&name, PENDING) &&
+	       incarnation < scan->incarnation;
 }
 
 static void

@@ -343,7 +343,6 @@ resume_slice(struct snapshots *s, struct snap_slice *entry, const struct slice_r
 		slice->ending = slice->is_source;
 		return 0;
 	}
-	slice->stats.epoch = s->good_epoch;
 	if (slice_state_read(slice, record->engine, head->engine_size) != 0) {
 		return say(why, -EINVAL,
 		           "%s has other inputs than when epoch %" PRIu64

@@ -168,15 +168,20 @@ read_name(const char *record, char name[MANIFEST_RECORD_MAX], uint32_t *slice, u
 {
 	const char *text = record + strlen(SNAPSHOT_RECORD_TXN);
 	const char *last = strrchr(text, '/'), *before = last;
+	char *end;
 
 	while (before != NULL && before > text && *--before != '/') {
 	}
-	if (before == NULL || *before != '/' ||
-	    sscanf(before, "/%" SCNu32 "/%" SCNu64, slice, number) != 2) {
+	if (before == NULL || *before != '/' || before == text) {
 		return false;
 	}
+	*slice = (uint32_t)strtoul(before + 1, &end, 10);
+	if (end != last || end == before + 1) {
+		return false;
+	}
+	*number = strtoull(last + 1, &end, 10);
 	snprintf(name, MANIFEST_RECORD_MAX, "%.*s", (int)(before - text), text);
-	return true;
+	return *end == '\0' && end != last + 1;
 }
 
 static const struct graph_operator *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The simulated machine behind core/env.h: one thread, virtual time, a seed, a scheduler. */
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -341,6 +342,16 @@ sim_watch(const struct sim_watch *watch)
 	sim_watched = watch;
 }
 
+void
+sim_forget_workers(void)
+{
+	for (uint32_t i = 0; i < sim.actor_count; i++) {
+		assert(!sim.actor[i].runs);
+	}
+	memset(sim.actor, 0, sizeof(sim.actor));
+	sim.actor_count = 0;
+}
+
 bool
 sim_run(struct lm_engine *engine, uint64_t steps_max)
 {
@@ -376,6 +387,9 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 		}
 		if (engine_has_ended(engine)) {
 			ended = true;
+			break;
+		}
+		if (disk_is_down()) {
 			break;
 		}
 	}

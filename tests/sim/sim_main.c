@@ -6,7 +6,8 @@
  *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
  *     sim expected CAPTURE
  *
- * Scenarios: graphs stops flows captures decoded words windows cycle csv store; "captures" takes
+ * Scenarios: graphs stops flows captures decoded words windows cycle csv crash store; "captures"
+ * takes
  * --seeds for each capture there is. The second form prints what runs on a capture are compared
  * with, for others to compare that with.
  */
@@ -24,6 +25,7 @@
 
 #include "core/canary.h"
 #include "tests/sim/classes.h"
+#include "tests/sim/crash.h"
 #include "tests/sim/graphs.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/snapshots.h"
@@ -82,6 +84,8 @@ static const struct scenario scenarios[] = {
 	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) |
 	      BLIND(CANARY_WRONG_SLOT) | BLIND_STATE,
 	  NULL },
+	/* Calls go through at once; a bit in a hundred thousand is of a key that is there. */
+	{ "crash", sim_crash_run, BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_BLIND_CRC), NULL },
 	/* No engine. */
 	{ "store", sim_store_run, BLIND_ENGINE, NULL },
 };
