@@ -30,6 +30,9 @@
 /* `reason` of the drops that no name in the class table belongs to. */
 #define SAMPLE_DROP_OTHER LM_DROPS_MAX
 
+/* How many snapshots in a row failed, once people have to know: the name of a counter. */
+#define SAMPLE_DEGRADED "snapshots.degraded"
+
 /* A port's counter, named by the caller, such as "port0.imissed". */
 struct sample_counter {
 	char name[SAMPLE_NAME];

@@ -12,6 +12,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "core/engine.h"
 #include "core/graph.h"
 #include "state/snapshot_run.h"
 
@@ -210,6 +211,7 @@ tell_durable(struct snapshots *s)
 	s->status.epoch = s->epoch;
 	s->status.wall_ns = env_wall_ns();
 	s->status.bytes = s->copied_bytes;
+	s->status.bytes_all += s->copied_bytes;
 	s->status.copy_ns = env_now_ns() - s->began_ns;
 	s->status.durable++;
 	s->status.failures = 0;

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "core/engine.h"
 #include "core/env.h"
 #include "state/arena_copy.h"
 #include "state/index.h"

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine.h"
 #include "core/env.h"
 #include "core/graph.h"
 #include "state/snapshot.h"

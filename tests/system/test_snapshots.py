@@ -18,8 +18,8 @@ import subprocess
 import sys
 import time
 
-from harness import (LONG, NOBODY, SAMPLE, Running, Skip, capture_port, check, command, equal, lodemill, named,
-                     need_root, tap, topology)
+from harness import (LONG, NOBODY, SAMPLE, Running, Skip, capture_port, check, command, equal, lodemill,
+                     named, need_root, tap, topology)
 
 # Kills, and how long a process is left alone before, from the moment that it has said what it goes on from.
 KILLS = 1000 if LONG else 4 if os.environ.get("LODEMILL_SANITIZED") else 12
@@ -33,7 +33,7 @@ EAL = ("--lcores", "(0-1)@0,(2)@1", "--no-huge", "-m", "256", "--no-pci", "--no-
 def committed(folder):
     """All rows of committed files, sorted, by the name of their sink."""
     rows = {}
-    for path in glob.glob(os.path.join(folder, "*-[0-9]*[0-9].*sv")) + glob.glob(os.path.join(folder, "*.jsonl")):
+    for path in glob.glob(os.path.join(folder, "*.csv")) + glob.glob(os.path.join(folder, "*.jsonl")):
         sink = os.path.basename(path).split("-")[0]
         with open(path, encoding="utf-8") as file:
             lines = file.read().splitlines()
@@ -117,7 +117,8 @@ def test_two_inputs(folder):
 
 def packets_of_sample(folder, copies):
     """The sample's packets as CSV, one copy behind the other in time."""
-    lodemill(["run", topology("packets.yaml"), "--quiet"], eal=[*EAL, capture_port(SAMPLE)], sets={"out": folder})
+    lodemill(["run", topology("packets.yaml"), "--quiet"], eal=[*EAL, capture_port(SAMPLE)],
+             sets={"out": folder})
     source, path = os.path.join(folder, "packets.csv"), os.path.join(folder, "many.csv")
     with open(source, newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
@@ -151,7 +152,7 @@ def test_suspend(folder):
             result = running.end()
         equal("stopped", result["status"], "status")
         check("without a last snapshot" not in running.said(), running.said())
-        check(not glob.glob(os.path.join(job.out, "*.pending")) or newest(job.state) > 0, "nothing was committed")
+        check(newest(job.state) > 0, "nothing was committed")
     job.run()
     equal(want, committed(job.out), "rows over four lives")
     # A job that is complete has nothing left to do, and says so.
@@ -223,7 +224,7 @@ def test_disk_gone(folder):
     """the folder goes away: DEGRADED, the stream goes on, and it heals when it is back"""
     os.mkdir(os.path.join(folder, "disk"))
     heals(folder, lambda job: os.rename(job.state, job.state + ".away"),
-          lambda job: (shutil.rmtree(job.state, ignore_errors=True), os.rename(job.state + ".away", job.state)),
+          lambda job: os.rename(job.state + ".away", job.state),
           "bring its folder back")
 
 
