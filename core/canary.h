@@ -17,6 +17,7 @@ enum canary {
 	CANARY_DOUBLE_RESUME,   /* a call that was through is made again */
 	CANARY_UNTOUCHED_KEY,   /* a new key is written without a touch */
 	CANARY_UNTOUCHED_VALUE, /* a value is handed out for writing without a touch */
+	CANARY_UNTOUCHED_LINK,  /* so is the age of a key, or the link of an item */
 	CANARY_COPY_PASSED,     /* an arena counts as copied before it is */
 	CANARY_LOST_POSITION,   /* a snapshot has what was serialized for an earlier one */
 	CANARY_EARLY_COMMIT,    /* a sink commits before its snapshot is durable */

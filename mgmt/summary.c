@@ -286,6 +286,25 @@ summary_json_loss(void *to, const char *name, const char *unit, uint64_t count)
 	json_put_u64(to, name, count);
 }
 
+/* What the operator counts of its own; nothing if it does not. */
+static int
+summary_json_gauges(json_t *entry, const struct sample_operator *op)
+{
+	json_t *gauges = json_object();
+	int failed = 0;
+
+	for (uint32_t i = 0; i < SAMPLE_GAUGES; i++) {
+		if (op->gauge_name[i][0] != '\0') {
+			failed += json_put_u64(gauges, op->gauge_name[i], op->gauges[i]);
+		}
+	}
+	if (json_object_size(gauges) == 0) {
+		json_decref(gauges);
+		return failed;
+	}
+	return failed + json_object_set_new(entry, "gauges", gauges);
+}
+
 static int
 summary_json_operators(json_t *object, const struct sample *sample)
 {
@@ -315,6 +334,7 @@ summary_json_operators(json_t *object, const struct sample *sample)
 		failed += json_put_u64(entry, "batches_in", op->batches_in);
 		failed += json_put_real(entry, "fill", sample_fill(sample, i));
 		failed += json_put_u64(entry, "errors", op->errors);
+		failed += summary_json_gauges(entry, op);
 		failed += json_array_append_new(list, entry);
 	}
 	return failed + json_object_set_new(object, "operators", list);

@@ -239,6 +239,9 @@ topo_stats(const struct lm_engine *engine, const char *name, struct lm_slice_sta
 		for (uint32_t i = 0; i < LM_DROPS_MAX; i++) {
 			sum->drops[i] += stats.drops[i];
 		}
+		for (uint32_t i = 0; i < sizeof(sum->gauges) / sizeof(sum->gauges[0]); i++) {
+			sum->gauges[i] += stats.gauges[i];
+		}
 	}
 }
 
@@ -267,6 +270,15 @@ topo_rows_absorbed(const struct lm_engine *engine, const char *name)
 
 	topo_stats(engine, name, &sum);
 	return sum.rows_absorbed;
+}
+
+uint64_t
+topo_gauge(const struct lm_engine *engine, const char *name, uint32_t gauge)
+{
+	struct lm_slice_stats sum;
+
+	topo_stats(engine, name, &sum);
+	return sum.gauges[gauge];
 }
 
 void

@@ -60,6 +60,7 @@ bool topo_is_affordable(const struct lm_graph *graph, const struct lm_placement 
 uint64_t topo_drops(const struct lm_engine *engine, const char *name, uint32_t reason);
 uint64_t topo_rows_in(const struct lm_engine *engine, const char *name);
 uint64_t topo_rows_absorbed(const struct lm_engine *engine, const char *name);
+uint64_t topo_gauge(const struct lm_engine *engine, const char *name, uint32_t gauge);
 /* One more line of text. */
 void topo_expect(struct sim_lines *lines, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -85,5 +86,6 @@ bool topo_words_run(uint64_t seed);
 bool topo_windows_run(uint64_t seed);
 bool topo_cycle_run(uint64_t seed);
 bool topo_csv_run(uint64_t seed);
+bool topo_aging_run(uint64_t seed);
 
 #endif
