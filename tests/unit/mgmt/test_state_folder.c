@@ -2,7 +2,7 @@
 /* mgmt/state_folder.c: what is there, who has it, and what to do where nothing is. */
 #include "mgmt/state_folder.h"
 
-#include "tests/unit/mgmt/state_rig.h"
+#include "tests/unit/mgmt/folder_rig.h"
 
 #include <errno.h>
 #include <sys/stat.h>

@@ -3,7 +3,7 @@
  * epochs. */
 #include "mgmt/state_verify.h"
 
-#include "tests/unit/mgmt/state_rig.h"
+#include "tests/unit/mgmt/folder_rig.h"
 
 static struct state_trouble trouble;
 static struct store_list list;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef STATE_RIG_H
-#define STATE_RIG_H
+#ifndef FOLDER_RIG_H
+#define FOLDER_RIG_H
 
 /* A folder of epochs on the real disk, made anew for each test, and ways to damage what is in it.
  */
