@@ -27,5 +27,6 @@ int cli_plan(const struct cli *cli);
 int cli_operators(const struct cli *cli);
 int cli_doctor(int argc, char **argv);
 int cli_top(int argc, char **argv);
+int cli_state(int argc, char **argv);
 
 #endif

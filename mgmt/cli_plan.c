@@ -6,7 +6,9 @@
 
 #include <jansson.h>
 
+#include "core/topology.h"
 #include "mgmt/cli.h"
+#include "mgmt/guarantee.h"
 #include "mgmt/job.h"
 #include "mgmt/text_table.h"
 #include "mgmt/units.h"
@@ -130,6 +132,70 @@ print_memory(const struct job *job)
 	       units_bytes((double)job->layout->bytes).text);
 }
 
+/* What a run promises. False: no memory. */
+static bool
+find_guarantees(const struct job *job, const char *state, struct guarantees *guarantees)
+{
+	const char *folder = state != NULL ? state : job->topology->state.folder;
+	bool has_folder = folder != NULL && strcmp(folder, "none") != 0;
+
+	return guarantee_find(job->graph, has_folder, guarantees) == 0;
+}
+
+static void
+print_guarantees(const struct job *job, const char *state)
+{
+	static const enum text_style styles[GUARANTEE_LEVELS] = {
+		[GUARANTEE_EXACTLY_ONCE] = TEXT_GREEN,
+		[GUARANTEE_AT_LEAST_ONCE] = TEXT_CYAN,
+		[GUARANTEE_AT_MOST_ONCE] = TEXT_CYAN,
+		[GUARANTEE_WITHIN_EPOCH] = TEXT_YELLOW,
+	};
+	struct text_table *table = text_table_create(colour);
+	struct guarantees guarantees;
+
+	text_table_column(table, TEXT_LEFT, "source");
+	text_table_column(table, TEXT_LEFT, "sink");
+	text_table_column(table, TEXT_LEFT, "over a crash");
+	text_table_column(table, TEXT_LEFT, "why");
+	if (find_guarantees(job, state, &guarantees)) {
+		for (uint32_t i = 0; i < guarantees.count; i++) {
+			const struct guarantee *pair = &guarantees.pair[i];
+
+			text_table_cell(table, TEXT_PLAIN, "%s", job->graph->op[pair->source].name);
+			text_table_cell(table, TEXT_PLAIN, "%s", job->graph->op[pair->sink].name);
+			text_table_cell(table, styles[pair->level], "%s",
+			                guarantee_text(pair->level));
+			text_table_cell(table, TEXT_DIM, "%s", pair->why);
+		}
+		guarantees_free(&guarantees);
+	}
+	text_table_print(table, "  ", stdout);
+	text_table_free(table);
+}
+
+static json_t *
+json_guarantees(const struct job *job, const char *state)
+{
+	json_t *pairs = json_array();
+	struct guarantees guarantees;
+
+	if (!find_guarantees(job, state, &guarantees)) {
+		return pairs;
+	}
+	for (uint32_t i = 0; i < guarantees.count; i++) {
+		const struct guarantee *pair = &guarantees.pair[i];
+
+		json_array_append_new(pairs,
+		                      json_pack("{s:s, s:s, s:s, s:s}", "source",
+		                                job->graph->op[pair->source].name, "sink",
+		                                job->graph->op[pair->sink].name, "guarantee",
+		                                guarantee_text(pair->level), "why", pair->why));
+	}
+	guarantees_free(&guarantees);
+	return pairs;
+}
+
 static json_t *
 json_slices(const struct job *job)
 {
@@ -188,13 +254,14 @@ json_pools(const struct job *job)
 }
 
 static void
-print_json(const struct job *job)
+print_json(const struct job *job, const char *state)
 {
 	char line[2048];
-	json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:I}", "topology", job->graph->name,
-	                         "eal", eal_args_line(&job->eal, line, sizeof(line)), "slices",
-	                         json_slices(job), "edges", json_edges(job), "pools",
-	                         json_pools(job), "bytes", (json_int_t)job->layout->bytes);
+	json_t *root =
+	    json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o}", "topology", job->graph->name, "eal",
+	              eal_args_line(&job->eal, line, sizeof(line)), "slices", json_slices(job),
+	              "edges", json_edges(job), "pools", json_pools(job), "bytes",
+	              (json_int_t)job->layout->bytes, "guarantees", json_guarantees(job, state));
 
 	json_dumpf(root, stdout, JSON_COMPACT);
 	printf("\n");
@@ -202,7 +269,7 @@ print_json(const struct job *job)
 }
 
 static void
-print_plan(const struct job *job)
+print_plan(const struct job *job, const char *state)
 {
 	char line[2048];
 
@@ -215,6 +282,8 @@ print_plan(const struct job *job)
 	print_wires(job);
 	printf("\nMemory\n");
 	print_memory(job);
+	printf("\nGuarantees\n");
+	print_guarantees(job, state);
 }
 
 int
@@ -222,6 +291,7 @@ cli_plan(const struct cli *cli)
 {
 	struct job_request request = { 0 };
 	struct job job = { 0 };
+	const char *state = NULL; /* as for run: in place of what the file says */
 	bool json = false, good;
 
 	for (int i = 1; i < cli->argc;) {
@@ -229,6 +299,9 @@ cli_plan(const struct cli *cli)
 
 		if (strcmp(cli->argv[i], "--json") == 0) {
 			json = true;
+		} else if (strcmp(cli->argv[i], "--state") == 0 && i + 1 < cli->argc) {
+			state = cli->argv[i + 1];
+			used = 2;
 		} else {
 			used = job_word(&request, cli->argc, cli->argv, i);
 		}
@@ -239,7 +312,7 @@ cli_plan(const struct cli *cli)
 	}
 	good = job_load(&job, &request) && job_place(&job, &request, cli);
 	if (good) {
-		json ? print_json(&job) : print_plan(&job);
+		json ? print_json(&job, state) : print_plan(&job, state);
 	}
 	job_free(&job);
 	return good ? CLI_OK : CLI_USAGE;

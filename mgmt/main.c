@@ -25,6 +25,7 @@ static const char usage[] =
     "  operators [NAME]  the operators there are, with their parameters\n"
     "  doctor            check this machine for fast packet and stream work\n"
     "  top               watch a running engine\n"
+    "  state WHAT FOLDER the snapshots of a job: ls, verify, dump, prune\n"
     "  --version, --help\n"
     "\n"
     "EAL args are DPDK's: -l 0-3, --vdev net_pcap0,rx_pcap=FILE, -a 0000:01:00.0, --no-huge …\n"
@@ -48,6 +49,12 @@ run_top(const struct cli *cli)
 }
 
 static int
+run_state(const struct cli *cli)
+{
+	return cli_state(cli->argc, cli->argv);
+}
+
+static int
 print_version(const struct cli *cli)
 {
 	(void)cli;
@@ -64,15 +71,11 @@ print_help(const struct cli *cli)
 }
 
 static const struct subcommand subcommands[] = {
-	{ "run", cli_run },
-	{ "check", cli_check },
-	{ "plan", cli_plan },
-	{ "operators", cli_operators },
-	{ "doctor", run_doctor },
-	{ "top", run_top },
-	{ "--version", print_version },
-	{ "--help", print_help },
-	{ "-h", print_help },
+	{ "run", cli_run },       { "check", cli_check },
+	{ "plan", cli_plan },     { "operators", cli_operators },
+	{ "doctor", run_doctor }, { "top", run_top },
+	{ "state", run_state },   { "--version", print_version },
+	{ "--help", print_help }, { "-h", print_help },
 	{ "help", print_help },
 };
 

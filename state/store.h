@@ -174,5 +174,14 @@ int store_file_check(const char *folder, enum store_depth depth, uint64_t job,
 bool store_is_damage(int result);
 int store_part_read(const char *folder, const struct manifest *manifest, struct part_id id,
                     store_block_fn *block, void *arg, char why[MANIFEST_WHY]);
+/*
+ * What store_prune would remove: epochs, and files that no other epoch names, with numbers above
+ * `above` (the youngest epoch that cannot be read) and below `below` (the oldest that is kept).
+ * False: nothing, there are too few good ones.
+ */
+struct store_range {
+	uint64_t above, below;
+};
+bool store_prune_range(const struct store_list *list, uint32_t keep, struct store_range *range);
 
 #endif

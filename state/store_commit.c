@@ -249,14 +249,9 @@ needed_collect(const struct store_list *list, struct needed *needed)
 	return 0;
 }
 
-/* What may go: numbers between the unreadable epoch and the oldest that is kept. */
-struct prune_range {
-	uint64_t above, below;
-};
-
 /* Files in the range that no manifest left needs. */
 static int
-prune_files(struct store *store, const struct prune_range *range, struct store_pruned *pruned)
+prune_files(struct store *store, const struct store_range *range, struct store_pruned *pruned)
 {
 	const struct store_list *list = &store->list;
 	struct needed needed;
@@ -284,13 +279,13 @@ prune_files(struct store *store, const struct prune_range *range, struct store_p
 }
 
 static bool
-is_within(const struct prune_range *range, const struct store_epoch *epoch)
+is_within(const struct store_range *range, const struct store_epoch *epoch)
 {
 	return epoch->epoch > range->above && epoch->epoch < range->below;
 }
 
 static int
-prune_manifests(struct store *store, const struct prune_range *range, struct store_pruned *pruned)
+prune_manifests(struct store *store, const struct store_range *range, struct store_pruned *pruned)
 {
 	struct store_list *list = &store->list;
 	int result = 0;
@@ -313,13 +308,13 @@ prune_manifests(struct store *store, const struct prune_range *range, struct sto
 	return result;
 }
 
-/* False: nothing may go. */
-static bool
-find_range(const struct store_list *list, uint32_t keep, struct prune_range *range)
+bool
+store_prune_range(const struct store_list *list, uint32_t keep, struct store_range *range)
 {
 	uint32_t good = 0;
 
-	*range = (struct prune_range){ .above = 0 };
+	assert(keep > 0);
+	*range = (struct store_range){ .above = 0 };
 	for (uint32_t i = 0; i < list->count; i++) {
 		const struct store_epoch *epoch = &list->epoch[i];
 
@@ -335,7 +330,7 @@ find_range(const struct store_list *list, uint32_t keep, struct prune_range *ran
 int
 store_prune(struct store *store, uint32_t keep, struct store_pruned *pruned)
 {
-	struct prune_range range;
+	struct store_range range;
 	int result;
 
 	memset(pruned, 0, sizeof(*pruned));
@@ -347,7 +342,7 @@ store_prune(struct store *store, uint32_t keep, struct store_pruned *pruned)
 	if (result != 0) {
 		return store_say(store, result, store->folder);
 	}
-	if (!find_range(&store->list, keep, &range)) {
+	if (!store_prune_range(&store->list, keep, &range)) {
 		return 0;
 	}
 	pruned->blocked_by = range.above;
