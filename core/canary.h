@@ -38,7 +38,7 @@ enum canary {
  * the times (FoundationDB's BUGGIFY).
  */
 enum buggify {
-	BUGGIFY_EDGE_FULL,    /* an edge has no room */
+	BUGGIFY_NO_ROOM,      /* a callback does not start: there seems to be no room */
 	BUGGIFY_FLIP_REFUSED, /* a slice cannot flip */
 	BUGGIFY_LOG_FULL,     /* a side log is full */
 	BUGGIFY_COPY_LATE,    /* copying takes too long */

@@ -42,6 +42,9 @@ wire_has_room(struct output_wire *wire, int64_t now_ns)
 bool
 slice_has_room(struct lm_op *slice)
 {
+	if (BUGGIFY(BUGGIFY_NO_ROOM)) {
+		return false;
+	}
 	for (uint32_t i = 0; i < slice->exit_count; i++) {
 		if (!wire_has_room(slice->exit[i], slice->worker->now_ns)) {
 			return false;

@@ -25,6 +25,7 @@
 #include "mgmt/job.h"
 #include "mgmt/live.h"
 #include "mgmt/port_nodes.h"
+#include "mgmt/supervise.h"
 #include "mgmt/text_table.h"
 
 /* Between two readings of the engine; and how long what is under way may take to drain after
@@ -35,7 +36,7 @@
 
 struct run_options {
 	struct job_request job;
-	bool json, quiet, check;
+	bool json, quiet, check, supervise;
 	uint64_t duration_ns; /* 0: until the end */
 	const char *hgrm;
 	const char *state; /* folder of snapshots; NULL: as the file says */
@@ -75,6 +76,10 @@ parse_word(struct run_options *options, int argc, char **argv, int at)
 	}
 	if (strcmp(argv[at], "--check") == 0) {
 		options->check = true;
+		return 1;
+	}
+	if (strcmp(argv[at], "--supervise") == 0) {
+		options->supervise = true;
 		return 1;
 	}
 	if (strcmp(argv[at], "--duration") == 0) {
@@ -310,40 +315,58 @@ run_engine(struct job *job, const struct run_options *options)
 	return good ? CLI_OK : CLI_FAILED;
 }
 
-int
-cli_run(const struct cli *cli)
+/* What a start of the program is asked to do. */
+struct request {
+	const struct cli *cli;
+	struct run_options options;
+};
+
+static int
+run_job(void *arg)
 {
-	struct run_options options = { 0 };
+	struct request *request = arg;
+	struct run_options *options = &request->options;
 	struct sigaction action = { .sa_handler = on_signal };
 	struct job job = { 0 };
 	int status = CLI_USAGE;
 
-	for (int i = 1; i < cli->argc;) {
-		int used = parse_word(&options, cli->argc, cli->argv, i);
-
-		if (used < 0) {
-			return CLI_USAGE;
-		}
-		i += used;
-	}
-	if (options.check) {
-		bool good = job_load(&job, &options.job);
-
-		job_free(&job);
-		return good ? CLI_OK : CLI_USAGE;
-	}
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (job_load(&job, &options.job) && job_place(&job, &options.job, cli)) {
-		announce(&job, &options);
+	if (job_load(&job, &options->job) && job_place(&job, &options->job, request->cli)) {
+		announce(&job, options);
 		if (start_eal(&job)) {
 			check_ports(&job);
-			status = run_engine(&job, &options);
+			status = run_engine(&job, options);
 			rte_eal_cleanup();
 			eal_args_clean(&job.eal, rte_eal_get_runtime_dir());
 		}
 	}
 	job_free(&job);
 	return status;
+}
+
+int
+cli_run(const struct cli *cli)
+{
+	struct request request = { .cli = cli };
+	struct supervise_options supervise = { 0 };
+
+	for (int i = 1; i < cli->argc;) {
+		int used = parse_word(&request.options, cli->argc, cli->argv, i);
+
+		if (used < 0) {
+			return CLI_USAGE;
+		}
+		i += used;
+	}
+	if (request.options.check) {
+		struct job job = { 0 };
+		bool good = job_load(&job, &request.options.job);
+
+		job_free(&job);
+		return good ? CLI_OK : CLI_USAGE;
+	}
+	return request.options.supervise ? supervise_run(&supervise, run_job, &request)
+	                                 : run_job(&request);
 }

@@ -18,6 +18,7 @@ static const char usage[] =
     "                      --set NAME=VALUE what ${NAME} in the file stands for\n"
     "                      --duration TIME  end after so long (10s, 5m)\n"
     "                      --hgrm FILE      write the latency distribution (HdrHistogram text)\n"
+    "                      --supervise      start it again when it crashes\n"
     "                      --state FOLDER   take snapshots, go on from the last; none: do not\n"
     "                      --quiet          no notes\n"
     "  check TOPOLOGY    check the file, print every error, run nothing\n"

@@ -161,6 +161,30 @@ def test_suspend(folder):
     check("is complete" in running.said(), running.said())
 
 
+def child_of(running):
+    """The engine's process below a supervisor; None: between two of them."""
+    done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(running.process.pid)], capture_output=True,
+                          text=True, check=False)
+    pids = done.stdout.split()
+    return int(pids[0]) if pids else None
+
+
+def test_supervised(folder):
+    """under --supervise a killed engine is started again, and every row is committed once"""
+    job = Job(folder, "two_inputs.yaml")
+    job.run()
+    want = committed(job.out)
+    job.clear()
+    with job.start(words=["--supervise"]) as running:
+        for _ in range(3):
+            epoch = newest(job.state)
+            running_until(running, lambda: newest(job.state) > epoch and child_of(running), "a snapshot")
+            os.kill(child_of(running), signal.SIGKILL)
+        equal("complete", running.end()["status"], "status")
+        check("SIGKILL" in running.said(), running.said())
+    equal(want, committed(job.out), "rows over four lives")
+
+
 @contextlib.contextmanager
 def small_disk(folder, megabytes):
     """A file system of its own that can be full."""
@@ -304,5 +328,5 @@ def test_other_topology(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(tap(named([test_two_inputs, test_telemetry, test_suspend, test_disk_full, test_disk_gone,
-                        test_no_permission, test_damaged, test_other_topology])))
+    sys.exit(tap(named([test_two_inputs, test_telemetry, test_suspend, test_supervised, test_disk_full,
+                        test_disk_gone, test_no_permission, test_damaged, test_other_topology])))
