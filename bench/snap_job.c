@@ -330,3 +330,30 @@ snap_folder_bytes(const char *folder, const char *prefix)
 	for_entries(folder, prefix, add_size, &bytes);
 	return bytes;
 }
+
+struct largest {
+	char *path;
+	size_t size;
+	uint64_t bytes;
+};
+
+static void
+keep_largest(const char *path, void *arg)
+{
+	struct largest *largest = arg;
+	struct stat status;
+
+	if (stat(path, &status) == 0 && (uint64_t)status.st_size > largest->bytes) {
+		largest->bytes = (uint64_t)status.st_size;
+		snprintf(largest->path, largest->size, "%s", path);
+	}
+}
+
+bool
+snap_folder_largest(const char *folder, const char *prefix, char *path, size_t size)
+{
+	struct largest largest = { .path = path, .size = size };
+
+	for_entries(folder, prefix, keep_largest, &largest);
+	return largest.bytes > 0;
+}

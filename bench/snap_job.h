@@ -96,5 +96,7 @@ bool snap_folder_make(char folder[STORE_FOLDER_MAX]);
 void snap_folder_remove(const char *folder);
 /* Bytes of the files in it whose names start like this. */
 uint64_t snap_folder_bytes(const char *folder, const char *prefix);
+/* The path of the largest of them. False: there is none. */
+bool snap_folder_largest(const char *folder, const char *prefix, char *path, size_t size);
 
 #endif
