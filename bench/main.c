@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* lodemill-bench [EAL args] -- [NAME…] [--smoke] [--runs N] [--state MIB]: one JSON line per benchmark. */
+/* lodemill-bench [EAL args] -- [NAME…] [--smoke] [--runs N] [--state MIB]: one JSON line per
+ * benchmark. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -24,10 +24,9 @@ struct snap_probe snap_probe;
 bool
 snap_source_open(uint64_t keys, uint32_t draws, bool is_uniform)
 {
-	struct generator_field field = { .kind = GENERATOR_ZIPF,
-		                         .type = LM_U64,
-		                         .key = generator_key(7, 0),
-		                         .range = keys };
+	struct generator_field field = {
+		.kind = GENERATOR_ZIPF, .type = LM_U64, .key = generator_key(7, 0), .range = keys
+	};
 	const struct lm_field column = { "key", LM_U64, 0 };
 	struct generator_rows rows = { .stride = 1, .count = LM_BATCH_ROWS };
 	static uint64_t scratch[LM_BATCH_ROWS];
@@ -140,8 +139,8 @@ static void
 timed_process(struct lm_op *op, const struct lm_batch *in)
 {
 	const struct state_space *space = op_state(op)->space;
-	bool copying = space != NULL && __atomic_load_n(&space->finished, __ATOMIC_RELAXED) !=
-	                                    space->snapshot;
+	bool copying =
+	    space != NULL && __atomic_load_n(&space->finished, __ATOMIC_RELAXED) != space->snapshot;
 	struct snap_interval *interval = &snap_probe.interval[snap_probe.intervals];
 	int64_t start_ns = env_now_ns(), end_ns;
 	uint64_t bucket;

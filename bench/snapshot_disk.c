@@ -388,12 +388,12 @@ bench_restore(uint32_t runs, bool small)
 	if (!snap_folder_make(folder)) {
 		return false;
 	}
-	line = (struct bench_line){ .name = "restore",
-		                    .unit = "bytes/s",
-		                    .baseline_name =
-		                        "the lesser of fio's sequential read and memcpy",
-		                    .more = more,
-		                    .note = note };
+	line =
+	    (struct bench_line){ .name = "restore",
+		                 .unit = "bytes/s",
+		                 .baseline_name = "the lesser of fio's sequential read and memcpy",
+		                 .more = more,
+		                 .note = note };
 	good = make_snapshot(&shape, folder, &r);
 	for (line.runs = 0; good && line.runs < runs; line.runs++) {
 		uint32_t i = line.runs;
