@@ -323,7 +323,7 @@ restore_once(const struct snap_shape *shape, const char *folder, const char *fil
 	return restored.bytes > 0 ? (double)restored.bytes / ((double)restored.took_ns / 1e9) : 0;
 }
 
-/* Into memory that is as new as a restored job's. */
+/* Into memory whose pages are there, as a restored job's are. */
 static double
 copy_once(uint64_t bytes)
 {
@@ -332,6 +332,7 @@ copy_once(uint64_t bytes)
 
 	if (from != NULL && to != NULL) {
 		memset(from, 1, bytes);
+		memset(to, 0, bytes);
 		start = bench_seconds();
 		memcpy(to, from, bytes);
 		took = bench_seconds() - start;
