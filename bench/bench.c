@@ -17,7 +17,6 @@
 #include "core/env.h"
 #include "mgmt/config_load.h"
 
-#define RUNS_MAX 101u
 #define FIRST_ROW_STEP_NS 200000u
 #define SILENCE_MAX_S 10.0
 
@@ -94,10 +93,10 @@ compare_doubles(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static double
-quantile(const double *values, uint32_t count, double share)
+double
+bench_quantile(const double *values, uint32_t count, double share)
 {
-	double sorted[RUNS_MAX];
+	double sorted[BENCH_RUNS_MAX];
 
 	memcpy(sorted, values, count * sizeof(*values));
 	qsort(sorted, count, sizeof(*sorted), compare_doubles);
@@ -142,53 +141,66 @@ run_pair(struct bench *bench, bool engine_first, double *value, double *baseline
 	return true;
 }
 
-static void
-print_line(const struct bench *bench, uint32_t runs, const double *value, const double *baseline,
-           const double *ratio)
+void
+bench_line_print(const struct bench_line *line)
 {
-	int digits = bench->is_cycles ? 2 : 0;
+	int digits = line->digits;
 
 	printf("{\"name\": \"%s\", \"value\": %.*f, \"unit\": \"%s\", \"baseline\": \"%s\", "
 	       "\"baseline_value\": %.*f, ",
-	       bench->name, digits, quantile(value, runs, 0.5), bench->unit, bench->baseline_name,
-	       digits, quantile(baseline, runs, 0.5));
-	if (bench->port_value > 0) {
-		printf("\"port_value\": %.0f, ", bench->port_value);
+	       line->name, digits, bench_quantile(line->value, line->runs, 0.5), line->unit,
+	       line->baseline_name, digits, bench_quantile(line->baseline, line->runs, 0.5));
+	if (line->more != NULL) {
+		printf("%s", line->more);
 	}
 	printf("\"ratio\": %.3f, \"runs\": %u, \"spread\": [%.3f, %.3f], \"note\": \"%s\"}\n",
-	       quantile(ratio, runs, 0.5), runs, quantile(ratio, runs, 0), quantile(ratio, runs, 1),
-	       bench->note);
+	       bench_quantile(line->ratio, line->runs, 0.5), line->runs,
+	       bench_quantile(line->ratio, line->runs, 0),
+	       bench_quantile(line->ratio, line->runs, 1), line->note);
 	fflush(stdout);
 }
 
 bool
 bench_compare(struct bench *bench, uint32_t runs, bool small)
 {
-	double value[RUNS_MAX], baseline[RUNS_MAX], ratio[RUNS_MAX], warm;
+	static struct bench_line line;
+	char more[80] = "";
+	double warm;
 	bool good;
 
-	runs = runs > RUNS_MAX ? RUNS_MAX : runs;
+	runs = runs > BENCH_RUNS_MAX ? BENCH_RUNS_MAX : runs;
 	snprintf(bench->note, sizeof(bench->note), "there is no memory for it");
 	if (!bench->prepare(bench, small)) {
 		printf("{\"name\": \"%s\", \"skipped\": \"%s\"}\n", bench->name, bench->note);
 		fflush(stdout);
 		return true;
 	}
+	line = (struct bench_line){ .name = bench->name,
+		                    .unit = bench->unit,
+		                    .baseline_name = bench->baseline_name,
+		                    .digits = bench->is_cycles ? 2 : 0,
+		                    .runs = runs,
+		                    .more = more,
+		                    .note = bench->note };
 	good = run_pair(bench, true, &warm, &warm);
 	for (uint32_t i = 0; good && i < runs; i++) {
-		good = run_pair(bench, i % 2 == 0, &value[i], &baseline[i]);
-		ratio[i] = bench->is_cycles ? baseline[i] / value[i] : value[i] / baseline[i];
+		good = run_pair(bench, i % 2 == 0, &line.value[i], &line.baseline[i]);
+		line.ratio[i] = bench->is_cycles ? line.baseline[i] / line.value[i]
+		                                 : line.value[i] / line.baseline[i];
+	}
+	if (bench->port_value > 0) {
+		snprintf(more, sizeof(more), "\"port_value\": %.0f, ", bench->port_value);
 	}
 	if (good) {
-		print_line(bench, runs, value, baseline, ratio);
+		bench_line_print(&line);
 	}
 	bench->discard(bench);
 	return good;
 }
 
-static bool
-fill_placement(struct lm_placement *placement, const uint16_t *worker_of, uint32_t workers,
-               uint32_t slices)
+bool
+bench_place(struct lm_placement *placement, const uint16_t *worker_of, uint32_t workers,
+            uint32_t slices)
 {
 	uint32_t lcore, count = 0;
 
@@ -337,7 +349,7 @@ bench_topology_look(const char *text, const uint16_t *worker_of, uint32_t worker
 	bool good = false;
 
 	*run = (struct bench_run){ .from_first_row = run->from_first_row };
-	if (graph != NULL && fill_placement(&placement, worker_of, workers, LM_SLICES_MAX)) {
+	if (graph != NULL && bench_place(&placement, worker_of, workers, LM_SLICES_MAX)) {
 		engine = lm_engine_create(graph, &placement, &errors);
 		good = engine != NULL && run_engine(engine, run, looks, &errors);
 		if (good && looks->after != NULL) {

@@ -45,11 +45,33 @@ struct bench {
  */
 bool bench_compare(struct bench *bench, uint32_t runs, bool small);
 
+/* The line of a benchmark: medians, and the ratio with its least and greatest. */
+#define BENCH_RUNS_MAX 101u
+struct bench_line {
+	const char *name, *unit, *baseline_name, *note;
+	int digits; /* behind the point, of value and baseline */
+	uint32_t runs;
+	double value[BENCH_RUNS_MAX], baseline[BENCH_RUNS_MAX], ratio[BENCH_RUNS_MAX];
+	const char *more; /* further keys, each with a comma behind it; NULL: none */
+};
+void bench_line_print(const struct bench_line *line);
+double bench_quantile(const double *values, uint32_t count, double share);
+
 /*
  * Latency over load: searches the rate that a pipeline sustains, then runs it at 1, 10, 50 and 90 %
  * of that, beside a loop that does nothing but meet the same schedule. Prints one line.
  */
-bool bench_latency(bool small);
+bool bench_latency(uint32_t runs, bool small);
+
+/* Snapshots of a large state: bench/snapshot_*.c. Each prints one line; false: it failed. */
+bool bench_snapshot_throughput(uint32_t runs, bool small);
+bool bench_snapshot_throughput_uniform(uint32_t runs, bool small);
+bool bench_snapshot_p99(uint32_t runs, bool small);
+bool bench_snapshot_write(uint32_t runs, bool small);
+bool bench_snapshot_incremental(uint32_t runs, bool small);
+bool bench_restore(uint32_t runs, bool small);
+/* Bytes of state that they are asked to have; 0: as each likes. */
+extern uint64_t bench_state_bytes;
 
 /* Scenarios: whole jobs. */
 extern struct bench bench_filter_count, bench_keyed_count, bench_state_log_idle, bench_ysb,
@@ -95,6 +117,9 @@ bench_mix(uint64_t sum, uint64_t value)
 	return sum ^ (sum >> 29);
 }
 
+/* Every slice on the first worker, or as `worker_of` says; false: there are not so many lcores. */
+bool bench_place(struct lm_placement *placement, const uint16_t *worker_of, uint32_t workers,
+                 uint32_t slices);
 /* Seconds on the monotonic clock; a small generator of random numbers. */
 double bench_seconds(void);
 uint64_t bench_random(uint64_t *state);

@@ -229,7 +229,7 @@ measure(double sustainable, double load, double seconds, struct look *look, stru
 }
 
 bool
-bench_latency(bool small)
+bench_latency(uint32_t runs, bool small)
 {
 	struct look *look = calloc(1, sizeof(*look));
 	struct lm_hist *hist = calloc(1, sizeof(*hist));
@@ -237,6 +237,7 @@ bench_latency(bool small)
 	struct bench_run run;
 	bool good = look != NULL && hist != NULL;
 
+	(void)runs;
 	/* Control floats where users run the engine: it must not stand in the lcore's way. */
 	bench_pin(1);
 	good = good && run_at(small ? 1000000 : 100000000, 0, &run, look);

@@ -81,6 +81,10 @@ int env_dir_list(const char *path, env_dir_fn *name, void *arg);
  * is whole or an error, and its buffer is free again when it is reaped. env_disk_sync is
  * env_file_sync of any file, of what was written before and reaped; several at once cost little
  * more than one. At most ENV_DISK_DEPTH writes and as many syncs are on their way.
+ *
+ * A queue of bulk reads is the same with memory of the caller's own, aligned to ENV_DISK_ALIGN, and
+ * at most ENV_DISK_DEPTH of them on their way: env_disk_open_reads, env_disk_open_file,
+ * env_disk_read, env_disk_reap. A read is whole, or ends where the file does, or is an error.
  */
 #define ENV_DISK_DEPTH 16u
 #define ENV_DISK_BYTES (256u << 10)
@@ -88,20 +92,27 @@ int env_dir_list(const char *path, env_dir_fn *name, void *arg);
 struct env_disk;
 struct env_disk_done {
 	void *tag;
-	int result; /* 0 or -errno */
+	int result;    /* 0 or -errno */
+	uint32_t size; /* bytes that were read */
 	bool is_sync;
 };
 struct env_disk *env_disk_open(void); /* NULL: no memory */
+/* A queue without buffers. */
+struct env_disk *env_disk_open_reads(void);
 /* Waits for what is on its way; its results are lost. */
 void env_disk_close(struct env_disk *disk);
 /* How it writes, for people: "io_uring", "pwrite". */
 const char *env_disk_kind(const struct env_disk *disk);
 /* A new file, open for writing; -EEXIST if there is one of that name. Closed by env_file_close. */
 int env_disk_create(const char *path, int mode);
+/* A file to read from, past the page cache where that is possible. */
+int env_disk_open_file(const char *path);
 void *env_disk_buffer(struct env_disk *disk);
 void env_disk_give_back(struct env_disk *disk, void *buffer);
 void env_disk_write(struct env_disk *disk, int file, void *buffer, uint32_t size, uint64_t offset,
                     void *tag);
+void env_disk_read(struct env_disk *disk, int file, void *memory, uint32_t size, uint64_t offset,
+                   void *tag);
 void env_disk_sync(struct env_disk *disk, int file, void *tag);
 /* One result; with `wait` it waits for one. False: none. */
 bool env_disk_reap(struct env_disk *disk, bool wait, struct env_disk_done *done);

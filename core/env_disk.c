@@ -100,19 +100,20 @@ env_dir_list(const char *path, env_dir_fn *name, void *arg)
 	return result;
 }
 
-/* One write or sync from the time it is asked for until it is reaped. */
+/* One write, read or sync from the time it is asked for until it is reaped. */
 struct operation {
 	void *tag;
 	uint8_t *buffer; /* NULL: a sync */
 	uint64_t offset;
 	uint32_t size;
 	int file;
-	int result;
+	int result; /* of a read: bytes */
+	bool is_read;
 	bool is_used;
 };
 
 struct env_disk {
-	uint8_t *memory;
+	uint8_t *memory;               /* of the buffers; NULL: there are none */
 	bool is_taken[ENV_DISK_DEPTH]; /* a buffer */
 	struct operation operation[OPERATIONS];
 	uint32_t on_way;
@@ -137,11 +138,12 @@ ring_open(struct env_disk *disk)
 	if (!disk->has_ring) {
 		return;
 	}
-	for (uint32_t i = 0; i < ENV_DISK_DEPTH; i++) {
+	for (uint32_t i = 0; i < ENV_DISK_DEPTH && disk->memory != NULL; i++) {
 		buffers[i].iov_base = disk->memory + (size_t)i * ENV_DISK_BYTES;
 		buffers[i].iov_len = ENV_DISK_BYTES;
 	}
-	disk->has_fixed = io_uring_register_buffers(&disk->ring, buffers, ENV_DISK_DEPTH) == 0;
+	disk->has_fixed = disk->memory != NULL &&
+	                  io_uring_register_buffers(&disk->ring, buffers, ENV_DISK_DEPTH) == 0;
 #else
 	disk->has_ring = false;
 #endif
@@ -162,6 +164,17 @@ env_disk_open(void)
 	}
 	memset(disk->memory, 0, (size_t)ENV_DISK_DEPTH * ENV_DISK_BYTES);
 	ring_open(disk);
+	return disk;
+}
+
+struct env_disk *
+env_disk_open_reads(void)
+{
+	struct env_disk *disk = calloc(1, sizeof(*disk));
+
+	if (disk != NULL) {
+		ring_open(disk);
+	}
 	return disk;
 }
 
@@ -206,6 +219,17 @@ env_disk_create(const char *path, int mode)
 	file = open(path, flags, mode);
 	if (file < 0 && errno == EEXIST) {
 		file = open(path, O_WRONLY | O_CLOEXEC);
+	}
+	return file < 0 ? -errno : file;
+}
+
+int
+env_disk_open_file(const char *path)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
+
+	if (file < 0 && errno == EINVAL) {
+		file = open(path, O_RDONLY | O_CLOEXEC);
 	}
 	return file < 0 ? -errno : file;
 }
@@ -260,9 +284,44 @@ write_rest(const struct operation *operation, uint32_t from)
 	return 0;
 }
 
+/* Reads the bytes from `from` on; how many there are in all, or -errno. */
+static int
+read_rest(const struct operation *operation, uint32_t from)
+{
+	while (from < operation->size) {
+		ssize_t result = pread(operation->file, operation->buffer + from,
+		                       operation->size - from, (off_t)(operation->offset + from));
+
+		if (result < 0 && errno == EINTR) {
+			continue;
+		}
+		if (result < 0) {
+			return -errno;
+		}
+		/* Past the page cache a read that ends within a sector has come to the end. */
+		if (result == 0 || (from + (uint32_t)result) % ENV_DISK_ALIGN != 0) {
+			return (int)(from + (uint32_t)result);
+		}
+		from += (uint32_t)result;
+	}
+	return (int)from;
+}
+
+/* What a read that the kernel has done comes to. */
+static int
+finish_read(const struct operation *operation)
+{
+	uint32_t got = (uint32_t)operation->result;
+
+	return got % ENV_DISK_ALIGN != 0 ? (int)got : read_rest(operation, got);
+}
+
 static int
 run_here(const struct operation *operation)
 {
+	if (operation->is_read) {
+		return read_rest(operation, 0);
+	}
 	if (operation->buffer == NULL) {
 		return fdatasync(operation->file) < 0 ? -errno : 0;
 	}
@@ -281,6 +340,9 @@ ring_submit(struct env_disk *disk, struct operation *operation)
 	}
 	if (operation->buffer == NULL) {
 		io_uring_prep_fsync(entry, operation->file, IORING_FSYNC_DATASYNC);
+	} else if (operation->is_read) {
+		io_uring_prep_read(entry, operation->file, operation->buffer, operation->size,
+		                   operation->offset);
 	} else if (disk->has_fixed) {
 		io_uring_prep_write_fixed(entry, operation->file, operation->buffer,
 		                          operation->size, operation->offset,
@@ -335,6 +397,23 @@ env_disk_write(struct env_disk *disk, int file, void *buffer, uint32_t size, uin
 }
 
 void
+env_disk_read(struct env_disk *disk, int file, void *memory, uint32_t size, uint64_t offset,
+              void *tag)
+{
+	struct operation wanted = { .tag = tag,
+		                    .buffer = memory,
+		                    .offset = offset,
+		                    .size = size,
+		                    .file = file,
+		                    .is_read = true };
+
+	assert(size % ENV_DISK_ALIGN == 0 && offset % ENV_DISK_ALIGN == 0);
+	assert((uintptr_t)memory % ENV_DISK_ALIGN == 0);
+	assert(size > 0 && size <= INT32_MAX);
+	submit(disk, &wanted);
+}
+
+void
 env_disk_sync(struct env_disk *disk, int file, void *tag)
 {
 	struct operation wanted = { .tag = tag, .file = file };
@@ -365,7 +444,9 @@ ring_reap(struct env_disk *disk, bool wait)
 	operation = io_uring_cqe_get_data(entry);
 	operation->result = entry->res;
 	io_uring_cqe_seen(&disk->ring, entry);
-	if (operation->result >= 0 && operation->buffer != NULL) {
+	if (operation->result > 0 && operation->is_read) {
+		operation->result = finish_read(operation);
+	} else if (operation->result >= 0 && operation->buffer != NULL && !operation->is_read) {
 		operation->result = write_rest(operation, (uint32_t)operation->result);
 	}
 	return operation;
@@ -403,8 +484,9 @@ env_disk_reap(struct env_disk *disk, bool wait, struct env_disk_done *done)
 	}
 	done->tag = operation->tag;
 	done->result = operation->result < 0 ? operation->result : 0;
+	done->size = operation->is_read && operation->result > 0 ? (uint32_t)operation->result : 0;
 	done->is_sync = operation->buffer == NULL;
-	if (operation->buffer != NULL) {
+	if (operation->buffer != NULL && !operation->is_read) {
 		env_disk_give_back(disk, operation->buffer);
 	}
 	operation->is_used = false;

@@ -15,10 +15,18 @@
 
 #include "core/env.h"
 
-#define READ_BYTES (512u << 10)
+/* Bytes of a read, and in front of each the room for what the one before left of a block. */
+#define READ_BYTES ENV_DISK_BYTES
+#define READ_FRONT ((BLOCK_SIZE_MAX + ENV_DISK_ALIGN - 1) / ENV_DISK_ALIGN * ENV_DISK_ALIGN)
 #define PATH_BYTES 1024u
 
-static_assert(READ_BYTES >= 2 * BLOCK_SIZE_MAX, "a block fits with what was read before it");
+/* One of the reads that are under way, in the order of the file. */
+struct read {
+	uint8_t *bytes; /* READ_BYTES, and READ_FRONT in front of them */
+	uint32_t size;
+	int result;
+	bool is_done, is_taken; /* it has come; it was handed on */
+};
 
 struct part_reader {
 	const struct manifest_file *expected;
@@ -26,13 +34,18 @@ struct part_reader {
 	char *why;
 	struct block_coder *coder;
 	int file;
-	uint64_t offset; /* in the file, of the next byte to read */
+	struct env_disk *disk; /* NULL: nothing was read yet */
+	uint8_t *memory;       /* of the reads */
+	struct read read[ENV_DISK_DEPTH];
+	uint32_t depth, next;  /* of them are used; the one that comes next */
+	uint64_t asked, taken; /* in the file: of the next read to ask for, to take */
 	uint64_t blocks, raw_bytes;
-	size_t begin, end; /* of what was read and not used, in `bytes` */
+	bool is_short;     /* the file has ended */
+	const uint8_t *at; /* of what was read and not used: `left` bytes */
+	size_t left;
 	struct block block;
 	XXH3_state_t digest;
 	uint8_t raw[BLOCK_RAW_MAX];
-	uint8_t bytes[READ_BYTES];
 };
 
 static int
@@ -61,7 +74,7 @@ part_reader_open(const char *folder, uint64_t job, const struct manifest_file *f
 
 	*reader = NULL;
 	snprintf(path, sizeof(path), "%s/%s", folder, file->name);
-	descriptor = env_file_open(path, O_RDONLY | O_CLOEXEC, 0);
+	descriptor = env_disk_open_file(path);
 	if (descriptor < 0) {
 		return disk_error(why, file, descriptor);
 	}
@@ -98,38 +111,103 @@ part_reader_close(struct part_reader *reader)
 	if (reader == NULL) {
 		return;
 	}
+	env_disk_close(reader->disk);
 	env_file_close(reader->file);
+	free(reader->memory);
 	block_coder_close(reader->coder);
 	free(reader);
+}
+
+/* Asks for the next read, if the file goes on. */
+static void
+ask(struct part_reader *reader, struct read *read)
+{
+	uint64_t left = reader->expected->length - reader->asked;
+	uint32_t size = left < READ_BYTES ? (uint32_t)left : READ_BYTES;
+
+	if (left == 0) {
+		return;
+	}
+	*read = (struct read){ .bytes = read->bytes };
+	env_disk_read(reader->disk, reader->file, read->bytes,
+	              (size + ENV_DISK_ALIGN - 1) / ENV_DISK_ALIGN * ENV_DISK_ALIGN, reader->asked,
+	              read);
+	reader->asked += size;
+}
+
+/* As many reads as the file needs, or as may be on their way. */
+static int
+begin_reads(struct part_reader *reader)
+{
+	uint64_t reads = (reader->expected->length + READ_BYTES - 1) / READ_BYTES;
+
+	reader->depth = reads < ENV_DISK_DEPTH ? (uint32_t)reads : ENV_DISK_DEPTH;
+	reader->memory =
+	    aligned_alloc(ENV_DISK_ALIGN, (size_t)reader->depth * (READ_FRONT + READ_BYTES));
+	reader->disk = reader->memory == NULL ? NULL : env_disk_open_reads();
+	if (reader->disk == NULL) {
+		return disk_error(reader->why, reader->expected, -ENOMEM);
+	}
+	for (uint32_t i = 0; i < reader->depth; i++) {
+		reader->read[i].bytes =
+		    reader->memory + (size_t)i * (READ_FRONT + READ_BYTES) + READ_FRONT;
+		ask(reader, &reader->read[i]);
+	}
+	return 0;
+}
+
+/* The read that comes next, behind what is left of the one before, whose place is asked for. */
+static int
+take_read(struct part_reader *reader)
+{
+	struct read *read = &reader->read[reader->next];
+	struct read *before = &reader->read[(reader->next + reader->depth - 1) % reader->depth];
+	struct env_disk_done done;
+
+	while (!read->is_done) {
+		struct read *found;
+
+		if (!env_disk_reap(reader->disk, true, &done)) {
+			assert(!"what is to be taken was asked for");
+		}
+		found = done.tag;
+		found->result = done.result;
+		found->size = done.size;
+		found->is_done = true;
+	}
+	if (read->result != 0) {
+		return disk_error(reader->why, reader->expected, read->result);
+	}
+	assert(reader->left < READ_FRONT);
+	if (reader->left > 0) {
+		memcpy(read->bytes - reader->left, reader->at, reader->left);
+	}
+	reader->at = read->bytes - reader->left;
+	reader->left += read->size;
+	reader->taken += read->size;
+	reader->is_short = read->size < READ_BYTES;
+	read->is_taken = true;
+	if (before != read && before->is_taken) {
+		ask(reader, before);
+	}
+	reader->next = (reader->next + 1) % reader->depth;
+	return 0;
 }
 
 /* Reads until `wanted` bytes lie ahead or the file ends. */
 static int
 fill(struct part_reader *reader, size_t wanted)
 {
-	if (reader->end - reader->begin >= wanted) {
-		return 0;
-	}
-	memmove(reader->bytes, reader->bytes + reader->begin, reader->end - reader->begin);
-	reader->end -= reader->begin;
-	reader->begin = 0;
-	while (reader->end < wanted) {
-		ssize_t got = env_file_pread(reader->file, reader->bytes + reader->end,
-		                             sizeof(reader->bytes) - reader->end, reader->offset);
+	int result = 0;
 
-		if (got == -EINTR) {
-			continue;
-		}
-		if (got < 0) {
-			return disk_error(reader->why, reader->expected, (int)got);
-		}
-		if (got == 0) {
-			return 0;
-		}
-		reader->end += (size_t)got;
-		reader->offset += (size_t)got;
+	if (reader->disk == NULL && reader->expected->length > 0) {
+		result = begin_reads(reader);
 	}
-	return 0;
+	while (result == 0 && reader->left < wanted && !reader->is_short &&
+	       reader->taken < reader->expected->length) {
+		result = take_read(reader);
+	}
+	return result;
 }
 
 /* After the last block: fewer zeros than a sector of the disk, and the digest of all before. */
@@ -139,16 +217,16 @@ check_end(struct part_reader *reader)
 	XXH128_hash_t hash = XXH3_128bits_digest(&reader->digest);
 	struct digest digest = { .high = hash.high64, .low = hash.low64 };
 	int result = fill(reader, ENV_DISK_ALIGN);
-	size_t rest = reader->end - reader->begin;
+	size_t rest = reader->left;
 
 	if (result != 0) {
 		return result;
 	}
-	if (rest >= ENV_DISK_ALIGN || reader->offset != reader->expected->length) {
+	if (rest >= ENV_DISK_ALIGN || reader->taken != reader->expected->length) {
 		return bad(reader, "more stands behind its last block");
 	}
 	for (size_t i = 0; i < rest; i++) {
-		if (reader->bytes[reader->begin + i] != 0) {
+		if (reader->at[i] != 0) {
 			return bad(reader, "what fills its end is not zero");
 		}
 	}
@@ -180,8 +258,8 @@ next_block(struct part_reader *reader)
 	if (result != 0) {
 		return result;
 	}
-	bytes = reader->bytes + reader->begin;
-	fault = block_check(bytes, reader->end - reader->begin, &place, &reader->block);
+	bytes = reader->at;
+	fault = block_check(bytes, reader->left, &place, &reader->block);
 	if (fault != FAULT_FINE) {
 		char text[80];
 
@@ -198,7 +276,8 @@ next_block(struct part_reader *reader)
 static void
 step_over(struct part_reader *reader)
 {
-	reader->begin += BLOCK_HEADER + reader->block.stored_size;
+	reader->at += BLOCK_HEADER + reader->block.stored_size;
+	reader->left -= BLOCK_HEADER + reader->block.stored_size;
 }
 
 int
@@ -212,7 +291,7 @@ part_reader_next(struct part_reader *reader, const struct block **block, const u
 	}
 	/* Plain payloads stay where they are; they live until the next fill. */
 	*block = &reader->block;
-	*payload = reader->bytes + reader->begin + BLOCK_HEADER;
+	*payload = reader->at + BLOCK_HEADER;
 	if (reader->block.codec != BLOCK_PLAIN) {
 		fault = block_unpack(reader->coder, &reader->block, *payload, reader->raw);
 		if (fault != FAULT_FINE) {

@@ -291,6 +291,7 @@ struct operation {
 	uint64_t offset;
 	uint32_t size;
 	int file;
+	bool is_read;
 };
 
 struct env_disk {
@@ -309,6 +310,22 @@ env_disk_open(void)
 	queue->memory = malloc((size_t)ENV_DISK_DEPTH * ENV_DISK_BYTES);
 	assert(queue->memory != NULL);
 	return queue;
+}
+
+struct env_disk *
+env_disk_open_reads(void)
+{
+	struct env_disk *queue = calloc(1, sizeof(*queue));
+
+	assert(queue != NULL);
+	return queue;
+}
+
+int
+env_disk_open_file(const char *path)
+{
+	assert(disk_is_path(path));
+	return disk_open(path, O_RDONLY);
 }
 
 void
@@ -376,6 +393,21 @@ env_disk_write(struct env_disk *queue, int file, void *buffer, uint32_t size, ui
 }
 
 void
+env_disk_read(struct env_disk *queue, int file, void *memory, uint32_t size, uint64_t offset,
+              void *tag)
+{
+	assert(size % ENV_DISK_ALIGN == 0 && offset % ENV_DISK_ALIGN == 0);
+	assert((uintptr_t)memory % ENV_DISK_ALIGN == 0);
+	assert(queue->on_way < ENV_DISK_DEPTH);
+	queue->operation[queue->on_way++] = (struct operation){ .tag = tag,
+		                                                .buffer = memory,
+		                                                .offset = offset,
+		                                                .size = size,
+		                                                .file = file,
+		                                                .is_read = true };
+}
+
+void
 env_disk_sync(struct env_disk *queue, int file, void *tag)
 {
 	assert(queue->on_way < 2 * ENV_DISK_DEPTH);
@@ -401,6 +433,25 @@ run_write(const struct operation *operation, struct inode *inode)
 	return 0;
 }
 
+/* The same for a read. Returns bytes or -errno. */
+static int
+run_read(const struct operation *operation, struct inode *inode)
+{
+	uint32_t from = 0;
+
+	while (from < operation->size) {
+		int64_t got =
+		    inode_read_faulty(inode, operation->offset + from, operation->buffer + from,
+		                      operation->size - from, disk_begin_call());
+
+		if (got <= 0) {
+			return got < 0 ? (int)got : (int)from;
+		}
+		from += (uint32_t)got;
+	}
+	return (int)from;
+}
+
 bool
 env_disk_reap(struct env_disk *queue, bool wait, struct env_disk_done *done)
 {
@@ -416,15 +467,20 @@ env_disk_reap(struct env_disk *queue, bool wait, struct env_disk_done *done)
 	queue->operation[index] = queue->operation[--queue->on_way];
 	open = open_file(operation.file);
 	done->tag = operation.tag;
+	done->size = 0;
 	done->is_sync = operation.buffer == NULL;
 	if (open == NULL) {
 		done->result = -EIO;
 	} else if (done->is_sync) {
 		done->result = inode_sync(open->inode, disk_begin_call());
+	} else if (operation.is_read) {
+		done->result = run_read(&operation, open->inode);
+		done->size = done->result > 0 ? (uint32_t)done->result : 0;
+		done->result = done->result > 0 ? 0 : done->result;
 	} else {
 		done->result = run_write(&operation, open->inode);
 	}
-	if (!done->is_sync) {
+	if (!done->is_sync && !operation.is_read) {
 		env_disk_give_back(queue, operation.buffer);
 	}
 	return true;

@@ -118,6 +118,45 @@ fill(uint8_t *bytes, uint32_t write)
 	}
 }
 
+/* The second file, by reads: the last one ends where the file does, one is past it. */
+static void
+check_reads(uint8_t *want)
+{
+	struct env_disk *disk = env_disk_open_reads();
+	struct env_disk_done done;
+	int file = env_disk_open_file(path_of("two")), gone = env_disk_open_file(path_of("none"));
+	uint8_t *got[3];
+	uint32_t reaped = 0;
+
+	assert_non_null(disk);
+	assert_true(file >= 0);
+	assert_int_equal(gone, -ENOENT);
+	for (uint32_t i = 0; i < 3; i++) {
+		got[i] = aligned_alloc(ENV_DISK_ALIGN, ENV_DISK_BYTES);
+		env_disk_read(disk, file, got[i], ENV_DISK_BYTES,
+		              (uint64_t)(23 + i) * ENV_DISK_BYTES, got[i]);
+	}
+	for (; env_disk_reap(disk, true, &done); reaped++) {
+		assert_int_equal(done.result, 0);
+		assert_false(done.is_sync);
+		assert_int_equal(done.size, done.tag == got[0]   ? ENV_DISK_BYTES
+		                            : done.tag == got[1] ? 4096
+		                                                 : 0);
+	}
+	assert_int_equal(reaped, 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		fill(want, 47 + 2 * i);
+		assert_memory_equal(got[i], want, i == 0 ? ENV_DISK_BYTES : i == 1 ? 4096 : 0);
+		free(got[i]);
+	}
+	env_file_close(file);
+	env_disk_read(disk, -1, want = aligned_alloc(ENV_DISK_ALIGN, 4096), 4096, 0, NULL);
+	assert_true(env_disk_reap(disk, true, &done));
+	assert_int_equal(done.result, -EBADF);
+	free(want);
+	env_disk_close(disk);
+}
+
 /* More writes than there are buffers, of two files, then both synced, then all read back. */
 static void
 test_queue(void **state)
@@ -165,6 +204,7 @@ test_queue(void **state)
 	assert_int_equal(reaped, 2);
 	env_file_close(file[0]);
 	env_file_close(file[1]);
+	check_reads(got);
 	for (uint32_t i = 0; i < 50; i++) {
 		ssize_t size = i == 49 ? 4096 : ENV_DISK_BYTES;
 		int back = env_file_open(path_of(i % 2 == 0 ? "one" : "two"), O_RDONLY, 0);

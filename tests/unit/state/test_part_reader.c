@@ -177,6 +177,42 @@ test_short_reads(void **state)
 	assert_int_equal(read_all(), 0);
 }
 
+/* A file of more reads than are under way at once; they come back in any order. */
+static void
+test_many_reads(void **state)
+{
+	const uint32_t size = (3 * ENV_DISK_DEPTH / 2) * ENV_DISK_BYTES + 5000;
+	uint8_t *large = malloc(size);
+	struct part_reader *reader;
+	const struct block *block;
+	const uint8_t *payload;
+	struct part *part;
+	uint32_t count, seen = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < size; i += 8) {
+		uint64_t value = sim_random();
+
+		memcpy(large + i, &value, size - i < 8 ? size - i : 8);
+	}
+	assert_int_equal(store_begin(store, 2), 0);
+	assert_int_equal(part_begin(store, (struct part_id){ 2, 1 }, PART_FULL, &part), 0);
+	assert_int_equal(part_put(part, 3, 0, 0, large, size), 0);
+	assert_int_equal(part_finish(part), 0);
+	assert_int_equal(store_commit(store, 0), 0);
+	file = store_epochs(store, &count)->manifest->file[0];
+	assert_int_equal(part_reader_open(MODEL_FOLDER, MODEL_JOB, &file, &reader, why), 0);
+	while (part_reader_next(reader, &block, &payload) > 0) {
+		assert_int_equal(block->offset, seen);
+		assert_memory_equal(payload, large + seen, block->raw_size);
+		seen += block->raw_size;
+	}
+	assert_int_equal(seen, size);
+	part_reader_close(reader);
+	assert_int_equal(store_file_check(MODEL_FOLDER, STORE_ALL, MODEL_JOB, &file, why), 0);
+	free(large);
+}
+
 int
 main(void)
 {
@@ -188,6 +224,7 @@ main(void)
 		CASE(test_misdirected_block),
 		CASE(test_disk_errors),
 		CASE(test_short_reads),
+		CASE(test_many_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SNAP_CLASSES_H
+#define SNAP_CLASSES_H
+
+/*
+ * What bench/snap_job.c and its classes on the worker share: what keys are asked for, what was
+ * timed.
+ *
+ * Threads: the worker writes all but `feed`, `some` (while the source pauses) and the probe while
+ * it is off.
+ */
+
+#include "bench/snap_job.h"
+
+struct snap_source {
+	uint64_t keys;
+	uint32_t *draw; /* ranks, Zipf 1.0; NULL: uniform ones, made as they are sent */
+	uint64_t draws, at;
+	uint64_t random;
+	uint64_t filled, some;
+	enum snap_feed feed; /* atomic */
+	bool is_done;        /* atomic: all of SNAP_FILL or SNAP_SOME is sent */
+	uint64_t sent;       /* atomic */
+};
+extern struct snap_source snap_source;
+
+struct snap_probe {
+	bool is_on; /* atomic */
+	int64_t start_ns;
+	uint32_t intervals; /* flips since it is on */
+	struct snap_interval *interval;
+	struct snap_bucket *bucket;
+};
+extern struct snap_probe snap_probe;
+
+/* False: no memory. `draws`: a multiple of LM_BATCH_ROWS. */
+bool snap_source_open(uint64_t keys, uint32_t draws, bool is_uniform);
+void snap_source_close(void);
+void snap_register_classes(void);
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The job that the benchmarks of snapshots run. */
+
+#include "bench/snap_job.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench/snap_classes.h"
+#include "core/env.h"
+#include "core/graph.h"
+#include "core/state_ops.h"
+#include "mgmt/config_load.h"
+#include "state/arena.h"
+
+/* A group of 15 entries of 16 bytes is 5/8 full, and tags and spare room come on top. */
+#define KEY_BYTES 28u
+#define DRAWS_MAX (64u << 20)
+#define COUNT_SLICE 1u /* of the topology below */
+#define STEP_NS 1000000u
+
+uint64_t
+snap_keys(uint64_t bytes)
+{
+	return bytes / KEY_BYTES;
+}
+
+/* ---- the probe ---- */
+
+static bool
+probe_open(void)
+{
+	snap_probe.interval = calloc(SNAP_INTERVALS_MAX, sizeof(*snap_probe.interval));
+	snap_probe.bucket = calloc(SNAP_BUCKETS_MAX, sizeof(*snap_probe.bucket));
+	return snap_probe.interval != NULL && snap_probe.bucket != NULL;
+}
+
+static void
+probe_close(void)
+{
+	free(snap_probe.interval);
+	free(snap_probe.bucket);
+	snap_probe = (struct snap_probe){ 0 };
+}
+
+void
+snap_probe_reset(void)
+{
+	__atomic_store_n(&snap_probe.is_on, false, __ATOMIC_RELEASE);
+	env_sleep_ns(STEP_NS); /* a batch that is under way */
+	snap_probe.intervals = 0;
+	memset(snap_probe.interval, 0, SNAP_INTERVALS_MAX * sizeof(*snap_probe.interval));
+	memset(snap_probe.bucket, 0, SNAP_BUCKETS_MAX * sizeof(*snap_probe.bucket));
+	snap_probe.start_ns = env_now_ns();
+	__atomic_store_n(&snap_probe.is_on, true, __ATOMIC_RELEASE);
+}
+
+const struct snap_interval *
+snap_probe_intervals(uint32_t *count)
+{
+	*count = snap_probe.intervals + 1;
+	return snap_probe.interval;
+}
+
+const struct snap_bucket *
+snap_probe_buckets(uint32_t *count)
+{
+	int64_t since_ns = env_now_ns() - snap_probe.start_ns;
+	uint64_t whole = (uint64_t)since_ns / (SNAP_BUCKET_MS * 1000000u);
+
+	*count = whole < SNAP_BUCKETS_MAX ? (uint32_t)whole : SNAP_BUCKETS_MAX;
+	return snap_probe.bucket;
+}
+
+/* ---- life ---- */
+
+static void
+write_text(struct snap_job *job)
+{
+	snprintf(job->text, sizeof(job->text),
+	         "name: snapshots\n"
+	         "settings: {epoch: %" PRIu64 "ns, batch_rows: %u, seed: 11}\n"
+	         "operators:\n"
+	         "  events: {type: bench_keys}\n"
+	         "  count:  {type: bench_count, input: events, by: key, count: rows, emit: end, "
+	         "keys: %" PRIu64 "}\n"
+	         "  out:    {type: null_sink, input: count}\n",
+	         job->shape.epoch_ns, job->shape.batch_rows, job->shape.keys);
+}
+
+static bool
+open_engine(struct snap_job *job)
+{
+	struct engine_origin origin = { 0 };
+
+	write_text(job);
+	job->topology =
+	    config_load_text("bench.yaml", job->text, strlen(job->text), NULL, &job->errors);
+	job->graph = job->topology == NULL ? NULL : lm_graph_check(job->topology, &job->errors);
+	if (job->graph == NULL || !bench_place(&job->placement, NULL, 1, LM_SLICES_MAX)) {
+		return false;
+	}
+	if (job->snapshots != NULL) {
+		snapshots_origin(job->snapshots, &origin);
+	}
+	job->engine = engine_create(job->graph, &job->placement, &origin, &job->errors);
+	return job->engine != NULL;
+}
+
+bool
+snap_job_open(struct snap_job *job, const struct snap_shape *shape,
+              const struct snapshot_options *options)
+{
+	uint64_t draws = shape->keys < DRAWS_MAX ? shape->keys : DRAWS_MAX;
+	bool good;
+
+	memset(job, 0, sizeof(*job));
+	job->shape = *shape;
+	/* Off the worker's CPU, and the threads that come from here too. */
+	bench_pin(1);
+	good = probe_open() &&
+	       snap_source_open(shape->keys, (uint32_t)(draws + LM_BATCH_ROWS) & ~1023u,
+	                        shape->is_uniform);
+	if (good && options != NULL) {
+		good = snapshots_open(options, &job->snapshots, job->why) == 0;
+	}
+	good = good && open_engine(job);
+	if (good && options != NULL) {
+		good = snapshots_attach(job->snapshots, job->engine, job->why) == 0;
+	}
+	if (!good) {
+		fprintf(stderr, "bench: the job cannot be made: %s\n", job->why);
+		config_print_errors(stderr, "bench.yaml", job->text, strlen(job->text),
+		                    &job->errors, false);
+	}
+	return good;
+}
+
+void
+snap_job_close(struct snap_job *job)
+{
+	if (job->snapshots != NULL) {
+		(void)snapshots_stop(job->snapshots);
+	}
+	if (job->engine != NULL) {
+		lm_engine_join(job->engine);
+	}
+	snapshots_close(job->snapshots);
+	lm_engine_free(job->engine);
+	lm_graph_free(job->graph);
+	lm_topology_free(job->topology);
+	free(job->placement.worker_of);
+	lm_errors_free(&job->errors);
+	snap_source_close();
+	probe_close();
+	bench_pin(0);
+}
+
+/* ---- running ---- */
+
+void
+snap_job_feed(struct snap_job *job, enum snap_feed feed, uint64_t some)
+{
+	(void)job;
+	__atomic_store_n(&snap_source.feed, SNAP_PAUSE, __ATOMIC_RELEASE);
+	env_sleep_ns(STEP_NS);
+	snap_source.some = some;
+	snap_source.is_done = false;
+	__atomic_store_n(&snap_source.feed, feed, __ATOMIC_RELEASE);
+}
+
+void
+snap_job_run(struct snap_job *job, double seconds)
+{
+	(void)lm_engine_wait(job->engine, (uint64_t)(seconds * 1e9));
+}
+
+uint64_t
+snap_job_rows(const struct snap_job *job)
+{
+	struct lm_slice_stats stats;
+
+	lm_engine_slice_stats(job->engine, COUNT_SLICE, &stats);
+	return stats.rows_absorbed;
+}
+
+void
+snap_job_drain(struct snap_job *job)
+{
+	while (!__atomic_load_n(&snap_source.is_done, __ATOMIC_ACQUIRE) ||
+	       snap_job_rows(job) < __atomic_load_n(&snap_source.sent, __ATOMIC_ACQUIRE)) {
+		snap_job_run(job, 1e-3);
+	}
+}
+
+bool
+snap_job_start(struct snap_job *job)
+{
+	if (lm_engine_start(job->engine) != 0) {
+		return false;
+	}
+	/* Epochs are started by hand until the first is. */
+	job->engine->epoch_due_ns = INT64_MAX;
+	return true;
+}
+
+bool
+snap_job_fill(struct snap_job *job)
+{
+	if (!snap_job_start(job)) {
+		return false;
+	}
+	snap_job_feed(job, SNAP_FILL, 0);
+	snap_job_drain(job);
+	return job->snapshots == NULL || snapshots_start(job->snapshots) == 0;
+}
+
+uint64_t
+snap_job_epoch(struct snap_job *job)
+{
+	uint64_t before = job->engine->epoch;
+
+	while (job->snapshots != NULL &&
+	       !__atomic_load_n(&job->engine->snapshot_wanted, __ATOMIC_ACQUIRE)) {
+		env_sleep_ns(STEP_NS);
+	}
+	job->engine->epoch_due_ns = env_now_ns();
+	while (job->engine->epoch == before) {
+		snap_job_run(job, 1e-4);
+	}
+	return job->engine->epoch;
+}
+
+bool
+snap_job_snapshot(struct snap_job *job, struct snapshot_status *status)
+{
+	uint64_t lost, epoch;
+
+	snapshots_status(job->snapshots, status);
+	lost = status->lost;
+	epoch = snap_job_epoch(job);
+	while (status->epoch < epoch && status->lost == lost) {
+		snap_job_run(job, 1e-3);
+		snapshots_status(job->snapshots, status);
+	}
+	job->engine->epoch_due_ns = INT64_MAX;
+	if (status->epoch < epoch) {
+		fprintf(stderr, "bench: a snapshot was lost: %s\n", status->why);
+	}
+	return status->epoch >= epoch;
+}
+
+const struct state_space *
+snap_job_space(const struct snap_job *job)
+{
+	return op_state(job->engine->slice[COUNT_SLICE])->space;
+}
+
+/* ---- folders ---- */
+
+bool
+snap_folder_make(char folder[STORE_FOLDER_MAX])
+{
+	const char *where = getenv("LODEMILL_BENCH_FOLDER");
+
+	where = where == NULL ? getenv("TMPDIR") : where;
+	snprintf(folder, STORE_FOLDER_MAX, "%s/lodemill-bench-XXXXXX",
+	         where == NULL ? "/tmp" : where);
+	if (mkdtemp(folder) == NULL) {
+		perror(folder);
+		return false;
+	}
+	return true;
+}
+
+typedef void entry_fn(const char *path, void *arg);
+
+static void
+for_entries(const char *folder, const char *prefix, entry_fn *entry, void *arg)
+{
+	char path[2 * STORE_FOLDER_MAX];
+	DIR *dir = opendir(folder);
+	struct dirent *found;
+
+	while (dir != NULL && (found = readdir(dir)) != NULL) {
+		if (found->d_name[0] != '.' &&
+		    strncmp(found->d_name, prefix, strlen(prefix)) == 0) {
+			snprintf(path, sizeof(path), "%s/%s", folder, found->d_name);
+			entry(path, arg);
+		}
+	}
+	if (dir != NULL) {
+		closedir(dir);
+	}
+}
+
+static void
+remove_entry(const char *path, void *arg)
+{
+	(void)arg;
+	(void)unlink(path);
+}
+
+void
+snap_folder_remove(const char *folder)
+{
+	for_entries(folder, "", remove_entry, NULL);
+	(void)rmdir(folder);
+}
+
+static void
+add_size(const char *path, void *arg)
+{
+	struct stat status;
+	uint64_t *bytes = arg;
+
+	*bytes += stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+uint64_t
+snap_folder_bytes(const char *folder, const char *prefix)
+{
+	uint64_t bytes = 0;
+
+	for_entries(folder, prefix, add_size, &bytes);
+	return bytes;
+}
+
+struct largest {
+	char *path;
+	size_t size;
+	uint64_t bytes;
+};
+
+static void
+keep_largest(const char *path, void *arg)
+{
+	struct largest *largest = arg;
+	struct stat status;
+
+	if (stat(path, &status) == 0 && (uint64_t)status.st_size > largest->bytes) {
+		largest->bytes = (uint64_t)status.st_size;
+		snprintf(largest->path, largest->size, "%s", path);
+	}
+}
+
+bool
+snap_folder_largest(const char *folder, const char *prefix, char *path, size_t size)
+{
+	struct largest largest = { .path = path, .size = size };
+
+	for_entries(folder, prefix, keep_largest, &largest);
+	return largest.bytes > 0;
+}

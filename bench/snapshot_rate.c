@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What snapshots cost the stream: rows a second over whole intervals between snapshots, with and
+ * without them, and how long a batch of 64 updates takes while the copier is at work. Every
+ * snapshot is full and paced as a job's is by default.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/snap_job.h"
+#include "core/state_ops.h"
+#include "state/arena.h"
+
+#define STATE_BYTES (UINT64_C(4) << 30)
+#define STATE_SMALL (UINT64_C(8) << 20)
+#define PACE 1000000000u
+#define EPOCH_NS UINT64_C(10000000000)
+#define EPOCH_SMALL_NS 300000000u
+#define INTERVALS 2u
+#define TIMEOUT_NS UINT64_C(60000000000)
+/* A batch of updates whose time is looked at. */
+#define UPDATES 64u
+
+/* State of this size, its log and the keys fit into memory; else a half, a quarter … */
+static uint64_t
+state_bytes(bool small)
+{
+	uint64_t wanted = bench_state_bytes != 0 ? bench_state_bytes : STATE_BYTES, kib = 0;
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[120];
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		if (strncmp(line, "MemAvailable:", 13) == 0) {
+			kib = strtoull(line + 13, NULL, 10);
+		}
+	}
+	if (file != NULL) {
+		fclose(file);
+	}
+	while (wanted > STATE_SMALL && wanted + wanted / 4 + (UINT64_C(1) << 30) > kib * 1024) {
+		wanted /= 2;
+	}
+	return small && bench_state_bytes == 0 ? STATE_SMALL : wanted;
+}
+
+static struct snap_shape
+shape_of(bool is_uniform, bool small, uint32_t batch_rows)
+{
+	return (struct snap_shape){ .keys = snap_keys(state_bytes(small)),
+		                    .is_uniform = is_uniform,
+		                    .batch_rows = batch_rows,
+		                    .epoch_ns = small ? EPOCH_SMALL_NS : EPOCH_NS };
+}
+
+static struct snapshot_options
+options_of(const char *folder, uint64_t pace)
+{
+	return (struct snapshot_options){ .folder = folder,
+		                          .job = 1,
+		                          .keep = 1,
+		                          .pace = pace,
+		                          .timeout_ns = TIMEOUT_NS,
+		                          .full_after = 1,
+		                          .has_thread = true };
+}
+
+/* What one run came to. */
+struct rate {
+	double rows_s;
+	uint64_t state, bytes; /* of the state; of the last snapshot */
+	uint64_t durable, lost;
+	double flip_ns[SNAP_INTERVALS_MAX];
+	uint32_t flips;
+	char why[SNAPSHOT_WHY];
+};
+
+static void
+note_flips(struct rate *rate)
+{
+	uint32_t count;
+	const struct snap_interval *interval = snap_probe_intervals(&count);
+
+	for (uint32_t i = 1; i < count && rate->flips < SNAP_INTERVALS_MAX; i++) {
+		rate->flip_ns[rate->flips++] = (double)interval[i].flip_ns;
+	}
+}
+
+/* From the start of an epoch to that of another one: whole intervals. */
+static void
+run_intervals(struct snap_job *job, uint32_t intervals, struct rate *rate)
+{
+	struct snapshot_status status = { 0 };
+	double start, end;
+	uint64_t first, rows;
+
+	snap_probe_reset();
+	first = snap_job_epoch(job);
+	start = bench_seconds();
+	rows = snap_job_rows(job);
+	while (job->engine->epoch < first + intervals) {
+		snap_job_run(job, 5e-4);
+	}
+	rows = snap_job_rows(job) - rows;
+	end = bench_seconds();
+	job->engine->epoch_due_ns = INT64_MAX;
+	rate->rows_s = (double)rows / (end - start);
+	rate->state = snap_job_space(job)->size;
+	if (job->snapshots != NULL) {
+		snapshots_status(job->snapshots, &status);
+		rate->bytes = status.bytes;
+		rate->durable += status.durable;
+		rate->lost += status.lost;
+		snprintf(rate->why, sizeof(rate->why), "%s", status.why);
+		note_flips(rate);
+	}
+}
+
+static bool
+run_rate(const struct snap_shape *shape, bool has_snapshots, bool small, struct rate *rate)
+{
+	char folder[STORE_FOLDER_MAX];
+	struct snapshot_options options = options_of(folder, PACE);
+	static struct snap_job job;
+	bool good;
+
+	if (!snap_folder_make(folder)) {
+		return false;
+	}
+	good = snap_job_open(&job, shape, has_snapshots ? &options : NULL) && snap_job_fill(&job);
+	if (good) {
+		snap_job_feed(&job, SNAP_KEYS, 0);
+		snap_job_run(&job, small ? 0.05 : 1);
+		run_intervals(&job, INTERVALS, rate);
+	}
+	snap_job_close(&job);
+	snap_folder_remove(folder);
+	return good;
+}
+
+/* ---- through one snapshot ---- */
+
+static void
+write_series(FILE *out, uint64_t pace, double from_s, double to_s, bool was_lost)
+{
+	uint32_t count;
+	const struct snap_bucket *bucket = snap_probe_buckets(&count);
+
+	fprintf(out,
+	        "{\"pace\": %" PRIu64 ", \"bucket_ms\": %u, \"snapshot_s\": [%.2f, %.2f], "
+	        "\"lost\": %s, \"rows_s\": [",
+	        pace, SNAP_BUCKET_MS, from_s, to_s, was_lost ? "true" : "false");
+	for (uint32_t i = 0; i < count; i++) {
+		fprintf(out, "%s%.0f", i == 0 ? "" : ", ",
+		        (double)bucket[i].rows * 1000 / SNAP_BUCKET_MS);
+	}
+	fprintf(out, "], \"p99_9_us\": [");
+	for (uint32_t i = 0; i < count; i++) {
+		fprintf(out, "%s%.2f", i == 0 ? "" : ", ",
+		        (double)lm_hist_quantile(&bucket[i].batch_ns, 0.999) / 1e3);
+	}
+	fprintf(out, "]}");
+}
+
+/* Two seconds, a snapshot, two seconds. */
+static bool
+run_series(const struct snap_shape *shape, uint64_t pace, bool small, FILE *out)
+{
+	char folder[STORE_FOLDER_MAX];
+	struct snapshot_options options = options_of(folder, pace);
+	double around_s = small ? 0.3 : 2, start, from, to;
+	struct snapshot_status status;
+	static struct snap_job job;
+	bool good;
+
+	if (!snap_folder_make(folder)) {
+		return false;
+	}
+	good = snap_job_open(&job, shape, &options) && snap_job_fill(&job);
+	if (good) {
+		bool is_durable;
+
+		snap_job_feed(&job, SNAP_KEYS, 0);
+		snap_job_run(&job, around_s);
+		snap_probe_reset();
+		start = bench_seconds();
+		snap_job_run(&job, around_s);
+		from = bench_seconds() - start;
+		is_durable = snap_job_snapshot(&job, &status);
+		to = bench_seconds() - start;
+		snap_job_run(&job, around_s);
+		write_series(out, pace, from, to, !is_durable);
+	}
+	snap_job_close(&job);
+	snap_folder_remove(folder);
+	return good;
+}
+
+static bool
+write_all_series(const struct snap_shape *wanted, bool small, FILE *out)
+{
+	struct snap_shape shape = *wanted;
+	bool good;
+
+	shape.batch_rows = UPDATES;
+	fprintf(out, "\"series\": [");
+	good = run_series(&shape, PACE, small, out);
+	fprintf(out, ", ");
+	good = good && run_series(&shape, 0, small, out);
+	fprintf(out, "], ");
+	return good;
+}
+
+/* ---- throughput ---- */
+
+static bool
+run_pair(const struct snap_shape *shape, bool with_first, bool small, struct rate *with,
+         struct rate *without)
+{
+	bool good = run_rate(shape, with_first, small, with_first ? with : without);
+
+	return good && run_rate(shape, !with_first, small, with_first ? without : with);
+}
+
+static void
+print_rates(struct bench_line *line, const struct rate *with, FILE *out, char **more)
+{
+	char note[SNAPSHOT_WHY + 160];
+
+	fprintf(out,
+	        "\"flip_us\": {\"median\": %.3f, \"max\": %.3f, \"flips\": %u}, "
+	        "\"snapshots\": {\"durable\": %" PRIu64 ", \"lost\": %" PRIu64
+	        ", \"bytes\": %" PRIu64 "}, ",
+	        bench_quantile(with->flip_ns, with->flips, 0.5) / 1e3,
+	        bench_quantile(with->flip_ns, with->flips, 1) / 1e3, with->flips, with->durable,
+	        with->lost, with->bytes);
+	fclose(out);
+	snprintf(note, sizeof(note),
+	         "state of %.2f GiB, full snapshots at %.0f MB/s, %" PRIu64 " lost%s%s",
+	         (double)with->state / (double)(1u << 30), PACE / 1e6, with->lost,
+	         with->lost > 0 ? ": " : "", with->lost > 0 ? with->why : "");
+	line->more = *more;
+	line->note = note;
+	bench_line_print(line);
+}
+
+static bool
+compare_rates(const char *name, bool is_uniform, uint32_t runs, bool small)
+{
+	static struct bench_line line;
+	static struct rate with;
+	struct snap_shape shape = shape_of(is_uniform, small, LM_BATCH_ROWS);
+	char *more = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&more, &size);
+	bool good = out != NULL;
+
+	line = (struct bench_line){ .name = name,
+		                    .unit = "rows/s",
+		                    .baseline_name = "the same run without snapshots" };
+	memset(&with, 0, sizeof(with));
+	for (line.runs = 0; good && line.runs < (runs + 1) / 2; line.runs++) {
+		struct rate without = { 0 };
+
+		good = run_pair(&shape, line.runs % 2 == 0, small, &with, &without);
+		line.value[line.runs] = with.rows_s;
+		line.baseline[line.runs] = without.rows_s;
+		line.ratio[line.runs] = with.rows_s / without.rows_s;
+	}
+	good = good && write_all_series(&shape, small, out);
+	if (good) {
+		print_rates(&line, &with, out, &more);
+	} else if (out != NULL) {
+		fclose(out);
+	}
+	free(more);
+	return good;
+}
+
+bool
+bench_snapshot_throughput(uint32_t runs, bool small)
+{
+	return compare_rates("snapshot_throughput", false, runs, small);
+}
+
+bool
+bench_snapshot_throughput_uniform(uint32_t runs, bool small)
+{
+	return compare_rates("snapshot_throughput_uniform", true, runs, small);
+}
+
+/* ---- a batch while the copier is at work ---- */
+
+static bool
+compare_batches(struct snap_job *job, uint32_t runs, struct bench_line *line, struct rate *rate)
+{
+	const struct snap_interval *interval;
+	uint32_t count;
+
+	run_intervals(job, runs, rate);
+	interval = snap_probe_intervals(&count);
+	for (uint32_t i = 1; i < count && line->runs < runs; i++) {
+		double busy = (double)lm_hist_quantile(&interval[i].copying, 0.99) / 1e3;
+		double idle = (double)lm_hist_quantile(&interval[i].idle, 0.99) / 1e3;
+
+		if (interval[i].copying.count > 0 && interval[i].idle.count > 0) {
+			line->value[line->runs] = busy - idle;
+			line->baseline[line->runs] = idle;
+			line->ratio[line->runs++] = idle / busy;
+		}
+	}
+	return line->runs > 0;
+}
+
+bool
+bench_snapshot_p99(uint32_t runs, bool small)
+{
+	struct snap_shape shape = shape_of(false, small, UPDATES);
+	char folder[STORE_FOLDER_MAX], note[200];
+	struct snapshot_options options = options_of(folder, PACE);
+	static struct bench_line line;
+	static struct snap_job job;
+	static struct rate rate;
+	bool good;
+
+	if (!snap_folder_make(folder)) {
+		return false;
+	}
+	memset(&rate, 0, sizeof(rate));
+	line = (struct bench_line){ .name = "snapshot_p99_us",
+		                    .unit = "us more in the p99 of 64 updates",
+		                    .baseline_name = "p99 in us while no copier is at work",
+		                    .digits = 3,
+		                    .note = note };
+	good = snap_job_open(&job, &shape, &options) && snap_job_fill(&job);
+	if (good) {
+		snap_job_feed(&job, SNAP_KEYS, 0);
+		snap_job_run(&job, small ? 0.05 : 1);
+		good = compare_batches(&job, runs, &line, &rate);
+	}
+	snprintf(note, sizeof(note),
+	         "state of %.2f GiB, Zipf 1.0, full snapshots at %.0f MB/s, %" PRIu64 " lost",
+	         (double)rate.state / (double)(1u << 30), PACE / 1e6, rate.lost);
+	if (good) {
+		bench_line_print(&line);
+	} else {
+		fprintf(stderr, "snapshot_p99_us: no batch came while a copier was at work\n");
+	}
+	snap_job_close(&job);
+	snap_folder_remove(folder);
+	return good;
+}
