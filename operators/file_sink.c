@@ -511,11 +511,12 @@ sink_end(struct lm_op *op)
 static void
 sink_prepare(struct lm_op *op, uint64_t number, struct lm_writer *writer)
 {
+	const struct sink_config *c = lm_op_config(op);
 	struct sink *s = lm_op_context(op);
 	char final[FILE_TXN_PATH];
 	struct file_txn txn = { .length = s->length_written };
 
-	if (s->file < 0) {
+	if (!c->is_committed || s->file < 0) {
 		return;
 	}
 	if (!file_txn_final(s->path, number, final)) {

@@ -361,7 +361,7 @@ test_mistakes(void **state)
 	expect_refused(params, "separator", "\"::\" cannot separate cells");
 	params[4] = (struct fake_param){ "time", NULL, "b" };
 	params[1].text = "lines";
-	expect_refused(params, "time", "a file read as lines has no columns");
+	expect_refused(params, "time", "a text read as lines has no columns");
 }
 
 /* Of the shared data: how many lines and bytes there are is known. */
