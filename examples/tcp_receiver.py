@@ -38,6 +38,10 @@ CREATE TABLE IF NOT EXISTS rows (sink TEXT, slice INTEGER, incarnation INTEGER, 
 """
 
 
+def say(text):
+    print("tcp_receiver: " + text, file=sys.stderr, flush=True)
+
+
 class Refused(Exception):
     """The connection is of no use: it is closed."""
 
@@ -62,8 +66,10 @@ class Stream:
             raise Refused("incarnation %d is older than %d, or of another job: give that a file of "
                           "its own" % (incarnation, self.incarnation))
         if incarnation > 0:
-            self.db.execute("DELETE FROM rows WHERE sink = ? AND slice = ? AND incarnation > 0"
-                            " AND epoch >= ?", (*self.key, epoch))
+            forgotten = self.db.execute("DELETE FROM rows WHERE sink = ? AND slice = ?"
+                                        " AND incarnation > 0 AND epoch >= ?", (*self.key, epoch))
+            say("%s.%d: incarnation %d goes on behind epoch %d: %d rows are forgotten" %
+                (*self.key, incarnation, epoch, forgotten.rowcount))
             self.durable = epoch
         self.incarnation, self.run, self.last = incarnation, run, following - 1
 
@@ -215,7 +221,7 @@ class Receiver:
             if not key.data.receive():
                 self.drop(key.fileobj)
         except (Refused, AttributeError, KeyError, ValueError, OSError) as error:
-            print("tcp_receiver: a connection is closed: %s" % error, file=sys.stderr, flush=True)
+            say("a connection is closed: %s" % error)
             self.drop(key.fileobj)
 
     def run(self, connect):
