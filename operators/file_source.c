@@ -281,6 +281,7 @@ file_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
 	f->offset = lm_read_u64(reader);
 	f->passes = lm_read_u64(reader);
 	text_begin(&f->reader);
+	f->reader.taken = f->offset;
 	f->reader.line = lm_read_u64(reader);
 	f->bytes = lm_read_u64(reader);
 	f->told = (uint32_t)lm_read_u64(reader);

@@ -68,7 +68,7 @@ static const struct lm_param source_params[] = {
 	  .type = LM_PARAM_CHOICE,
 	  .fallback = "never",
 	  .choices = source_ends,
-	  .summary = "never: peers may come again; closed: when no peer is left that was there" },
+	  .summary = "never: peers may come again; closed: when no peer is left and none waits" },
 	{ 0 }
 };
 
@@ -303,14 +303,14 @@ source_poll(struct lm_op *op)
 	} else {
 		source_connect(op, s);
 	}
+	lm_op_gauge(op, 1, "connections", s->taken);
+	if (c->ends == ENDS_CLOSED && s->taken > 0 && s->open == 0) {
+		return LM_POLL_END;
+	}
 	if (s->open > 0) {
 		lm_op_set_ingress(op, now_ns);
 		busy = source_fill_all(op, s);
 		lm_op_gauge(op, 0, "bytes_received", s->bytes);
-	}
-	lm_op_gauge(op, 1, "connections", s->taken);
-	if (c->ends == ENDS_CLOSED && s->taken > 0 && s->open == 0) {
-		return LM_POLL_END;
 	}
 	s->rows_ns = s->rows_ns == 0 ? now_ns : s->rows_ns;
 	if (!s->is_idle && now_ns - s->rows_ns >= SOURCE_IDLE_NS) {

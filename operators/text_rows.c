@@ -31,6 +31,7 @@ text_begin(struct text_reader *reader)
 {
 	reader->start = 0;
 	reader->end = 0;
+	reader->taken = 0;
 	reader->line = 1;
 	reader->at_end = false;
 	reader->skipping = false;
@@ -53,12 +54,16 @@ text_room(struct text_reader *reader, size_t *size)
 void
 text_took(struct text_reader *reader, size_t size)
 {
+	uint64_t before = reader->taken;
+
 	reader->at_end = size == 0;
-	if (reader->line == 1 && reader->end == 0 && size >= 3 &&
-	    memcmp(reader->buffer, "\xef\xbb\xbf", 3) == 0) {
-		reader->start = 3; /* a byte order mark */
-	}
 	reader->end += size;
+	reader->taken += size;
+	/* A byte order mark, however few bytes of it came at once. */
+	if (before < 3 && reader->taken >= 3 && reader->end - reader->start == reader->taken &&
+	    memcmp(reader->buffer, "\xef\xbb\xbf", 3) == 0) {
+		reader->start = 3;
+	}
 }
 
 uint64_t

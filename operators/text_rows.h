@@ -105,6 +105,7 @@ struct text_reader {
 	size_t size;                              /* of it: TEXT_BUFFER */
 	size_t start, end;                        /* what of it is still to be taken apart */
 	uint64_t line;                            /* the current one, from 1 */
+	uint64_t taken;                           /* bytes of the text so far */
 	bool at_end;                              /* nothing follows */
 	bool skipping;                            /* within a line that is too long */
 	bool stopped;                             /* set by `bad`: no more rows are wanted */
