@@ -500,6 +500,9 @@ sink_end(struct lm_op *op)
 	}
 	sink_step(op, s, lm_op_now_ns(op));
 	if (s->is_ending && outbox_is_empty(&s->box)) {
+		if (!c->is_eager) {
+			tcp_link_close(&s->link); /* so that the peer knows that this is all */
+		}
 		return;
 	}
 	if (!c->is_dropping || lm_op_now_ns(op) < s->linger_ns) {

@@ -6,7 +6,8 @@
  *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
  *     sim expected CAPTURE
  *
- * Scenarios: graphs stops flows captures decoded words windows cycle csv store; "captures" takes
+ * Scenarios: graphs stops flows captures decoded words windows cycle csv tcp store; "captures"
+ * takes
  * --seeds for each capture there is. The second form prints what runs on a capture are compared
  * with, for others to compare that with.
  */
@@ -79,6 +80,10 @@ static const struct scenario scenarios[] = {
 	      BLIND(CANARY_WRONG_SLOT) | BLIND(CANARY_LEAK_BATCH) | BLIND_STATE,
 	  NULL },
 	{ "csv", topo_csv_run,
+	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) |
+	      BLIND(CANARY_WRONG_SLOT) | BLIND_STATE,
+	  NULL },
+	{ "tcp", topo_tcp_run,
 	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) |
 	      BLIND(CANARY_WRONG_SLOT) | BLIND_STATE,
 	  NULL },
