@@ -17,6 +17,7 @@ enum canary {
 	CANARY_DOUBLE_RESUME,   /* a call that was through is made again */
 	CANARY_UNTOUCHED_KEY,   /* a new key is written without a touch */
 	CANARY_UNTOUCHED_VALUE, /* a value is handed out for writing without a touch */
+	CANARY_UNTOUCHED_LINK,  /* so is the age of a key, or the link of an item */
 	CANARY_COPY_PASSED,     /* an arena counts as copied before it is */
 	CANARY_LOST_POSITION,   /* a snapshot has what was serialized for an earlier one */
 	CANARY_EARLY_COMMIT,    /* a sink commits before its snapshot is durable */
@@ -31,13 +32,30 @@ enum canary {
 
 #define CANARY_STORE_FIRST CANARY_SKIP_SYNC
 
+/*
+ * Places where the simulator may have what seldom happens happen often, though nothing is wrong:
+ * everything must go on as it should. A run of a seed has a quarter of them, and there a quarter of
+ * the times (FoundationDB's BUGGIFY).
+ */
+enum buggify {
+	BUGGIFY_EDGE_FULL,    /* an edge has no room */
+	BUGGIFY_FLIP_REFUSED, /* a slice cannot flip */
+	BUGGIFY_LOG_FULL,     /* a side log is full */
+	BUGGIFY_COPY_LATE,    /* copying takes too long */
+	BUGGIFY_CHAIN_LONG,   /* an increment is not worth it */
+	BUGGIFY_COUNT
+};
+int buggify(enum buggify place); /* the simulator's */
+
 #ifdef LODEMILL_CANARY
 extern enum canary canary_planted;
 #define CANARY(which) (canary_planted == (which))
 #define CANARY_BUILD 1
+#define BUGGIFY(place) buggify(place)
 #else
 #define CANARY(which) (0)
 #define CANARY_BUILD 0
+#define BUGGIFY(place) (0)
 #endif
 
 #endif

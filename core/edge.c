@@ -49,7 +49,7 @@ edge_has_room(struct edge *edge, int64_t now_ns)
 	default:
 		break;
 	}
-	return ring_count(edge->ring) < edge->credit;
+	return ring_count(edge->ring) < edge->credit && !BUGGIFY(BUGGIFY_EDGE_FULL);
 }
 
 /*

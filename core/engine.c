@@ -330,6 +330,13 @@ lm_engine_slice_stats(const struct lm_engine *engine, uint32_t slice, struct lm_
 	copy_counters(stats, &engine->slice[slice]->stats, sizeof(*stats));
 }
 
+const char *
+lm_engine_slice_gauge(const struct lm_engine *engine, uint32_t slice, uint32_t gauge)
+{
+	assert(gauge < sizeof(engine->slice[slice]->gauge_name) / sizeof(char *));
+	return engine->slice[slice]->gauge_name[gauge];
+}
+
 void
 lm_engine_worker_stats(const struct lm_engine *engine, uint32_t worker,
                        struct lm_worker_stats *stats)

@@ -89,7 +89,7 @@ state_flip(struct lm_op *op, uint64_t epoch)
 	bool good;
 
 	if (__atomic_load_n(&state->finished, __ATOMIC_ACQUIRE) != state->flipped ||
-	    state->engine_text.bytes == NULL || op->had_ended) {
+	    state->engine_text.bytes == NULL || op->had_ended || BUGGIFY(BUGGIFY_FLIP_REFUSED)) {
 		__atomic_store_n(&state->refused, epoch, __ATOMIC_RELEASE);
 		return false;
 	}

@@ -14,6 +14,7 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
+#include "core/engine.h"
 #include "core/env.h"
 #include "core/text.h"
 #include "mgmt/cli.h"
@@ -197,6 +198,7 @@ static void
 sum_up(struct job *job, struct live *live, const struct run_options *options,
        enum summary_status status, const struct lm_errors *findings)
 {
+	struct snapshot_status snapshots;
 	const char *warnings[16];
 	struct summary summary = { .topology = job->graph->name,
 		                   .version = LODEMILL_VERSION,
@@ -211,6 +213,10 @@ sum_up(struct job *job, struct live *live, const struct run_options *options,
 	live_tick(live);
 	live_packets(live, &summary.packets, &summary.bytes);
 	summary.seconds = sample_seconds(&live->now);
+	if (live->snapshots != NULL) {
+		snapshots_status(live->snapshots, &snapshots);
+		summary.snapshots = &snapshots;
+	}
 	if (options->json) {
 		summary_json(stdout, &summary);
 	} else {
@@ -259,6 +265,7 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 	if (!good || run->durability.had_ended) {
 		return good;
 	}
+	run->live.snapshots = run->durability.snapshots;
 	good = live_open(&run->live, run->engine, job->graph, &job->placement.lm,
 	                 job->eal.file_prefix) == 0 &&
 	       durability_start(&run->durability) && lm_engine_start(run->engine) == 0;

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 
+#include "core/engine.h"
 #include "core/topology.h"
 #include "state/snapshot.h"
 

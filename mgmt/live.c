@@ -10,7 +10,8 @@
 #include "core/graph.h"
 #include "net/port.h"
 
-#define COUNTERS_MAX (PORTS_MAX * 5u)
+#define SNAPSHOT_COUNTERS 5u
+#define COUNTERS_MAX (PORTS_MAX * 5u + SNAPSHOT_COUNTERS)
 
 _Static_assert(sizeof(((struct port_counter *)0)->name) < SAMPLE_NAME,
                "a port counter's name fits");
@@ -51,18 +52,42 @@ live_open(struct live *live, struct lm_engine *engine, const struct lm_graph *gr
 	return 0;
 }
 
+/* How snapshots are doing, as counters: for `lodemill top`. Returns how many. */
+static uint32_t
+put_snapshots(const struct live *live, struct sample_counter counters[SNAPSHOT_COUNTERS])
+{
+	struct snapshot_status status;
+
+	if (live->snapshots == NULL) {
+		return 0;
+	}
+	snapshots_status(live->snapshots, &status);
+	counters[0] = (struct sample_counter){ .name = "snapshots.epoch", .value = status.epoch };
+	counters[1] =
+	    (struct sample_counter){ .name = "snapshots.durable", .value = status.durable };
+	counters[2] =
+	    (struct sample_counter){ .name = "snapshots.bytes", .value = status.bytes_all };
+	counters[3] = (struct sample_counter){ .name = "snapshots.lost", .value = status.lost };
+	counters[4] = (struct sample_counter){
+		.name = SAMPLE_DEGRADED,
+		.value = status.failures >= SNAPSHOT_DEGRADED ? status.failures : 0,
+	};
+	return SNAPSHOT_COUNTERS;
+}
+
 void
 live_tick(struct live *live)
 {
 	struct port_counter ports[COUNTERS_MAX];
 	struct sample_counter counters[COUNTERS_MAX];
-	uint32_t count = port_counters(ports, COUNTERS_MAX);
+	uint32_t count = port_counters(ports, COUNTERS_MAX - SNAPSHOT_COUNTERS);
 
 	memset(counters, 0, sizeof(counters));
 	for (uint32_t i = 0; i < count; i++) {
 		memcpy(counters[i].name, ports[i].name, sizeof(ports[i].name));
 		counters[i].value = ports[i].value;
 	}
+	count += put_snapshots(live, counters + count);
 	sample_swap(&live->now, &live->before);
 	sample_read(&live->now, live->engine, &live->before, env_now_ns(), counters, count);
 	if (live->shm != NULL) {

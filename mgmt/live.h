@@ -10,11 +10,13 @@
 #include "mgmt/sample.h"
 #include "mgmt/stats_shm.h"
 #include "mgmt/summary.h"
+#include "state/snapshot.h"
 
 struct live {
 	struct lm_engine *engine;
 	struct sample now, before;
-	struct stats_shm *shm; /* NULL: could not be made; the run goes on without */
+	struct stats_shm *shm;       /* NULL: could not be made; the run goes on without */
+	struct snapshots *snapshots; /* NULL: none are taken */
 };
 
 /* `prefix` names the statistics segment. 0 or -ENOMEM. */

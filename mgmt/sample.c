@@ -206,6 +206,14 @@ sample_init_slices(struct sample *sample, const struct lm_engine *engine)
 		sample->slice[i].op = lm_engine_slice_operator(engine, i);
 		sample->slice[i].worker = lm_engine_slice_worker(engine, i);
 		sample->op[sample->slice[i].op].slices++;
+		for (uint32_t gauge = 0; gauge < SAMPLE_GAUGES; gauge++) {
+			const char *name = lm_engine_slice_gauge(engine, i, gauge);
+
+			if (name != NULL) {
+				sample_name(sample->op[sample->slice[i].op].gauge_name[gauge],
+				            name);
+			}
+		}
 	}
 }
 
@@ -306,6 +314,7 @@ sample_clear_sums(struct sample *sample)
 		op->rows_in = op->batches_in = op->rows_out = op->batches_out = 0;
 		op->rows_absorbed = op->rows_unwired = op->rows_dropped = 0;
 		op->errors = op->busy_ns = 0;
+		memset(op->gauges, 0, sizeof(op->gauges));
 	}
 	for (uint32_t i = 0; i < sample->shape.count[SAMPLE_DROPS]; i++) {
 		sample->drop[i].rows = 0;
@@ -326,6 +335,9 @@ sample_add_slice(struct sample *sample, const struct sample_slice *slice)
 	op->rows_dropped += slice->rows_dropped;
 	op->errors += slice->errors;
 	op->busy_ns += slice->busy_ns;
+	for (uint32_t gauge = 0; gauge < SAMPLE_GAUGES; gauge++) {
+		op->gauges[gauge] += slice->gauges[gauge];
+	}
 }
 
 static void
@@ -423,6 +435,11 @@ sample_operators_valid(const struct sample *sample)
 
 		if (!sample_name_ends(op->name) || !sample_name_ends(op->type)) {
 			return false;
+		}
+		for (uint32_t gauge = 0; gauge < SAMPLE_GAUGES; gauge++) {
+			if (!sample_name_ends(op->gauge_name[gauge])) {
+				return false;
+			}
 		}
 	}
 	for (uint32_t i = 0; i < sample->shape.count[SAMPLE_DROPS]; i++) {

@@ -27,8 +27,13 @@
 /* Bytes of a name with its end; what is longer is cut, what is not clean text is replaced. */
 #define SAMPLE_NAME 64u
 #define SAMPLE_COUNTERS_MAX 4096u
+/* What an operator counts of its own, at most; see lm_op_gauge. */
+#define SAMPLE_GAUGES 8u
 /* `reason` of the drops that no name in the class table belongs to. */
 #define SAMPLE_DROP_OTHER LM_DROPS_MAX
+
+/* How many snapshots in a row failed, once people have to know: the name of a counter. */
+#define SAMPLE_DEGRADED "snapshots.degraded"
 
 /* A port's counter, named by the caller, such as "port0.imissed". */
 struct sample_counter {
@@ -62,6 +67,8 @@ struct sample_operator {
 	uint64_t rows_out, batches_out; /* of all outputs */
 	uint64_t rows_absorbed, rows_unwired, rows_dropped;
 	uint64_t errors, busy_ns;
+	char gauge_name[SAMPLE_GAUGES][SAMPLE_NAME]; /* empty: it has none of that number */
+	uint64_t gauges[SAMPLE_GAUGES];
 	struct lm_hist_summary latency, recent;
 };
 
@@ -73,7 +80,7 @@ struct sample_slice {
 	uint64_t errors, busy_ns, turns_blocked;
 	uint64_t epoch;
 	int64_t watermark_ns;
-	uint64_t gauges[8];
+	uint64_t gauges[SAMPLE_GAUGES];
 };
 
 struct sample_worker {

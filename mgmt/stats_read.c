@@ -255,6 +255,9 @@ read_clean_names(struct sample *sample)
 	for (uint32_t i = 0; i < sample->shape.count[SAMPLE_OPERATORS]; i++) {
 		text_clean(sample->op[i].name);
 		text_clean(sample->op[i].type);
+		for (uint32_t gauge = 0; gauge < SAMPLE_GAUGES; gauge++) {
+			text_clean(sample->op[i].gauge_name[gauge]);
+		}
 	}
 	for (uint32_t i = 0; i < sample->shape.count[SAMPLE_DROPS]; i++) {
 		text_clean(sample->drop[i].name);

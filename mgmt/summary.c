@@ -235,6 +235,24 @@ summary_lcores(FILE *out, const struct sample *sample, bool colour)
 	return error;
 }
 
+/* For people: one line. */
+static void
+summary_snapshots(FILE *out, const struct snapshot_status *status, bool colour)
+{
+	if (status == NULL) {
+		return;
+	}
+	fprintf(out, "  snapshots  %s durable (%s), %s lost; the last, epoch %s, took %s\n",
+	        units_exact(status->durable).text, units_bytes((double)status->bytes_all).text,
+	        units_exact(status->lost).text, units_exact(status->epoch).text,
+	        units_ns((uint64_t)status->copy_ns).text);
+	if (status->uncommitted > 0) {
+		fprintf(out, "  %s%s transactions of sinks are not committed%s\n",
+		        text_style_on(colour, TEXT_RED), units_exact(status->uncommitted).text,
+		        text_style_off(colour, TEXT_RED));
+	}
+}
+
 int
 summary_print(FILE *out, const struct summary *summary, bool colour)
 {
@@ -243,6 +261,7 @@ summary_print(FILE *out, const struct summary *summary, bool colour)
 	summary_headline(out, summary, colour);
 	error = summary_totals(out, summary, colour);
 	summary_latency(out, &summary->sample->head->latency);
+	summary_snapshots(out, summary->snapshots, colour);
 	if (error == 0) {
 		error = summary_operators(out, summary->sample, colour);
 	}
@@ -265,6 +284,25 @@ summary_json_loss(void *to, const char *name, const char *unit, uint64_t count)
 {
 	(void)unit;
 	json_put_u64(to, name, count);
+}
+
+/* What the operator counts of its own; nothing if it does not. */
+static int
+summary_json_gauges(json_t *entry, const struct sample_operator *op)
+{
+	json_t *gauges = json_object();
+	int failed = 0;
+
+	for (uint32_t i = 0; i < SAMPLE_GAUGES; i++) {
+		if (op->gauge_name[i][0] != '\0') {
+			failed += json_put_u64(gauges, op->gauge_name[i], op->gauges[i]);
+		}
+	}
+	if (json_object_size(gauges) == 0) {
+		json_decref(gauges);
+		return failed;
+	}
+	return failed + json_object_set_new(entry, "gauges", gauges);
 }
 
 static int
@@ -296,6 +334,7 @@ summary_json_operators(json_t *object, const struct sample *sample)
 		failed += json_put_u64(entry, "batches_in", op->batches_in);
 		failed += json_put_real(entry, "fill", sample_fill(sample, i));
 		failed += json_put_u64(entry, "errors", op->errors);
+		failed += summary_json_gauges(entry, op);
 		failed += json_array_append_new(list, entry);
 	}
 	return failed + json_object_set_new(object, "operators", list);
@@ -321,6 +360,21 @@ summary_json_lcores(json_t *object, const struct sample *sample)
 		failed += json_array_append_new(list, entry);
 	}
 	return failed + json_object_set_new(object, "lcores", list);
+}
+
+static int
+summary_json_snapshots(json_t *object, const struct snapshot_status *status)
+{
+	json_t *entry = json_object();
+	int failed = 0;
+
+	failed += json_put_u64(entry, "durable", status->durable);
+	failed += json_put_u64(entry, "lost", status->lost);
+	failed += json_put_u64(entry, "epoch", status->epoch);
+	failed += json_put_u64(entry, "bytes", status->bytes_all);
+	failed += json_put_real(entry, "last_ms", (double)status->copy_ns / 1e6);
+	failed += json_put_u64(entry, "uncommitted", status->uncommitted);
+	return failed + json_object_set_new(object, "snapshots", entry);
 }
 
 static int
@@ -358,6 +412,9 @@ summary_json(FILE *out, const struct summary *summary)
 	failed += json_put_latency(object, "latency_ns", &sample->head->latency);
 	failed += summary_json_operators(object, sample);
 	failed += summary_json_lcores(object, sample);
+	if (summary->snapshots != NULL) {
+		failed += summary_json_snapshots(object, summary->snapshots);
+	}
 	failed += summary_json_warnings(object, summary);
 	return json_put_line(out, object, failed);
 }

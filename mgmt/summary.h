@@ -18,10 +18,12 @@
  *   operators      [{name, type, slices, rows_in, rows_out, absorbed, drops {reason: rows},
  *                    batches_in, fill, errors}]; fill: rows per batch as a share of a full one
  *   lcores         [{lcore, numa_node (if known), busy_share, turns, longest_turn_ns}]
+ *   snapshots      {durable, lost, epoch, bytes, last_ms, uncommitted}; only where they are taken
  *   warnings       [text]
  */
 
 #include "mgmt/sample.h"
+#include "state/snapshot.h"
 
 #include <stdio.h>
 
@@ -43,7 +45,8 @@ struct summary {
 	uint64_t packets, bytes; /* both 0: not shown to people */
 	const char *const *warnings;
 	uint32_t warning_count;
-	const struct sample *sample; /* the last one */
+	const struct sample *sample;             /* the last one */
+	const struct snapshot_status *snapshots; /* NULL: none are taken */
 };
 
 /* For people. 0 or -ENOMEM or -EIO. */

@@ -222,6 +222,24 @@ frame_counters(FILE *out, const struct top_view *view, bool colour)
 	return error;
 }
 
+/* What must not be overlooked. */
+static void
+frame_degraded(FILE *out, const struct top_view *view, bool colour)
+{
+	for (uint32_t i = 0; i < view->now->head->counter_count; i++) {
+		const struct sample_counter *counter = &view->now->counter[i];
+
+		if (strcmp(counter->name, SAMPLE_DEGRADED) == 0 && counter->value > 0) {
+			fprintf(
+			    out,
+			    "  %sDEGRADED%s  the last %s snapshots failed: what is new would not "
+			    "survive a crash; the log of the run says why\n",
+			    text_style_on(colour, TEXT_RED), text_style_off(colour, TEXT_RED),
+			    units_exact(counter->value).text);
+		}
+	}
+}
+
 int
 top_frame_text(FILE *out, const struct top_view *view, bool colour)
 {
@@ -230,6 +248,7 @@ top_frame_text(FILE *out, const struct top_view *view, bool colour)
 	frame_headline(out, view, colour);
 	frame_latency(out, &view->now->head->recent);
 	frame_backpressure(out, view, colour);
+	frame_degraded(out, view, colour);
 	error = frame_operators(out, view, colour);
 	if (error == 0) {
 		error = frame_lcores(out, view, colour);

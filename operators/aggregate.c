@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * aggregate: keeps running aggregates per key and emits them with every row (update), now and then
- * those that changed (every), or all of them when the stream ends (end).
+ * those that changed (every), or all of them when the stream ends (end). A group that is removed,
+ * for it had no row for long or to make room, is emitted then, unless it was as it is.
  */
 #include "core/lm_op.h"
 #include "core/lm_serial.h"
@@ -14,9 +15,15 @@
 
 enum { DROP_KEYS_FULL };
 enum aggregate_emit { EMIT_UPDATE, EMIT_END, EMIT_EVERY };
+enum { GAUGE_EXPIRED, GAUGE_EVICTED };
+
+/* Rounds of LM_GROUP_READY groups that may expire in one call. */
+#define AGGREGATE_ROUNDS 4u
 
 struct aggregate_config {
 	struct lm_group group;
+	struct lm_map_aging aging;
+	bool ages; /* groups may be removed */
 	enum aggregate_emit emit;
 	uint64_t period_ns;
 	uint32_t time_field; /* of the input, passed on with update; LM_NONE: none, or it is in the
@@ -30,12 +37,17 @@ struct aggregate {
 	void *one;              /* its state */
 	uint64_t cursor;        /* end: how far the map was walked */
 	bool one_left;          /* end: it has rows and was not emitted */
-	bool under_way;         /* update: the batch was asked about before */
-	uint32_t done;          /* update: rows of it that were emitted */
+	bool under_way;         /* the batch was asked about before */
+	uint32_t found;         /* rows of it whose groups were found */
+	uint32_t done;          /* update: rows of a->rows that were emitted */
 	void **changed;         /* every: values of the groups to emit */
 	uint32_t changed_count, changed_done;
 	struct lm_group_rows rows;
 	struct lm_group_ready ready;
+
+	/* Groups that are removed, until they are emitted: what the entries in `ready` point to. */
+	char *leaving_key, *leaving_state;
+	size_t leaving_used, leaving_size; /* of the keys */
 };
 
 static int
@@ -50,6 +62,13 @@ aggregate_configure(struct lm_setup *setup, void *config)
 	c->emit = (enum aggregate_emit)lm_setup_choice(setup, "emit");
 	c->period_ns = lm_setup_u64(setup, "period");
 	result = lm_group_configure(&c->group, setup);
+	result |= lm_map_aging_configure(&c->aging, setup);
+	c->ages = lm_map_aging_is_on(&c->aging);
+	if (c->ages && lm_setup_count(setup, "by") == 0) {
+		result = lm_setup_error(setup, c->aging.ttl_ns > 0 ? "ttl" : "when_full", LM_NONE,
+		                        LM_NONE, "name the columns of the key in `by`",
+		                        "without `by` there is one group, and it stays");
+	}
 	if (c->emit != EMIT_EVERY && lm_setup_has(setup, "period")) {
 		result = lm_setup_error(setup, "period", LM_NONE, LM_NONE,
 		                        "leave it out, or write `emit: every`",
@@ -76,11 +95,103 @@ aggregate_configure(struct lm_setup *setup, void *config)
 	return lm_setup_output(setup, 0, fields, count);
 }
 
-/* Bytes of a group's state, and with `every` whether it is on the list. */
+/* Bytes of a group's state, and with `every` its place on the list, from 1; 0: not there. */
 static uint32_t
 aggregate_size(const struct aggregate_config *c)
 {
 	return c->group.reduce.size + (c->emit == EMIT_EVERY ? sizeof(uint64_t) : 0);
+}
+
+/*
+ * Groups that go.
+ */
+
+/* Where a group stands on the list of those that changed, from 1; 0: it does not. */
+static uint64_t *
+aggregate_listed(const struct aggregate_config *c, void *value)
+{
+	return (uint64_t *)(void *)((char *)value + c->group.reduce.size);
+}
+
+/* Takes a group off the list: the last one moves to its place. */
+static void
+aggregate_unlist(const struct aggregate_config *c, struct aggregate *a, void *value)
+{
+	void *last = a->changed[--a->changed_count];
+	uint64_t place = *aggregate_listed(c, value);
+
+	lm_map_touch(a->map, last);
+	lm_map_touch(a->map, value);
+	a->changed[place - 1] = last;
+	*aggregate_listed(c, last) = place;
+	*aggregate_listed(c, value) = 0;
+}
+
+/* A group is about to be removed: keeps a copy to emit. False: there is no room for it now. */
+static bool
+aggregate_removed(void *arg, const struct lm_map_entry *entry, enum lm_map_removal why)
+{
+	struct lm_op *op = arg;
+	const struct aggregate_config *c = lm_op_config(op);
+	struct aggregate *a = lm_op_context(op);
+	struct lm_map_entry *to = &a->ready.entry[a->ready.count];
+	size_t key_size = (entry->length + 7) & ~(size_t)7;
+
+	(void)why;
+	if (c->emit == EMIT_EVERY && *aggregate_listed(c, entry->value) == 0) {
+		return true;
+	}
+	if (a->ready.count == LM_GROUP_READY || key_size > a->leaving_size - a->leaving_used) {
+		return false;
+	}
+	to->key = a->leaving_key + a->leaving_used;
+	to->length = entry->length;
+	to->value = a->leaving_state + (size_t)a->ready.count * c->group.reduce.size;
+	memcpy(a->leaving_key + a->leaving_used, entry->key, entry->length);
+	memcpy(to->value, entry->value, c->group.reduce.size);
+	a->leaving_used += key_size;
+	a->ready.count++;
+	if (c->emit == EMIT_EVERY) {
+		aggregate_unlist(c, a, entry->value);
+	}
+	return true;
+}
+
+static void
+aggregate_count_removed(struct lm_op *op)
+{
+	const struct aggregate *a = lm_op_context(op);
+
+	lm_op_gauge(op, GAUGE_EXPIRED, "expired", lm_map_removed(a->map, LM_MAP_EXPIRED));
+	lm_op_gauge(op, GAUGE_EVICTED, "evicted", lm_map_removed(a->map, LM_MAP_EVICTED));
+}
+
+/*
+ * Opening.
+ */
+
+/* The map of the groups, and what it takes to let groups go. NULL after lm_op_error. */
+static struct lm_map *
+aggregate_open_map(struct lm_op *op, uint32_t more)
+{
+	const struct aggregate_config *c = lm_op_config(op);
+	struct aggregate *a = lm_op_context(op);
+	struct lm_map_aging aging = c->aging;
+
+	if (c->ages && c->emit != EMIT_UPDATE) {
+		/* Any number of short keys, and at least one that is as long as can be. */
+		a->leaving_size = LM_GROUP_READY * LM_MAP_KEY_MAX + LM_MAP_KEY_MAX +
+		                  c->group.key.bytes_max + LM_KEY_COLUMNS_MAX * sizeof(uint64_t);
+		a->leaving_key = lm_op_alloc(op, a->leaving_size);
+		a->leaving_state = lm_op_alloc(op, (size_t)LM_GROUP_READY * c->group.reduce.size);
+		if (a->leaving_key == NULL || a->leaving_state == NULL) {
+			lm_op_error(op, "no memory for the groups that are removed");
+			return NULL;
+		}
+		aging.on_remove = aggregate_removed;
+		aging.arg = op;
+	}
+	return lm_group_open_aging(&c->group, op, more, &aging);
 }
 
 static int
@@ -92,14 +203,18 @@ aggregate_open(struct lm_op *op)
 	uint32_t groups = c->group.key.field_count == 0 ? 1 : c->group.keys_max;
 
 	if (c->group.key.field_count > 0) {
-		a->map = lm_group_open(&c->group, op, more);
+		a->map = aggregate_open_map(op, more);
 		if (a->map == NULL) {
 			return -ENOMEM;
 		}
+		groups = groups > lm_map_bound(a->map) ? groups : lm_map_bound(a->map);
 		a->scratch = lm_op_alloc(op, lm_key_scratch_size(&c->group.key));
 	} else {
 		a->total = lm_value_open(op, c->group.reduce.size + more);
 		a->one = a->total == NULL ? NULL : lm_value_data(a->total);
+	}
+	if (c->ages) {
+		aggregate_count_removed(op);
 	}
 	if (c->emit == EMIT_EVERY) {
 		a->changed = lm_op_alloc(op, groups * sizeof(*a->changed));
@@ -113,24 +228,76 @@ aggregate_open(struct lm_op *op)
 	return 0;
 }
 
-/* The groups of the rows, in a->rows; counts them. */
-static void
-aggregate_find(struct lm_op *op, const struct lm_batch *in, const struct lm_select *rows)
+/* Emits what was removed; false: the callback is to come again. */
+static bool
+aggregate_leave(struct lm_op *op)
 {
 	const struct aggregate_config *c = lm_op_config(op);
 	struct aggregate *a = lm_op_context(op);
-	uint32_t refused = 0;
 
-	if (a->map != NULL) {
+	if (!lm_group_emit(&c->group, op, 0, NULL, &a->ready)) {
+		return false;
+	}
+	a->ready.count = 0;
+	a->ready.done = 0;
+	a->leaving_used = 0;
+	return true;
+}
+
+/* Groups that had no row for long go, a bounded number a call. */
+static void
+aggregate_watermark(struct lm_op *op, int64_t time_ns)
+{
+	const struct aggregate_config *c = lm_op_config(op);
+	struct aggregate *a = lm_op_context(op);
+	bool is_through = false;
+
+	if (!c->ages) {
+		return;
+	}
+	for (uint32_t round = 0; round < AGGREGATE_ROUNDS; round++) {
+		if (!aggregate_leave(op)) {
+			return;
+		}
+		if (is_through) {
+			aggregate_count_removed(op);
+			return;
+		}
+		is_through = lm_map_expire(a->map, time_ns, LM_GROUP_READY);
+	}
+	lm_op_again(op);
+}
+
+/*
+ * Rows.
+ */
+
+/* The groups of rows from a->found on, in a->rows; counts them. `packed`: where groups may go. */
+static void
+aggregate_find(struct lm_op *op, const struct lm_batch *in, const struct lm_select *rows,
+               struct lm_map_rows *packed)
+{
+	const struct aggregate_config *c = lm_op_config(op);
+	struct aggregate *a = lm_op_context(op);
+	uint32_t count = rows == NULL ? in->count : rows->count, refused = 0;
+
+	if (c->ages) {
+		packed->first = a->found;
+		packed->count = count - a->found;
+		a->found +=
+		    lm_group_find_part(a->map, packed, lm_batch_time(in), &a->rows, &refused);
+	} else if (a->map != NULL) {
 		refused = lm_group_find(&c->group, op, a->map, a->scratch, in, rows, &a->rows);
+		a->found = count;
 	} else {
 		a->one_left = true;
 		lm_value_touch(a->total, a->one, aggregate_size(c));
 		a->rows.rows = rows == NULL ? NULL : rows->row;
-		a->rows.count = rows == NULL ? in->count : rows->count;
-		for (uint32_t i = 0; i < a->rows.count; i++) {
+		a->rows.count = count;
+		for (uint32_t i = 0; i < count; i++) {
 			a->rows.value[i] = a->one;
 		}
+		a->found = count;
 	}
 	if (refused > 0) {
 		lm_op_drop(op, DROP_KEYS_FULL, refused);
@@ -166,20 +333,13 @@ aggregate_emit_rows(struct lm_op *op, const struct lm_batch *in, uint32_t count)
 	return count;
 }
 
-static void
-aggregate_update(struct lm_op *op, const struct lm_batch *in, const struct lm_select *rows)
+/* Emits the rows that have groups; false: the callback is to come again. */
+static bool
+aggregate_update(struct lm_op *op, const struct lm_batch *in)
 {
 	struct aggregate *a = lm_op_context(op);
 	uint32_t capacity = lm_op_output_schema(op, 0)->capacity;
 
-	if (!a->under_way) {
-		aggregate_find(op, in, rows);
-		for (uint32_t i = 0; a->rows.rows != a->rows.row && i < a->rows.count; i++) {
-			a->rows.row[i] = rows == NULL ? (uint16_t)i : rows->row[i];
-		}
-		a->under_way = true;
-		a->done = 0;
-	}
 	while (a->done < a->rows.count) {
 		uint32_t room = lm_op_room(op, 0), left = a->rows.count - a->done, emitted;
 
@@ -188,10 +348,20 @@ aggregate_update(struct lm_op *op, const struct lm_batch *in, const struct lm_se
 		a->done += emitted;
 		if (emitted == 0) {
 			lm_op_again(op);
-			return;
+			return false;
 		}
 	}
-	a->under_way = false;
+	return true;
+}
+
+/* The rows that aggregate_update is to emit. */
+static void
+aggregate_list_rows(struct aggregate *a)
+{
+	for (uint32_t i = 0; a->rows.rows != a->rows.row && i < a->rows.count; i++) {
+		a->rows.row[i] = a->rows.rows == NULL ? (uint16_t)i : a->rows.rows[i];
+	}
+	a->done = 0;
 }
 
 /*
@@ -200,36 +370,72 @@ aggregate_update(struct lm_op *op, const struct lm_batch *in, const struct lm_se
 
 /* Lists the groups that were not on the list yet. */
 static void
-aggregate_mark(struct aggregate *a, uint32_t state_size)
+aggregate_mark(const struct aggregate_config *c, struct aggregate *a)
 {
 	for (uint32_t i = 0; i < a->rows.count; i++) {
-		uint64_t *is_listed = (uint64_t *)(void *)((char *)a->rows.value[i] + state_size);
+		uint64_t *listed = aggregate_listed(c, a->rows.value[i]);
 
-		if (*is_listed == 0) {
-			*is_listed = 1;
+		if (*listed == 0) {
 			a->changed[a->changed_count++] = a->rows.value[i];
+			*listed = a->changed_count;
 		}
 	}
 }
 
+/* Adds the rows that have groups. */
 static void
-aggregate_rows(struct lm_op *op, const struct lm_batch *in, const struct lm_select *rows)
+aggregate_reduce(struct lm_op *op, const struct lm_batch *in)
 {
 	const struct aggregate_config *c = lm_op_config(op);
 	struct aggregate *a = lm_op_context(op);
 
 	if (c->emit == EMIT_UPDATE) {
-		aggregate_update(op, in, rows);
+		aggregate_list_rows(a);
 		return;
 	}
-	aggregate_find(op, in, rows);
 	if (a->map != NULL) {
 		lm_reduce_rows(&c->group.reduce, in, a->rows.rows, a->rows.count, a->rows.value);
 	} else {
 		lm_reduce_one(&c->group.reduce, in, a->rows.rows, a->rows.count, a->one);
 	}
 	if (c->emit == EMIT_EVERY) {
-		aggregate_mark(a, c->group.reduce.size);
+		aggregate_mark(c, a);
+	}
+}
+
+/* Where groups may go, a part of the batch at a time: until one must go that the part has. */
+static void
+aggregate_rows(struct lm_op *op, const struct lm_batch *in, const struct lm_select *rows)
+{
+	const struct aggregate_config *c = lm_op_config(op);
+	struct aggregate *a = lm_op_context(op);
+	const struct lm_key *key = &c->group.key;
+	struct lm_map_rows packed;
+
+	if (c->ages) {
+		lm_key_pack(key, a->scratch, in, rows, &packed);
+		packed.hash = lm_op_hash(op, in, rows, key->field, key->field_count);
+	}
+	if (!a->under_way) {
+		a->under_way = true;
+		a->found = 0;
+		a->rows.count = 0;
+		a->done = 0;
+	}
+	for (;;) {
+		if ((c->ages && !aggregate_leave(op)) ||
+		    (c->emit == EMIT_UPDATE && !aggregate_update(op, in))) {
+			return;
+		}
+		if (a->found == (rows == NULL ? in->count : rows->count)) {
+			break;
+		}
+		aggregate_find(op, in, rows, &packed);
+		aggregate_reduce(op, in);
+	}
+	a->under_way = false;
+	if (c->ages) {
+		aggregate_count_removed(op);
 	}
 }
 
@@ -247,22 +453,22 @@ aggregate_process_select(struct lm_op *op, const struct lm_select *in)
 
 /* The next groups that changed; they are off the list then. Returns how many. */
 static uint32_t
-aggregate_next_changed(struct aggregate *a, uint32_t state_size)
+aggregate_next_changed(const struct aggregate_config *c, struct aggregate *a)
 {
 	uint32_t count = 0;
 
 	while (count < LM_GROUP_READY && a->changed_done < a->changed_count) {
 		void *value = a->changed[a->changed_done++];
-		uint64_t *is_listed = (uint64_t *)(void *)((char *)value + state_size);
+		uint64_t *listed = aggregate_listed(c, value);
 
 		a->ready.entry[count].value = value;
 		if (a->map != NULL) {
 			lm_map_touch(a->map, value);
 			lm_map_entry_of(a->map, value, &a->ready.entry[count]);
 		} else {
-			lm_value_touch(a->total, is_listed, sizeof(*is_listed));
+			lm_value_touch(a->total, listed, sizeof(*listed));
 		}
-		*is_listed = 0;
+		*listed = 0;
 		count++;
 	}
 	return count;
@@ -295,9 +501,8 @@ aggregate_flush(struct lm_op *op)
 			return false;
 		}
 		a->ready.done = 0;
-		a->ready.count = c->emit == EMIT_EVERY
-		                     ? aggregate_next_changed(a, c->group.reduce.size)
-		                     : aggregate_next(a);
+		a->ready.count =
+		    c->emit == EMIT_EVERY ? aggregate_next_changed(c, a) : aggregate_next(a);
 	} while (a->ready.count > 0);
 	a->changed_count = 0;
 	a->changed_done = 0;
@@ -333,13 +538,22 @@ aggregate_serialize(struct lm_op *op, struct lm_writer *writer)
 	lm_write_u64(writer, a->one_left);
 }
 
-/* Lists a group again that was on the list. */
+/* Lists a group again that was on the list, at another place perhaps. */
 static void
-aggregate_list(struct aggregate *a, void *value, uint32_t state_size)
+aggregate_list(const struct aggregate_config *c, struct aggregate *a, void *value)
 {
-	if (*(uint64_t *)(void *)((char *)value + state_size) != 0) {
-		a->changed[a->changed_count++] = value;
+	uint64_t *listed = aggregate_listed(c, value);
+
+	if (*listed == 0) {
+		return;
 	}
+	a->changed[a->changed_count++] = value;
+	if (a->map != NULL) {
+		lm_map_touch(a->map, value);
+	} else {
+		lm_value_touch(a->total, listed, sizeof(*listed));
+	}
+	*listed = a->changed_count;
 }
 
 static void
@@ -352,17 +566,20 @@ aggregate_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t versi
 
 	(void)version;
 	a->one_left = lm_read_u64(reader) != 0;
+	if (c->ages) {
+		aggregate_count_removed(op);
+	}
 	if (c->emit != EMIT_EVERY) {
 		return;
 	}
 	if (a->map == NULL) {
-		aggregate_list(a, a->one, c->group.reduce.size);
+		aggregate_list(c, a, a->one);
 		return;
 	}
 	do {
 		count = lm_map_scan(a->map, &cursor, a->ready.entry, LM_GROUP_READY);
 		for (uint32_t i = 0; i < count; i++) {
-			aggregate_list(a, a->ready.entry[i].value, c->group.reduce.size);
+			aggregate_list(c, a, a->ready.entry[i].value);
 		}
 	} while (count > 0);
 }
@@ -376,6 +593,7 @@ static const struct lm_param aggregate_params[] = {
 	  .choices = aggregate_emits,
 	  .summary = "with every row, all when the stream ends, or every `period` what changed" },
 	{ .name = "period", .type = LM_PARAM_DURATION, .summary = "how often, for `emit: every`" },
+	LM_MAP_AGING_PARAMS,
 	{ .name = NULL },
 };
 static const char *const aggregate_inputs[] = { "in", NULL };
@@ -399,6 +617,7 @@ static const struct lm_op_class aggregate_class = {
 	.open = aggregate_open,
 	.process = aggregate_process,
 	.process_select = aggregate_process_select,
+	.watermark = aggregate_watermark,
 	.timer = aggregate_timer,
 	.end = aggregate_end,
 	.serialize = aggregate_serialize,

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "core/canary.h"
+
 /* States up to this many granules have a log for all of them, larger ones for an eighth. */
 #define SPACE_LOG_WHOLE 16384u
 #define SPACE_LOG_SHARE 8u
@@ -158,7 +160,7 @@ space_log(struct state_space *space, struct arena *arena, uint64_t offset)
 	uint32_t count = space->log_count;
 	struct arena_entry *entry;
 
-	if (count == space->log_max) {
+	if (count == space->log_max || BUGGIFY(BUGGIFY_LOG_FULL)) {
 		__atomic_store_n(&space->log_full, true, __ATOMIC_RELEASE);
 		return;
 	}

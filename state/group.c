@@ -69,6 +69,13 @@ lm_group_fields(const struct lm_group *group, struct lm_field *fields)
 struct lm_map *
 lm_group_open(const struct lm_group *group, struct lm_op *op, uint32_t more)
 {
+	return lm_group_open_aging(group, op, more, &(struct lm_map_aging){ 0 });
+}
+
+struct lm_map *
+lm_group_open_aging(const struct lm_group *group, struct lm_op *op, uint32_t more,
+                    const struct lm_map_aging *aging)
+{
 	struct lm_map_shape shape = {
 		.key_size = group->key.size,
 		.value_size = group->reduce.size + more,
@@ -77,7 +84,7 @@ lm_group_open(const struct lm_group *group, struct lm_op *op, uint32_t more)
 		.fields = group->key.field,
 		.field_count = group->key.field_count,
 	};
-	struct lm_map *map = lm_map_open(op, &shape);
+	struct lm_map *map = lm_map_open_aging(op, &shape, aging);
 
 	if (map == NULL) {
 		lm_op_error(op, "no memory for %u groups (%zu MiB): lower `keys`", group->keys_max,
@@ -112,6 +119,29 @@ lm_group_find(const struct lm_group *group, struct lm_op *op, struct lm_map *map
 		lm_group_pack(to);
 	}
 	return refused;
+}
+
+uint32_t
+lm_group_find_part(struct lm_map *map, const struct lm_map_rows *packed, const int64_t *time_ns,
+                   struct lm_group_rows *to, uint32_t *refused)
+{
+	uint32_t first = packed->first;
+
+	to->count = lm_map_upsert_part(map, packed, time_ns, to->value, NULL, refused);
+	to->rows = packed->rows == NULL ? to->row : packed->rows + first;
+	for (uint32_t i = 0; packed->rows == NULL && i < to->count; i++) {
+		to->row[i] = (uint16_t)(first + i);
+	}
+	if (packed->rows == NULL && first == 0) {
+		to->rows = NULL;
+	}
+	if (*refused > 0) {
+		uint32_t done = to->count;
+
+		lm_group_pack(to);
+		return done;
+	}
+	return to->count;
 }
 
 static uint32_t

@@ -9,6 +9,7 @@
  */
 
 #include "state/lm_key.h"
+#include "state/lm_map_aging.h"
 #include "state/lm_reduce.h"
 
 #ifdef __cplusplus
@@ -67,10 +68,20 @@ uint32_t lm_group_fields(const struct lm_group *group, struct lm_field *fields);
  */
 struct lm_map *lm_group_open(const struct lm_group *group, struct lm_op *op, uint32_t more);
 
+/* The same for groups that grow old. */
+struct lm_map *lm_group_open_aging(const struct lm_group *group, struct lm_op *op, uint32_t more,
+                                   const struct lm_map_aging *aging);
+
 /* In a callback: finds or makes the groups of rows; returns how many rows found the map full. */
 uint32_t lm_group_find(const struct lm_group *group, struct lm_op *op, struct lm_map *map,
                        void *scratch, const struct lm_batch *in, const struct lm_select *rows,
                        struct lm_group_rows *to);
+/*
+ * The same where groups grow old, for rows that were packed and hashed; returns how many of them,
+ * from packed->first on, were looked up: see lm_map_upsert_part. *refused of those have no group.
+ */
+uint32_t lm_group_find_part(struct lm_map *map, const struct lm_map_rows *packed,
+                            const int64_t *time_ns, struct lm_group_rows *to, uint32_t *refused);
 /* Takes out the rows whose value is NULL. */
 void lm_group_pack(struct lm_group_rows *rows);
 

@@ -137,6 +137,7 @@ lm_map_init(void *memory, const struct lm_map_shape *shape)
 	map->count = 0;
 	map->bytes_live = 0;
 	map->space = NULL;
+	map->aging = NULL;
 	map->slot_bits = 0;
 	map->part.arena_count = 0;
 	map->nowhere = 0;
@@ -172,6 +173,7 @@ map_begin_block(struct lm_map *map, struct map_block *block)
 	block->groups = map->groups;
 	block->keys_max = map->block_keys_max;
 	block->bytes_max = map->block_bytes_max;
+	block->has_ages = map->aging != NULL;
 }
 
 /*
@@ -239,6 +241,12 @@ map_is_long(const struct lm_map *map, const struct map_key *key)
 	return map->kind == MAP_BYTES && key->length > LM_MAP_SHORT_MAX;
 }
 
+uint64_t
+map_key_bytes(const struct lm_map *map, const struct map_key *key)
+{
+	return map_is_long(map, key) ? map_record_size(key->length) : 0;
+}
+
 /*
  * One key.
  */
@@ -293,12 +301,18 @@ map_take_place(struct lm_map *map, struct map_block *block, uint64_t hash)
 	return group * MAP_SLOTS + place;
 }
 
-static bool
+bool
+map_block_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes)
+{
+	return block->count < map->block_keys_max &&
+	       bytes <= map->block_bytes_max - block->bytes_live;
+}
+
+bool
 map_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes)
 {
-	return map->count < map->keys_max && block->count < map->block_keys_max &&
-	       bytes <= map->bytes_max - map->bytes_live &&
-	       bytes <= map->block_bytes_max - block->bytes_live;
+	return map->count < map->keys_max && bytes <= map->bytes_max - map->bytes_live &&
+	       map_block_has_room(map, block, bytes);
 }
 
 char *
@@ -310,7 +324,7 @@ map_insert(struct lm_map *map, struct map_block *block, uint64_t hash, const str
 
 	/* A row in a slot of another slice was routed wrongly. */
 	assert((char *)block - (char *)map != map->nowhere);
-	if (!map_has_room(map, block, is_long ? map_record_size(key->length) : 0)) {
+	if (!map_has_room(map, block, map_key_bytes(map, key))) {
 		return NULL;
 	}
 	map_touch(map, block, block, sizeof(*block));
@@ -337,7 +351,7 @@ map_insert(struct lm_map *map, struct map_block *block, uint64_t hash, const str
 	return entry;
 }
 
-static struct map_key
+struct map_key
 map_key_of(const struct lm_map *map, const void *bytes, uint32_t length)
 {
 	struct map_key key = { .bytes = bytes, .length = length };
@@ -376,6 +390,7 @@ lm_map_put(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t le
 	char *entry = map_search(map, block, hash, &key);
 	bool is_new = entry == NULL;
 
+	assert(map->aging == NULL);
 	if (is_new) {
 		entry = map_insert(map, block, hash, &key);
 	} else if (map->value_size > 0) {
@@ -396,20 +411,14 @@ lm_map_get(const struct lm_map *map, uint64_t hash, const void *key_bytes, uint3
 	return entry == NULL ? NULL : entry + map->value_offset;
 }
 
-bool
-lm_map_erase(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t length)
+void
+map_erase_entry(struct lm_map *map, struct map_block *block, char *entry, uint64_t hash)
 {
-	struct map_key key = map_key_of(map, key_bytes, length);
-	struct map_block *block = map_block_of(map, hash);
-	char *entry = map_search(map, block, hash, &key);
-	uint64_t index;
-	uint32_t group = map_home(map->groups, hash);
+	uint32_t place = map_place(map, block, entry), group = map_home(map->groups, hash);
+	uint32_t length = map->kind == MAP_BYTES ? map_load_half(entry) : 0;
 
-	if (entry == NULL) {
-		return false;
-	}
 	map_touch(map, block, block, sizeof(*block));
-	if (map_is_long(map, &key)) {
+	if (length > LM_MAP_SHORT_MAX) {
 		struct map_record *record = map_record(map, block, map_load(entry + 8));
 
 		map_touch(map, block, record, sizeof(*record));
@@ -417,8 +426,7 @@ lm_map_erase(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t 
 		block->bytes_live -= map_record_size(length);
 		map->bytes_live -= map_record_size(length);
 	}
-	index = (uint64_t)(entry - map_entry(map, block, 0)) / map->entry_size;
-	for (; group != index / MAP_SLOTS; group = map_next(map, group)) {
+	for (; group != place / MAP_SLOTS; group = map_next(map, group)) {
 		uint8_t *passed = map_tags(block, group) + MAP_SLOTS;
 
 		assert(*passed > 0);
@@ -426,9 +434,25 @@ lm_map_erase(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t 
 		*passed = (uint8_t)(*passed - (*passed < MAP_PASSED_MAX));
 	}
 	map_touch(map, block, map_tags(block, group), MAP_WIDTH);
-	map_tags(block, group)[index % MAP_SLOTS] = 0;
+	map_tags(block, group)[place % MAP_SLOTS] = 0;
 	block->count--;
 	map->count--;
+}
+
+bool
+lm_map_erase(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t length)
+{
+	struct map_key key = map_key_of(map, key_bytes, length);
+	struct map_block *block = map_block_of(map, hash);
+	char *entry = map_search(map, block, hash, &key);
+
+	if (entry == NULL) {
+		return false;
+	}
+	if (map->aging != NULL) {
+		map_age_forget(map, block, route_slot(hash, map->slot_bits), entry);
+	}
+	map_erase_entry(map, block, entry, hash);
 	return true;
 }
 
@@ -448,6 +472,9 @@ lm_map_clear(struct lm_map *map)
 			block->count = 0;
 			block->bytes_used = 0;
 			block->bytes_live = 0;
+			if (map->aging != NULL) {
+				map_age_clear(map, block, slot);
+			}
 		}
 	}
 	assert(map->count == 0);
@@ -461,7 +488,7 @@ lm_map_clear(struct lm_map *map)
 /* The number of a slot and of a place in it, as a cursor. */
 #define MAP_CURSOR_BITS 40u
 
-static void
+void
 map_describe(const struct lm_map *map, const struct map_block *block, char *entry,
              struct lm_map_entry *to)
 {

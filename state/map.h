@@ -4,14 +4,15 @@
 
 /*
  * Inside a map: where things stand and how keys are compared. For map.c (one key at a time),
- * map_batch.c (batches), map_open.c (making one).
+ * map_batch.c (batches), map_age.c (keys that grow old), map_open.c (making one).
  *
  * A map is this struct, which is the slice's, and a block for each slot that the slice owns: the
- * memory of an arena. A block is its head, the groups of tags, the entries, the bytes of long keys.
- * It is all zeroes until its first key comes: a slot that is never used costs a snapshot nothing.
+ * memory of an arena. A block is its head, the groups of tags, the entries, the bytes of long keys,
+ * the ages of keys. It is all zeroes until its first key comes: a slot that is never used costs a
+ * snapshot nothing.
  */
 
-#include "state/lm_map.h"
+#include "state/lm_map_aging.h"
 
 #include <assert.h>
 #include <string.h>
@@ -45,9 +46,41 @@ struct map_block {
 	uint64_t bytes_max;
 	uint64_t bytes_used; /* end of the last record */
 	uint64_t bytes_live; /* in records whose key is there */
-	uint64_t unused;
+	uint64_t has_ages;
 };
 static_assert(sizeof(struct map_block) == 64, "the tags behind it stand in lines of their own");
+
+/* Of a map whose keys grow old; places are counted from 1, 0 is none. */
+struct map_ages {
+	uint32_t oldest, newest; /* used first and last of all keys of the block */
+	uint64_t removed[LM_MAP_REMOVALS];
+	uint64_t unused[5];
+};
+static_assert(sizeof(struct map_ages) == 64, "the ages stand behind it");
+
+/* Of the entry at the same place: links in the order of use. */
+struct map_age {
+	int64_t time_ns; /* the greatest of its rows */
+	uint64_t use;    /* the last one's number: uses of the slice, counted */
+	uint32_t older, newer;
+};
+
+/* Of the oldest key of a slot, of all slots in one stretch; of a slot without keys the maximum. */
+struct map_oldest {
+	int64_t time_ns;
+	uint64_t use;
+};
+
+/* Beside the blocks of such a map. */
+struct map_aging {
+	struct lm_map_aging asked;
+	uint64_t ages_offset;              /* in a block */
+	uint64_t removed[LM_MAP_REMOVALS]; /* of all blocks */
+	uint64_t use;                      /* the last one's number */
+	uint64_t call_use;                 /* the same when the call under way began */
+	int64_t oldest_ns;                 /* at most the least of the slots' */
+	struct map_oldest slot[];
+};
 
 struct lm_map {
 	uint64_t magic;
@@ -72,7 +105,8 @@ struct lm_map {
 	int64_t nowhere; /* like `at`: the empty block of slots that are not this slice's */
 	uint32_t slot_bits;
 	uint32_t *whole; /* [slot]: of the entries of its block, see arena_watch; behind `at` */
-	int64_t at[];    /* [slot]: where its block stands, from this struct on */
+	struct map_aging *aging; /* NULL: keys do not grow old */
+	int64_t at[];            /* [slot]: where its block stands, from this struct on */
 } __attribute__((aligned(64)));
 
 /*
@@ -290,5 +324,37 @@ char *map_search(const struct lm_map *map, const struct map_block *block, uint64
 /* The new entry of a key that is not there, or NULL when there is no room. */
 char *map_insert(struct lm_map *map, struct map_block *block, uint64_t hash,
                  const struct map_key *key);
+/* A key as the map looks for it. */
+struct map_key map_key_of(const struct lm_map *map, const void *bytes, uint32_t length);
+/* Bytes that a new key takes of the byte area; whether there is room for it, in its slot alone. */
+uint64_t map_key_bytes(const struct lm_map *map, const struct map_key *key);
+bool map_block_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes);
+bool map_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes);
+/* Takes the entry out of its block; its hash is that of its key. */
+void map_erase_entry(struct lm_map *map, struct map_block *block, char *entry, uint64_t hash);
+void map_describe(const struct lm_map *map, const struct map_block *block, char *entry,
+                  struct lm_map_entry *to);
+/* Of `whole` keys that fall anywhere, those that `part` in `of` places surely do not exceed. */
+uint32_t map_share(uint32_t whole, uint32_t part, uint32_t of);
+
+/* Ages (state/map_age.c). No block has keys, as far as is known beside them; a map without ages
+ * may come here. */
+void map_age_begin(struct lm_map *map);
+/*
+ * For maps that have them: the entry is about to be erased; the block was cleared; the block was
+ * filled from a snapshot.
+ */
+void map_age_forget(struct lm_map *map, struct map_block *block, uint32_t slot, const char *entry);
+void map_age_clear(struct lm_map *map, struct map_block *block, uint32_t slot);
+void map_age_restored(struct lm_map *map, struct map_block *block, uint32_t slot);
+/* Bytes of the ages of a block. */
+uint64_t map_ages_size(const struct lm_map *map);
+
+/* The place of an entry, from 0. */
+static inline uint32_t
+map_place(const struct lm_map *map, const struct map_block *block, const char *entry)
+{
+	return (uint32_t)((uint64_t)(entry - map_entry(map, block, 0)) / map->entry_size);
+}
 
 #endif

@@ -341,6 +341,7 @@ run_all(struct lm_map *map, const struct lm_map_rows *in, void **values, uint8_t
 uint32_t
 lm_map_upsert(struct lm_map *map, const struct lm_map_rows *in, void **values, uint8_t *inserted)
 {
+	assert(map->aging == NULL);
 	return run_all(map, in, values, inserted, true);
 }
 

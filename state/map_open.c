@@ -25,8 +25,7 @@ map_is_routed(const struct op_state *state, const struct lm_map_shape *shape)
 	       memcmp(state->key, shape->fields, shape->field_count * sizeof(uint32_t)) == 0;
 }
 
-/* Of `whole` keys that fall anywhere, those that `part` in `of` places surely do not exceed. */
-static uint32_t
+uint32_t
 map_share(uint32_t whole, uint32_t part, uint32_t of)
 {
 	double mean = (double)whole * part / of;
@@ -55,7 +54,7 @@ map_is_like(const struct lm_map *map, const struct map_block *block)
 	       block->key_size == map->key_size && block->value_offset == map->value_offset &&
 	       block->entry_size == map->entry_size && block->groups == map->groups &&
 	       block->keys_max == map->block_keys_max && block->bytes_max == map->block_bytes_max &&
-	       block->count <= block->keys_max;
+	       block->count <= block->keys_max && block->has_ages == (map->aging != NULL);
 }
 
 /* The blocks were filled from a snapshot. False: they are of another shape. */
@@ -67,14 +66,18 @@ map_restored(struct arena_part *part)
 	uint64_t count = 0;
 
 	map->bytes_live = 0;
+	map_age_begin(map);
 	for (uint32_t i = 0; i < part->arena_count; i++) {
-		const struct map_block *block = (const void *)part->arena[i]->memory;
+		struct map_block *block = (void *)part->arena[i]->memory;
 
 		if (block->magic != 0 && !map_is_like(map, block)) {
 			return false;
 		}
 		count += block->count;
 		map->bytes_live += block->bytes_live;
+		if (map->aging != NULL) {
+			map_age_restored(map, block, part->arena[i]->slot);
+		}
 	}
 	map->count = (uint32_t)count;
 	return count <= LM_MAP_KEYS_MAX;
@@ -112,8 +115,27 @@ map_open_blocks(struct lm_op *op, struct lm_map *map, const uint32_t *slot, uint
 	return true;
 }
 
+/* What a map whose keys grow old has beside its blocks; and, in these, the ages. */
+static bool
+map_open_ages(struct lm_op *op, struct lm_map *map, const struct lm_map_aging *asked)
+{
+	uint32_t slots = 1u << map->slot_bits;
+	struct map_aging *aging = lm_op_alloc(op, sizeof(*aging) + slots * sizeof(aging->slot[0]));
+
+	if (aging == NULL) {
+		return false;
+	}
+	aging->asked = *asked;
+	aging->ages_offset = map->block_size;
+	map->block_size += map_ages_size(map);
+	map->aging = aging;
+	map_age_begin(map);
+	return true;
+}
+
 static struct lm_map *
-map_open(struct lm_op *op, const struct lm_map_shape *shape, uint32_t slot_bits, uint32_t *slot)
+map_open(struct lm_op *op, const struct lm_map_shape *shape, const struct lm_map_aging *asked,
+         uint32_t slot_bits, uint32_t *slot)
 {
 	const struct op_state *state = op_state(op);
 	uint32_t slots = 1u << slot_bits, owned = map_slots(state, slots, slot);
@@ -135,14 +157,18 @@ map_open(struct lm_op *op, const struct lm_map_shape *shape, uint32_t slot_bits,
 	for (uint32_t s = 0; s < slots; s++) {
 		map->at[s] = map->nowhere;
 	}
+	if (asked != NULL && !map_open_ages(op, map, asked)) {
+		return NULL;
+	}
 	if (!state->is_alone && slots > 1) {
 		map->keys_max = map_share(shape->keys_max, owned, slots);
 	}
 	return map_open_blocks(op, map, slot, owned) ? map : NULL;
 }
 
-struct lm_map *
-lm_map_open(struct lm_op *op, const struct lm_map_shape *shape)
+/* `asked`: NULL: keys do not grow old. */
+static struct lm_map *
+map_open_any(struct lm_op *op, const struct lm_map_shape *shape, const struct lm_map_aging *asked)
 {
 	const struct op_state *state = op_state(op);
 	uint32_t slot_bits = map_is_routed(state, shape) ? state->slot_bits : 0;
@@ -153,7 +179,27 @@ lm_map_open(struct lm_op *op, const struct lm_map_shape *shape)
 		return NULL;
 	}
 	slot = malloc(sizeof(*slot) << slot_bits);
-	map = slot == NULL ? NULL : map_open(op, shape, slot_bits, slot);
+	map = slot == NULL ? NULL : map_open(op, shape, asked, slot_bits, slot);
 	free(slot);
 	return map;
+}
+
+struct lm_map *
+lm_map_open(struct lm_op *op, const struct lm_map_shape *shape)
+{
+	return map_open_any(op, shape, NULL);
+}
+
+struct lm_map *
+lm_map_open_aging(struct lm_op *op, const struct lm_map_shape *shape,
+                  const struct lm_map_aging *aging)
+{
+	struct lm_map_shape with_hash = *shape;
+
+	if (!lm_map_aging_is_on(aging)) {
+		return lm_map_open(op, shape);
+	}
+	/* Who is removed is found in its block by its hash. */
+	with_hash.keep_hash = true;
+	return map_open_any(op, &with_hash, aging);
 }

@@ -12,6 +12,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "core/canary.h"
+#include "core/engine.h"
 #include "core/graph.h"
 #include "state/snapshot_run.h"
 
@@ -210,6 +212,7 @@ tell_durable(struct snapshots *s)
 	s->status.epoch = s->epoch;
 	s->status.wall_ns = env_wall_ns();
 	s->status.bytes = s->copied_bytes;
+	s->status.bytes_all += s->copied_bytes;
 	s->status.copy_ns = env_now_ns() - s->began_ns;
 	s->status.durable++;
 	s->status.failures = 0;
@@ -248,12 +251,18 @@ advice(int result)
 	}
 }
 
+static bool
+is_stopping(const struct snapshots *s)
+{
+	return __atomic_load_n(&s->stopping, __ATOMIC_ACQUIRE);
+}
+
 static int64_t
 retry_after_ns(const struct snapshots *s, uint32_t failures)
 {
 	int64_t wait_ns = (int64_t)s->engine->graph->settings.epoch_ns;
 
-	if (s->is_final) {
+	if (s->is_final || is_stopping(s)) {
 		return FINAL_RETRY_NS;
 	}
 	if (failures < SNAPSHOT_DEGRADED) {
@@ -390,10 +399,10 @@ step_copy(struct snapshots *s)
 		end_epoch(s, commit_epoch(s) == 0);
 	} else if (result < 0) {
 		end_epoch(s, false);
-	} else if (result == COPY_WAIT && __atomic_load_n(&s->stopping, __ATOMIC_ACQUIRE)) {
+	} else if (result == COPY_WAIT && is_stopping(s)) {
 		snapshots_fail(s, -ECANCELED, "the job is stopped");
 		end_epoch(s, false);
-	} else if (env_now_ns() > s->deadline_ns) {
+	} else if (env_now_ns() > s->deadline_ns || BUGGIFY(BUGGIFY_COPY_LATE)) {
 		snapshots_fail(s, -ETIMEDOUT,
 		               result == COPY_WAIT ? "its marker did not arrive everywhere in time"
 		                                   : "copying it took too long");
@@ -422,12 +431,13 @@ step_final(struct snapshots *s)
 			slice->has_last_txn = !has_failed;
 		}
 	}
-	s->is_over = ++s->final_tries >= FINAL_TRIES;
+	s->is_over = ++s->stop_tries >= FINAL_TRIES;
 	if (has_failed || begin_epoch(s, store_epoch_next(s->store)) != 0 || commit_epoch(s) != 0) {
 		s->phase = PHASE_ABANDON;
 		return;
 	}
-	s->is_over |= commit_sinks(s);
+	s->is_complete = commit_sinks(s);
+	s->is_over |= s->is_complete;
 	tell_durable(s);
 	s->phase = PHASE_IDLE;
 	s->retry_ns = env_now_ns() + FINAL_RETRY_NS;
@@ -441,14 +451,14 @@ step_idle(struct snapshots *s)
 	struct verified verified;
 
 	if (s->engine != NULL && engine_has_ended(s->engine)) {
-		if (env_now_ns() >= s->retry_ns || s->final_tries == 0) {
+		if (env_now_ns() >= s->retry_ns || s->stop_tries == 0) {
 			step_final(s);
 		} else {
 			env_sleep_ns(IDLE_NS);
 		}
 		return;
 	}
-	if (s->stopping) {
+	if (is_stopping(s)) {
 		s->is_over = true;
 	} else if (env_now_ns() >= s->retry_ns) {
 		engine_want_snapshot(s->engine);
@@ -478,7 +488,7 @@ step_asked(struct snapshots *s)
 		(void)begin_epoch(s, epoch);
 	} else if (engine_has_ended(s->engine)) {
 		s->phase = PHASE_IDLE;
-	} else if (s->stopping) {
+	} else if (is_stopping(s)) {
 		s->is_over = true;
 	} else if (s->verify == NULL || !verify_step(s->verify)) {
 		env_sleep_ns(IDLE_NS);
@@ -490,7 +500,6 @@ step_abandon(struct snapshots *s)
 {
 	if (s->retry_ns > env_now_ns()) {
 		env_sleep_ns(IDLE_NS);
-		s->is_over |= s->stopping;
 		return;
 	}
 	/* Until the store knows that the epoch never was, sinks may not move. */
@@ -500,6 +509,8 @@ step_abandon(struct snapshots *s)
 	} else {
 		snprintf(s->why, sizeof(s->why), "%s", store_why(s->store));
 		tell_lost(s);
+		s->stop_tries += is_stopping(s) ? 1 : 0;
+		s->is_over |= s->stop_tries >= FINAL_TRIES;
 	}
 }
 
@@ -507,8 +518,6 @@ bool
 snapshots_step(void *arg)
 {
 	struct snapshots *s = arg;
-	bool stopping = __atomic_load_n(&s->stopping, __ATOMIC_ACQUIRE);
-
 	switch (s->phase) {
 	case PHASE_IDLE:
 		step_idle(s);
@@ -522,7 +531,7 @@ snapshots_step(void *arg)
 	case PHASE_DRAIN:
 		if (!snapshots_drain(s)) {
 			s->phase = PHASE_ABANDON;
-		} else if (stopping) {
+		} else if (is_stopping(s)) {
 			s->is_over = true;
 		} else {
 			env_sleep_ns(LOOK_NS);
@@ -554,5 +563,5 @@ snapshots_stop(struct snapshots *s)
 	__atomic_store_n(&s->stopping, true, __ATOMIC_RELEASE);
 	env_thread_join(s->thread);
 	s->thread = NULL;
-	return s->txn == NULL;
+	return s->txn == NULL && (s->is_complete || !engine_has_ended(s->engine));
 }

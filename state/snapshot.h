@@ -27,8 +27,10 @@
  * Threads: one control thread calls these; snapshots_status and snapshots_durable any.
  */
 
-#include "core/engine.h"
 #include "state/store.h"
+
+struct lm_engine;
+struct engine_origin;
 
 #define SNAPSHOT_WHY 400u
 
@@ -55,6 +57,7 @@ struct snapshot_status {
 	uint64_t epoch;         /* the last durable one; 0: none yet */
 	int64_t wall_ns;        /* when it became durable */
 	uint64_t bytes;         /* that it wrote */
+	uint64_t bytes_all;     /* that all of them wrote, since the start */
 	int64_t copy_ns;        /* from its marker to durable */
 	uint64_t durable, lost; /* epochs since the start */
 	uint32_t failures;      /* in a row */

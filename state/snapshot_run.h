@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "core/engine.h"
 #include "core/env.h"
 #include "state/arena_copy.h"
 #include "state/index.h"
@@ -77,8 +78,9 @@ struct snapshots {
 	int failed;            /* -errno of the epoch under way */
 	bool is_final;         /* the last one, all slices have ended */
 	bool is_over;
-	bool stopping; /* set by the control thread */
-	uint32_t final_tries;
+	bool stopping;       /* set by the control thread */
+	bool is_complete;    /* the last epoch is durable and committed */
+	uint32_t stop_tries; /* to come to an end */
 	char why[SNAPSHOT_WHY];
 	struct arena_piece piece;
 	struct snapshot_granule granules[BLOCK_RAW_MAX / sizeof(struct snapshot_granule)];

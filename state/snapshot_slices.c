@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/canary.h"
 #include "state/snapshot_run.h"
 
 /* Chunks that one step copies. */
@@ -243,11 +244,13 @@ look(struct snapshots *s, struct snap_slice *slice, bool *moved)
 	return 0;
 }
 
-/* Some chunks of one slice. */
+/* Some chunks of one slice. In the simulator few: their owner writes in between. */
 static int
 copy_some(struct snapshots *s, struct snap_slice *slice)
 {
-	for (uint32_t i = 0; i < STEP_CHUNKS; i++) {
+	uint32_t chunks = CANARY_BUILD ? 1 + (uint32_t)(env_random() % 8) : STEP_CHUNKS;
+
+	for (uint32_t i = 0; i < chunks; i++) {
 		const struct arena_piece *piece = &s->piece;
 		int result;
 
@@ -299,7 +302,8 @@ next_base(const struct snapshots *s, const struct snap_slice *slice)
 {
 	struct part_chain chain;
 
-	if (slice->base == 0 || !store_chain(s->store, part_of(slice->slice), &chain) ||
+	if (slice->base == 0 || BUGGIFY(BUGGIFY_CHAIN_LONG) ||
+	    !store_chain(s->store, part_of(slice->slice), &chain) ||
 	    chain.files >= s->options.full_after ||
 	    chain.delta_bytes > chain.base_bytes / DELTA_SHARE + ENV_DISK_BYTES) {
 		return 0;

@@ -16,7 +16,7 @@
 
 #include "core/lm_op.h"
 #include "state/lm_key.h"
-#include "state/lm_map.h"
+#include "state/lm_map_aging.h"
 
 enum { DROP_REPEAT, DROP_KEYS_FULL };
 
@@ -30,6 +30,7 @@ struct dedup {
 	struct lm_map *quiet_until; /* key -> ns since 1970 */
 	void *scratch;
 	void *value[LM_BATCH_ROWS];
+	uint8_t is_new[LM_BATCH_ROWS];
 };
 
 static int
@@ -71,34 +72,65 @@ dedup_open(struct lm_op *op)
 		.field_count = config->key.field_count,
 	};
 
-	d->quiet_until = lm_map_open(op, &shape);
+	/* A key that had no row for the quiet time may pass: nothing needs to be known of it. */
+	d->quiet_until = lm_map_open_aging(
+	    op, &shape, &(struct lm_map_aging){ .ttl_ns = (uint64_t)config->quiet_ns });
 	d->scratch = lm_op_alloc(op, lm_key_scratch_size(&config->key));
 	return d->quiet_until == NULL || d->scratch == NULL ? -ENOMEM : 0;
+}
+
+/* Rows from `first` on whose keys were looked up. */
+static void
+dedup_rows(struct lm_op *op, const struct lm_batch *in, uint32_t first, uint32_t count,
+           struct lm_select *keep)
+{
+	const struct dedup_config *config = lm_op_config(op);
+	struct dedup *d = lm_op_context(op);
+	const int64_t *time_ns = lm_batch_time(in) + first;
+
+	for (uint32_t i = 0; i < count; i++) {
+		int64_t *until_ns = d->value[i];
+
+		if (until_ns == NULL) {
+			lm_op_drop(op, DROP_KEYS_FULL, 1);
+		} else if (!d->is_new[i] && time_ns[i] < *until_ns) {
+			lm_op_drop(op, DROP_REPEAT, 1);
+		} else {
+			*until_ns = time_ns[i] + config->quiet_ns;
+			lm_select_add(keep, first + i);
+		}
+	}
 }
 
 static void
 dedup_process(struct lm_op *op, const struct lm_batch *in)
 {
 	const struct dedup_config *config = lm_op_config(op);
+	const struct lm_key *key = &config->key;
 	struct dedup *d = lm_op_context(op);
-	const int64_t *time_ns = lm_batch_time(in);
+	struct lm_map_rows rows;
 	struct lm_select keep;
+	uint32_t done, refused;
 
 	lm_select_begin(&keep, in);
-	lm_key_upsert(&config->key, op, d->quiet_until, d->scratch, in, NULL, d->value, NULL);
-	for (uint32_t i = 0; i < in->count; i++) {
-		int64_t *until_ns = d->value[i];
-
-		if (until_ns == NULL) {
-			lm_op_drop(op, DROP_KEYS_FULL, 1);
-		} else if (time_ns[i] < *until_ns) {
-			lm_op_drop(op, DROP_REPEAT, 1);
-		} else {
-			*until_ns = time_ns[i] + config->quiet_ns;
-			lm_select_add(&keep, i);
-		}
+	lm_key_pack(key, d->scratch, in, NULL, &rows);
+	rows.hash = lm_op_hash(op, in, NULL, key->field, key->field_count);
+	for (; rows.first < in->count; rows.first += done) {
+		rows.count = in->count - rows.first;
+		done = lm_map_upsert_part(d->quiet_until, &rows, lm_batch_time(in), d->value,
+		                          d->is_new, &refused);
+		dedup_rows(op, in, rows.first, done, &keep);
 	}
 	lm_op_forward_select(op, &keep);
+}
+
+/* Room for new keys; more than a batch can bring. */
+static void
+dedup_watermark(struct lm_op *op, int64_t time_ns)
+{
+	struct dedup *d = lm_op_context(op);
+
+	(void)lm_map_expire(d->quiet_until, time_ns, 2 * LM_BATCH_ROWS);
 }
 
 static const struct lm_param params[] = {
@@ -130,6 +162,7 @@ static const struct lm_op_class dedup_class = {
 	.configure = dedup_configure,
 	.open = dedup_open,
 	.process = dedup_process,
+	.watermark = dedup_watermark,
 };
 
 const struct lm_op_class *

@@ -33,6 +33,8 @@ bool sim_lines_equal(const struct sim_lines *a, const struct sim_lines *b, const
 bool sim_lines_within(const struct sim_lines *part, const struct sim_lines *all, const char *what);
 
 void sim_classes_register(void);
+/* sim_recent, see class_recent.c. */
+void sim_recent_register(void);
 
 /* The value that sim_source gives row `number`: its key and its event time. */
 uint64_t sim_source_key(uint64_t number, uint64_t keys);

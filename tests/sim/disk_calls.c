@@ -90,6 +90,7 @@ disk_open(const char *path, int flags)
 		return -EEXIST;
 	}
 	if (name->now == NULL) {
+		name_part(name);
 		name->now = disk_inode(false);
 	}
 	return result != 0 ? result : give_file(name->now);
@@ -151,7 +152,7 @@ int
 disk_rename(const char *from, const char *to)
 {
 	enum disk_fault fault = disk_begin_call();
-	struct name *old = disk_name(from, false);
+	struct name *old = disk_name(from, false), *new;
 	int result = plain_fault(fault);
 
 	if (result != 0 && !still_happens(fault)) {
@@ -160,8 +161,13 @@ disk_rename(const char *from, const char *to)
 	if (old == NULL || old->now == NULL) {
 		return -ENOENT;
 	}
-	disk_name(to, true)->now = old->now;
+	new = disk_name(to, true);
+	name_part(old);
+	name_part(new);
+	new->now = old->now;
 	old->now = NULL;
+	old->other = new;
+	new->other = old;
 	return result;
 }
 
@@ -213,6 +219,7 @@ env_file_unlink(const char *path)
 	if (name == NULL || name->now == NULL) {
 		return -ENOENT;
 	}
+	name_part(name);
 	name->now = NULL;
 	return result;
 }
@@ -246,6 +253,10 @@ env_dir_sync(const char *path)
 		struct name *name = &disk.name[i];
 
 		if (disk_is_in(name->path, path) && (!fails || sim_below(2) == 0)) {
+			if (name->other != NULL) {
+				name->other->safe = name->other->now;
+			}
+			name_part(name);
 			name->safe = name->now;
 		}
 	}

@@ -53,6 +53,12 @@ disk_calls(void)
 	return disk.calls;
 }
 
+void
+disk_power_off(void)
+{
+	disk.is_down = true;
+}
+
 bool
 disk_is_down(void)
 {
@@ -301,15 +307,36 @@ inode_crash(struct inode *inode)
 }
 
 void
+name_part(struct name *name)
+{
+	if (name->other != NULL) {
+		name->other->other = NULL;
+		name->other = NULL;
+	}
+}
+
+void
+name_settle(struct name *name, bool is_kept)
+{
+	struct name *other = name->other;
+
+	name_part(name);
+	if (is_kept) {
+		name->safe = name->now;
+	}
+	name->now = name->safe;
+	if (other != NULL) {
+		name_settle(other, is_kept);
+	}
+}
+
+void
 disk_crash(void)
 {
 	for (uint32_t i = 0; i < disk.name_count; i++) {
-		struct name *name = &disk.name[i];
-
-		if (name->now != name->safe && sim_below(2) == 0) {
-			name->safe = name->now;
+		if (disk.name[i].now != disk.name[i].safe) {
+			name_settle(&disk.name[i], sim_below(2) == 0);
 		}
-		name->now = name->safe;
 	}
 	for (struct inode *inode = disk.inodes; inode != NULL; inode = inode->next) {
 		inode_crash(inode);

@@ -24,6 +24,9 @@ struct inode {
 struct name {
 	char path[DISK_PATH_MAX];
 	struct inode *now, *safe; /* NULL: not there */
+	/* It was renamed to or from the other, and neither is safe: a journal keeps both or none.
+	 */
+	struct name *other;
 };
 
 struct open_file {
@@ -47,6 +50,10 @@ extern struct disk disk;
 /* The fault of the call that begins now. DISK_EIO when the machine is down. */
 enum disk_fault disk_begin_call(void);
 struct name *disk_name(const char *path, bool make);
+/* Its name is what it is now, or as it was: so is the other one's of a rename. */
+void name_settle(struct name *name, bool is_kept);
+/* It changes by itself: what it had to do with another one is over. */
+void name_part(struct name *name);
 struct inode *disk_inode(bool is_folder);
 bool disk_is_in(const char *path, const char *folder);
 

@@ -42,6 +42,8 @@ void disk_crash(void);
 void disk_fail_at(uint64_t k, enum disk_fault fault);
 /* One call in `one_in[fault]` has the fault; 0: none. */
 void disk_faults(const uint32_t one_in[DISK_FAULT_COUNT]);
+/* The power fails now: every call fails until disk_crash. */
+void disk_power_off(void);
 /* Calls since disk_reset; whether the machine is down. */
 uint64_t disk_calls(void);
 bool disk_is_down(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The simulated machine behind core/env.h: one thread, virtual time, a seed, a scheduler. */
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -44,6 +45,7 @@ static struct {
 	uint64_t allocations_left, launches_left;
 	uint64_t writes_fail; /* one in so many; 0: none */
 	uint64_t stop_after;  /* steps */
+	uint32_t buggified;   /* a bit for each place of this run */
 } sim = { .allocations_left = UINT64_MAX, .launches_left = UINT64_MAX };
 
 void
@@ -57,6 +59,15 @@ sim_reset(uint64_t seed)
 	sim.now_ns = 1;
 	sim.stop_after = UINT64_MAX;
 	sim_fail_after(UINT64_MAX, UINT64_MAX);
+	for (uint32_t place = 0; place < BUGGIFY_COUNT; place++) {
+		sim.buggified |= sim_below(4) == 0 ? 1u << place : 0;
+	}
+}
+
+int
+buggify(enum buggify place)
+{
+	return (sim.buggified >> place & 1) != 0 && sim_below(4) == 0;
 }
 
 void
@@ -341,6 +352,16 @@ sim_watch(const struct sim_watch *watch)
 	sim_watched = watch;
 }
 
+void
+sim_forget_workers(void)
+{
+	for (uint32_t i = 0; i < sim.actor_count; i++) {
+		assert(!sim.actor[i].runs);
+	}
+	memset(sim.actor, 0, sizeof(sim.actor));
+	sim.actor_count = 0;
+}
+
 bool
 sim_run(struct lm_engine *engine, uint64_t steps_max)
 {
@@ -376,6 +397,9 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 		}
 		if (engine_has_ended(engine)) {
 			ended = true;
+			break;
+		}
+		if (disk_is_down()) {
 			break;
 		}
 	}

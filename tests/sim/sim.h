@@ -31,6 +31,8 @@ struct sim_watch {
 	bool (*end)(struct lm_engine *engine);
 };
 void sim_watch(const struct sim_watch *watch);
+/* Workers and threads that have ended are forgotten: the next engine has its own. */
+void sim_forget_workers(void);
 /* The next run is asked to stop after so many steps. */
 void sim_stop_after(uint64_t steps);
 /* Puts `slices` slices on one to four workers, anywhere. The caller frees worker_of. */

@@ -6,10 +6,9 @@
  *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
  *     sim expected CAPTURE
  *
- * Scenarios: graphs stops flows captures decoded words windows cycle csv tcp store; "captures"
- * takes
- * --seeds for each capture there is. The second form prints what runs on a capture are compared
- * with, for others to compare that with.
+ * Scenarios: graphs stops flows captures decoded words windows aging cycle csv tcp crash store;
+ * "captures" takes --seeds for each capture there is. The second form prints what runs on a capture
+ * are compared with, for others to compare that with.
  */
 
 #include <ftw.h>
@@ -25,6 +24,7 @@
 
 #include "core/canary.h"
 #include "tests/sim/classes.h"
+#include "tests/sim/crash.h"
 #include "tests/sim/graphs.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/snapshots.h"
@@ -49,12 +49,16 @@ struct scenario {
 };
 
 #define BLIND(canary) (1u << (canary))
-/* Those of the store, and all but those. */
-#define BLIND_STORE (~0u << CANARY_STORE_FIRST)
-#define BLIND_ENGINE (~BLIND_STORE)
+/* Nothing is read back from a disk. */
+#define BLIND_STORE                                                                                \
+	(~0u << CANARY_STORE_FIRST | BLIND(CANARY_LOST_POSITION) | BLIND(CANARY_EARLY_COMMIT))
+#define BLIND_ENGINE (~(~0u << CANARY_STORE_FIRST))
+/* No keys that grow old, and no lists. */
+#define BLIND_LINKS BLIND(CANARY_UNTOUCHED_LINK)
 /* No state that snapshots know. */
 #define BLIND_STATE                                                                                \
-	(BLIND(CANARY_UNTOUCHED_KEY) | BLIND(CANARY_UNTOUCHED_VALUE) | BLIND(CANARY_COPY_PASSED))
+	(BLIND(CANARY_UNTOUCHED_KEY) | BLIND(CANARY_UNTOUCHED_VALUE) | BLIND(CANARY_COPY_PASSED) | \
+	 BLIND_LINKS)
 
 static const struct scenario *running;
 static uint64_t running_seed;
@@ -64,15 +68,23 @@ static const struct scenario scenarios[] = {
 	{ "stops", sim_stops_run, BLIND_STORE | BLIND_STATE, NULL },
 	/* No call of these with rows stops half way; slots of flows are of a chunk or two. */
 	{ "flows", topo_flows_run,
-	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_COPY_PASSED), NULL },
+	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_COPY_PASSED),
+	  NULL },
 	{ "captures", topo_captures_run,
-	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_COPY_PASSED), topo_captures },
+	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_COPY_PASSED),
+	  topo_captures },
 	{ "decoded", topo_decoded_run,
+	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_COPY_PASSED),
+	  NULL },
+	{ "windows", topo_windows_run, BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME),
+	  NULL },
+	/* The room that a call starts with is enough; slots of a chunk or two. */
+	{ "aging", topo_aging_run,
 	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_COPY_PASSED), NULL },
-	{ "windows", topo_windows_run, BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME), NULL },
 	/* No event time; slots of a chunk or two. */
 	{ "words", topo_words_run,
-	  BLIND_STORE | BLIND(CANARY_EARLY_WATERMARK) | BLIND(CANARY_COPY_PASSED), NULL },
+	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_EARLY_WATERMARK) | BLIND(CANARY_COPY_PASSED),
+	  NULL },
 	/* No key whose rows must meet, nothing that waits for event time; pools of cycles are not
 	   audited. */
 	{ "cycle", topo_cycle_run,
@@ -83,9 +95,16 @@ static const struct scenario scenarios[] = {
 	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) |
 	      BLIND(CANARY_WRONG_SLOT) | BLIND_STATE,
 	  NULL },
+	/* Calls go through at once; no slice has several inputs; nothing that waits for event time.
+	 */
 	{ "tcp", topo_tcp_run,
-	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) |
-	      BLIND(CANARY_WRONG_SLOT) | BLIND_STATE,
+	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_MARKER) |
+	      BLIND(CANARY_EARLY_WATERMARK) | BLIND(CANARY_WRONG_SLOT) | BLIND_STATE,
+	  NULL },
+	/* Calls go through at once; no ages; a bit in a hundred thousand is of a key that is there.
+	 */
+	{ "crash", sim_crash_run,
+	  BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_UNTOUCHED_LINK) | BLIND(CANARY_BLIND_CRC),
 	  NULL },
 	/* No engine. */
 	{ "store", sim_store_run, BLIND_ENGINE, NULL },
@@ -282,6 +301,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	sim_classes_register();
+	sim_recent_register();
 	sim_snapshots_watch();
 	if (canaries) {
 		return run_canaries(scenario, seeds) == 0 ? 0 : 1;

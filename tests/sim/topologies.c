@@ -53,13 +53,14 @@ topo_set_spread(struct topo *topo, const char *name)
 }
 
 /* The settings that every file leaves open. */
-static void
-topo_draw_settings(struct topo *topo)
+void
+topo_draw_settings(struct topo *topo, bool has_epochs)
 {
 	static const char *const idle[] = { "sleep", "spin", "pause", "yield" };
-	uint64_t epoch_us = sim_below(4) == 0 ? 0 : 1 + sim_below(sim_below(2) == 0 ? 100 : 3000);
+	bool none = sim_below(4) == 0 && !has_epochs;
 
-	topo_set(topo, "epoch", "%" PRIu64 "us", epoch_us);
+	topo_set(topo, "epoch", "%" PRIu64 "us",
+	         none ? 0 : 1 + sim_below(sim_below(2) == 0 ? 100 : 3000));
 	topo_set(topo, "rows", "%" PRIu64,
 	         1 + sim_below(sim_below(3) == 0   ? 8
 	                       : sim_below(2) == 0 ? 100
@@ -72,22 +73,22 @@ topo_draw_settings(struct topo *topo)
 	topo_set(topo, "seed", "%" PRIu64, 1 + sim_below(1000));
 }
 
-static struct lm_topology *
-topo_load(const struct topo_scenario *scenario, const struct topo *topo, struct lm_errors *errors)
+struct lm_topology *
+topo_load(const char *file, const struct topo *topo, struct lm_errors *errors)
 {
 	const char *source = getenv("LODEMILL_SOURCE");
 	const char *set[TOPO_SETS_MAX + 1] = { NULL };
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/tests/sim/topologies/%s", source == NULL ? "." : source,
-	         scenario->file);
+	         file);
 	for (uint32_t i = 0; i < topo->set_count; i++) {
 		set[i] = topo->set[i];
 	}
 	return config_load(path, set, errors);
 }
 
-static bool
+bool
 topo_is_affordable(const struct lm_graph *graph, const struct lm_placement *placement)
 {
 	struct layout *layout = layout_create(graph, placement);
@@ -127,9 +128,9 @@ topo_try(const struct topo_scenario *scenario, struct topo *topo, struct lm_erro
 	bool again = false;
 
 	topo->set_count = 0;
-	topo_draw_settings(topo);
+	topo_draw_settings(topo, false);
 	scenario->draw(topo);
-	topology = topo_load(scenario, topo, errors);
+	topology = topo_load(scenario->file, topo, errors);
 	graph = topology == NULL ? NULL : lm_graph_check(topology, errors);
 	if (graph != NULL) {
 		sim_place(graph->slice_count, &placement);
@@ -238,6 +239,9 @@ topo_stats(const struct lm_engine *engine, const char *name, struct lm_slice_sta
 		for (uint32_t i = 0; i < LM_DROPS_MAX; i++) {
 			sum->drops[i] += stats.drops[i];
 		}
+		for (uint32_t i = 0; i < sizeof(sum->gauges) / sizeof(sum->gauges[0]); i++) {
+			sum->gauges[i] += stats.gauges[i];
+		}
 	}
 }
 
@@ -266,6 +270,15 @@ topo_rows_absorbed(const struct lm_engine *engine, const char *name)
 
 	topo_stats(engine, name, &sum);
 	return sum.rows_absorbed;
+}
+
+uint64_t
+topo_gauge(const struct lm_engine *engine, const char *name, uint32_t gauge)
+{
+	struct lm_slice_stats sum;
+
+	topo_stats(engine, name, &sum);
+	return sum.gauges[gauge];
 }
 
 void

@@ -49,10 +49,18 @@ void topo_set(struct topo *topo, const char *name, const char *format, ...)
 void topo_set_slices(struct topo *topo, const char *name);
 void topo_set_spread(struct topo *topo, const char *name);
 
+/* For runs that topo_run is not made for: the settings that every file leaves open, the file with
+ * the variables set, and whether a run would take little enough memory. */
+struct lm_graph;
+void topo_draw_settings(struct topo *topo, bool has_epochs);
+struct lm_topology *topo_load(const char *file, const struct topo *topo, struct lm_errors *errors);
+bool topo_is_affordable(const struct lm_graph *graph, const struct lm_placement *placement);
+
 /* Checking. An operator's rows dropped for a reason (its index), and all rows that came in. */
 uint64_t topo_drops(const struct lm_engine *engine, const char *name, uint32_t reason);
 uint64_t topo_rows_in(const struct lm_engine *engine, const char *name);
 uint64_t topo_rows_absorbed(const struct lm_engine *engine, const char *name);
+uint64_t topo_gauge(const struct lm_engine *engine, const char *name, uint32_t gauge);
 /* One more line of text. */
 void topo_expect(struct sim_lines *lines, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -79,5 +87,6 @@ bool topo_windows_run(uint64_t seed);
 bool topo_cycle_run(uint64_t seed);
 bool topo_csv_run(uint64_t seed);
 bool topo_tcp_run(uint64_t seed);
+bool topo_aging_run(uint64_t seed);
 
 #endif

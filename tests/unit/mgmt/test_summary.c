@@ -25,6 +25,8 @@ setup(void **state)
 
 	about.placement = &placement; /* the third lcore's node is not known */
 	f->engine = fake_engine_chain();
+	f->engine->gauge_name[2][1] = "held";
+	f->engine->gauge_name[3][1] = "held";
 	assert_int_equal(sample_init(&f->sample, f->engine, &about), 0);
 	f->summary = (struct summary){ .topology = "top-talkers",
 		                       .version = "0.1.0",
@@ -62,6 +64,8 @@ run_ten_seconds(struct fixture *f)
 	lm_hist_record(&f->engine->latency, 85000, 2);
 	lm_hist_record(&f->engine->latency, 1200000, 1);
 	f->engine->slice[4].drops[0] = 7;
+	f->engine->slice[2].gauges[1] = 30;
+	f->engine->slice[3].gauges[1] = 12;
 	sample_read(&f->sample, f->engine, NULL, 11 * SECOND, counters, 3);
 }
 
@@ -192,7 +196,7 @@ test_for_programs(void **state)
 	    "\"fill\":0.999552201,\"errors\":0},"
 	    "{\"name\":\"flows\",\"type\":\"packet_decode\",\"slices\":2,\"rows_in\":20000000,"
 	    "\"rows_out\":19800000,\"absorbed\":0,\"drops\":{\"not_ip\":200000},"
-	    "\"batches_in\":19540,\"fill\":0.999552201,\"errors\":0},"
+	    "\"batches_in\":19540,\"fill\":0.999552201,\"errors\":0,\"gauges\":{\"held\":42}},"
 	    "{\"name\":\"talkers\",\"type\":\"window_aggregate\",\"slices\":1,"
 	    "\"rows_in\":19800000,\"rows_out\":100,\"absorbed\":19800000,"
 	    "\"drops\":{\"late\":7},\"batches_in\":39060,\"fill\":0.495031682,\"errors\":0},"

@@ -1,0 +1,308 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Snapshots with real processes: killed at any moment and started again, a job commits what it would have.
+
+Prints TAP. Environment: see harness.py.
+"""
+
+import contextlib
+import csv
+import datetime
+import glob
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from harness import (LONG, NOBODY, SAMPLE, Running, Skip, capture_port, check, command, equal, lodemill,
+                     named, need_root, tap, topology)
+
+# Kills, and how long a process is left alone before, from the moment that it has said what it goes on from.
+KILLS = 1000 if LONG else 4 if os.environ.get("LODEMILL_SANITIZED") else 12
+LIFE_SECONDS = (0.0, 0.7)
+# A run that makes no progress so often in a row stands still.
+BARREN_MAX = 40
+
+EAL = ("--lcores", "(0-1)@0,(2)@1", "--no-huge", "-m", "256", "--no-pci", "--no-shconf")
+
+
+def committed(folder):
+    """All rows of committed files, sorted, by the name of their sink."""
+    rows = {}
+    for path in glob.glob(os.path.join(folder, "*.csv")) + glob.glob(os.path.join(folder, "*.jsonl")):
+        sink = os.path.basename(path).split("-")[0]
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        rows.setdefault(sink, []).extend(lines if path.endswith("jsonl") else lines[1:])
+    return {sink: sorted(lines) for sink, lines in rows.items()}
+
+
+def newest(state):
+    """The newest complete epoch of a folder; 0: none."""
+    names = [name.split(".") for name in os.listdir(state)] if os.path.isdir(state) else []
+    return max([int(name[1]) for name in names if name[0] == "MANIFEST" and name[-1] in "ab"], default=0)
+
+
+class Job:
+    """A topology with a folder for its snapshots and one for its rows."""
+
+    def __init__(self, folder, name, sets=None):
+        self.folder, self.name, self.sets = folder, name, dict(sets or {})
+        self.clear()
+
+    def clear(self):
+        self.state, self.out = os.path.join(self.folder, "state"), os.path.join(self.folder, "out")
+        for path in (self.state, self.out):
+            shutil.rmtree(path, ignore_errors=True)
+        os.mkdir(self.out)
+
+    def line(self, words=()):
+        return command(["run", topology(self.name), "--json", "--quiet", *words],
+                       eal=[*EAL, "--file-prefix", "snap%d" % os.getpid()],
+                       sets={"state": self.state, "out": self.out, **self.sets})
+
+    def start(self, words=(), before=()):
+        return Running([*before, *self.line(words)], self.folder)
+
+    def run(self):
+        with self.start() as running:
+            return running.end()
+
+
+def kill_until_done(job, kills, chance):
+    """Kills the job's process over and over, until it ends by itself behind the last kill."""
+    done, barren, before = 0, 0, 0
+    while True:
+        with job.start() as running:
+            try:
+                life = chance.uniform(*LIFE_SECONDS) + (0.2 if barren > 5 else 0.0) * barren
+                running.process.wait(timeout=life if done < kills else 200)
+            except subprocess.TimeoutExpired:
+                running.process.kill()
+                running.process.wait()
+                done += 1
+            else:
+                check(running.process.returncode == 0, running.said()[-2000:])
+                return done
+        barren = barren + 1 if newest(job.state) == before else 0
+        before = newest(job.state)
+        check(barren < BARREN_MAX, "no snapshot in %d lives: %s" % (barren, running.said()[-1000:]))
+
+
+def exactly_once(job, seed):
+    """Rounds of a job, killed all the time, against a run that is not."""
+    job.run()
+    want = committed(job.out)
+    check(want and all(want.values()), "the job commits nothing: %s" % want.keys())
+    chance = random.Random(seed)
+    left = KILLS
+    while left > 0:
+        job.clear()
+        left -= max(1, kill_until_done(job, left, chance))
+        got = committed(job.out)
+        for sink, rows in want.items():
+            equal(len(rows), len(got.get(sink, [])), "rows of " + sink)
+            check(rows == got[sink], "%s: as many rows, but not the same" % sink)
+        check(not glob.glob(os.path.join(job.out, "*.pending")), "something is left that is not committed")
+
+
+def test_two_inputs(folder):
+    """killed at random moments, keyed windows over two inputs commit every row once"""
+    exactly_once(Job(folder, "two_inputs.yaml"), 1)
+
+
+def packets_of_sample(folder, copies):
+    """The sample's packets as CSV, one copy behind the other in time."""
+    lodemill(["run", topology("packets.yaml"), "--quiet"], eal=[*EAL, capture_port(SAMPLE)],
+             sets={"out": folder})
+    source, path = os.path.join(folder, "packets.csv"), os.path.join(folder, "many.csv")
+    with open(source, newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(rows[0])
+        times = [datetime.datetime.fromisoformat(row[0][:-1]) for row in rows[1:]]
+        period = max(times) - min(times) + datetime.timedelta(seconds=2)
+        for copy in range(copies):
+            for at, row in zip(times, rows[1:]):
+                writer.writerow([(at + copy * period).isoformat() + "Z", *row[1:]])
+    return path
+
+
+def test_telemetry(folder):
+    """killed at random moments, network telemetry over real packets commits every row once"""
+    packets = packets_of_sample(folder, 200)
+    exactly_once(Job(folder, "telemetry.yaml", {"packets": packets}), 2)
+
+
+def test_suspend(folder):
+    """interrupted, it takes a last snapshot and goes on from there without a row twice or lost"""
+    job = Job(folder, "two_inputs.yaml")
+    job.run()
+    want = committed(job.out)
+    job.clear()
+    for _ in range(3):
+        with job.start() as running:
+            time.sleep(0.9)
+            running.interrupt()
+            result = running.end()
+        equal("stopped", result["status"], "status")
+        check("without a last snapshot" not in running.said(), running.said())
+        check(newest(job.state) > 0, "nothing was committed")
+    job.run()
+    equal(want, committed(job.out), "rows over four lives")
+    # A job that is complete has nothing left to do, and says so.
+    with job.start() as running:
+        equal(0, running.process.wait(timeout=60), "status of a complete job")
+    check("is complete" in running.said(), running.said())
+
+
+@contextlib.contextmanager
+def small_disk(folder, megabytes):
+    """A file system of its own that can be full."""
+    need_root("mount")
+    os.makedirs(folder, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%dm" % megabytes, "tmpfs", folder],
+                      capture_output=True, check=False).returncode != 0:
+        raise Skip("no file system can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], capture_output=True, check=False)
+
+
+def heals(folder, harm, heal, words):
+    """While snapshots fail the stream goes on; people are told; when the cause is gone all is well."""
+    job = Job(folder, "two_inputs.yaml", {"rows": "6M", "epoch": "100ms"})
+    job.state = os.path.join(folder, "disk", "state")
+    with job.start() as running:
+        running_until(running, lambda: newest(job.state) > 2, "a first snapshot")
+        harm(job)
+        running.wait_for("DEGRADED")
+        check(words in running.said(), "it does not say %r: %s" % (words, running.said()))
+        stuck = newest(job.state) if os.path.isdir(job.state) else 0
+        check(running.process.poll() is None, "the stream ended: " + running.said())
+        heal(job)
+        running.wait_for("snapshots work again")
+        running_until(running, lambda: newest(job.state) > stuck, "a snapshot behind the failure")
+        result = running.end()
+    equal("complete", result["status"], "status")
+    rows = [json.loads('"%s"' % line) for line in committed(job.out)["sums"]]
+    check(len(rows) == len(set(rows)), "rows were committed twice")
+    made = sum(int(line.split(",")[2]) for line in rows)
+    equal(2 * 6000000, made, "rows in all windows")
+
+
+def running_until(running, condition, what):
+    end = time.monotonic() + 60
+    while not condition():
+        check(running.process.poll() is None, "ended before %s: %s" % (what, running.said()[-2000:]))
+        check(time.monotonic() < end, "never came to %s: %s" % (what, running.said()[-2000:]))
+        time.sleep(0.02)
+
+
+def test_disk_full(folder):
+    """a full disk: DEGRADED, the stream goes on, and it heals"""
+    disk = os.path.join(folder, "disk")
+    ballast = os.path.join(disk, "ballast")
+
+    def fill(_):
+        with contextlib.suppress(OSError), open(ballast, "wb") as file:
+            while True:
+                file.write(bytes(1 << 16))
+                file.flush()
+
+    with small_disk(disk, 96):
+        heals(folder, fill, lambda _: os.unlink(ballast), "free some space")
+
+
+def test_disk_gone(folder):
+    """the folder goes away: DEGRADED, the stream goes on, and it heals when it is back"""
+    os.mkdir(os.path.join(folder, "disk"))
+    heals(folder, lambda job: os.rename(job.state, job.state + ".away"),
+          lambda job: os.rename(job.state + ".away", job.state),
+          "bring its folder back")
+
+
+def test_no_permission(folder):
+    """the right to write is lost: DEGRADED, the stream goes on, and it heals"""
+    need_root("setpriv")
+    os.mkdir(os.path.join(folder, "disk"))
+    os.chmod(folder, 0o777)
+    job = Job(folder, "two_inputs.yaml", {"rows": "6M", "epoch": "100ms"})
+    job.state = os.path.join(folder, "disk", "state")
+    for path in (os.path.join(folder, "disk"), job.out):
+        os.chmod(path, 0o777)
+    with job.start(before=NOBODY) as running:
+        running_until(running, lambda: newest(job.state) > 2, "a first snapshot")
+        os.chown(job.state, 0, 0)
+        running.wait_for("DEGRADED")
+        check("the right to write" in running.said(), running.said())
+        os.chown(job.state, 65534, 65534)
+        running.wait_for("snapshots work again")
+        equal("complete", running.end()["status"], "status")
+
+
+def damage(path):
+    with open(path, "r+b") as file:
+        file.seek(200)
+        byte = file.read(1)
+        file.seek(200)
+        file.write(bytes([byte[0] ^ 4]))
+
+
+def test_damaged(folder):
+    """a damaged snapshot is named and left as it is; what was committed behind it is not risked"""
+    job = Job(folder, "two_inputs.yaml")
+    with job.start() as running:
+        running_until(running, lambda: newest(job.state) > 5, "some snapshots")
+        running.process.kill()
+    epoch = newest(job.state)
+    with open(os.path.join(job.state, "MANIFEST.%d.a" % epoch), encoding="utf-8") as file:
+        names = [entry["name"] for entry in json.loads(file.read().rsplit("\n", 2)[0])["files"]]
+    path = os.path.join(job.state, next(name for name in names if name.startswith("E%d-" % epoch)))
+    before = sorted(os.listdir(job.state))
+    damage(path)
+    done = lodemill_status(job)
+    equal(1, done.returncode, "status on a damaged snapshot")
+    check("is damaged" in done.stderr and "may have committed" in done.stderr, done.stderr)
+    kept = [name for name in before if name.startswith(("E", "MANIFEST"))]
+    equal(kept, [name for name in sorted(os.listdir(job.state)) if name in kept], "files")
+    damage(path)
+    equal("complete", job.run()["status"], "status when it is whole again")
+
+
+def lodemill_status(job):
+    return subprocess.run(job.line(), capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_other_topology(folder):
+    """a folder of another shape is refused, with what differs and what to do"""
+    job = Job(folder, "two_inputs.yaml")
+    with job.start() as running:
+        running_until(running, lambda: newest(job.state) > 1, "a snapshot")
+        # Two processes on one folder: the second is told.
+        done = lodemill_status(job)
+        check(done.returncode == 1 and "in use by another process" in done.stderr, done.stderr)
+        running.process.send_signal(signal.SIGKILL)
+        running.process.wait()
+    job.sets["windows"] = "32"
+    done = lodemill_status(job)
+    equal(1, done.returncode, "status with other windows")
+    check("another shape" in done.stderr and "name another folder" in done.stderr, done.stderr)
+    job.sets["windows"] = "64"
+    equal("complete", job.run()["status"], "status as it was")
+    # Files of another job are in the way.
+    shutil.rmtree(job.state)
+    done = lodemill_status(job)
+    equal(1, done.returncode, "status on a new folder beside old rows")
+    check("of another job" in done.stderr, done.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(tap(named([test_two_inputs, test_telemetry, test_suspend, test_disk_full, test_disk_gone,
+                        test_no_permission, test_damaged, test_other_topology])))
