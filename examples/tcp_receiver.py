@@ -13,7 +13,8 @@ docs/topology.md, "Rows over TCP"):
 1. A line's number is one more than that of the line before it. A lower one is a repeat: ignore it. A
    higher one means that lines are missing: close the connection, the sink sends them again.
 2. A start line of a higher incarnation that goes on behind epoch E: forget all rows of epochs from E
-   on, they come again. Rows before E are final. Numbers begin anew.
+   on, they come again. Rows before E are final. Numbers begin anew. If rows of E are final already
+   (the state folder was damaged, or is another one), refuse.
 3. "durable E": rows of epochs before E are final. "complete": all rows are.
 4. Acknowledge a line once it is kept so that it survives a crash of the receiver, not before.
 """
@@ -66,6 +67,9 @@ class Stream:
             raise Refused("incarnation %d is older than %d, or of another job: give that a file of "
                           "its own" % (incarnation, self.incarnation))
         if incarnation > 0:
+            if epoch < self.durable:
+                raise Refused("incarnation %d goes on behind epoch %d, but rows before epoch %d are final" %
+                              (incarnation, epoch, self.durable))
             forgotten = self.db.execute("DELETE FROM rows WHERE sink = ? AND slice = ?"
                                         " AND incarnation > 0 AND epoch >= ?", (*self.key, epoch))
             say("%s.%d: incarnation %d goes on behind epoch %d: %d rows are forgotten" %

@@ -5,6 +5,7 @@
 Prints TAP. Environment: see harness.py.
 """
 
+import json
 import os
 import random
 import re
@@ -15,8 +16,7 @@ import sys
 import threading
 import time
 
-from harness import (SECONDS, SOURCE, Running, check, command, equal, named, one_object, operator, tap,
-                     topology)
+from harness import SECONDS, SOURCE, Running, check, command, equal, named, operator, tap, topology
 
 RECEIVER = os.path.join(SOURCE, "examples", "tcp_receiver.py")
 SANITIZED = os.environ.get("LODEMILL_SANITIZED", "0") == "1"
@@ -274,27 +274,84 @@ def test_crashes(folder):
     check(sum(forgotten) > 0, "no crash has repeated anything: " + receiver.said()[-1000:])
 
 
-def test_told_later(folder):
-    """a receiver that was gone when the job ended hears that all is durable from the next run"""
-    port = free_port()
-    path = crash_job(folder, "job.yaml", type="tcp_sink", raw="port: %d" % port, out="port: %d" % port)
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
+class DeafPeer(threading.Thread):
+    """Acknowledges all that one connection sends, and leaves when it is told that it is complete."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.lines = []
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.start()
+
+    def run(self):
+        sock, _ = self.listener.accept()
+        self.listener.close()
+        with sock, sock.makefile("r", encoding="utf-8") as lines:
+            for line in lines:
+                self.lines.append(json.loads(line))
+                if self.lines[-1].get("_control") == "complete":
+                    return
+                if "_id" in self.lines[-1]:
+                    sock.sendall(b"ack %d\n" % int(self.lines[-1]["_id"].split("-")[3]))
+
+    def all(self):
+        self.join(SECONDS)
+        check(not self.is_alive(), "it was never told that this is all")
+        return self.lines
+
+
+def short_job(folder, port, rows, rate):
+    path = os.path.join(folder, "short.yaml")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(text.replace("rate: ", "rate: 10").replace("rows: 16", "rows: 1"))
-    line = command(["run", path, "--json", "--state", os.path.join(folder, "state")])
-    with Receiver(folder, port, 3) as receiver:
+        file.write("name: short\noperators:\n"
+                   "  rows: {type: generator, rows: %d, rate: %d, fields: {number: u64 = sequence}}\n"
+                   "  out: {type: tcp_sink, input: rows, port: %d}\n"
+                   "settings: {epoch: 50ms}\n" % (rows, rate, port))
+    return command(["run", path, "--json", "--state", os.path.join(folder, "state")])
+
+
+def execute_for(line):
+    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=False)
+    equal(0, done.returncode, "status")
+    return done.stderr
+
+
+def test_told_later(folder):
+    """a peer that leaves before it has taken the last line hears from the next run that all is durable"""
+    port = free_port()
+    line = short_job(folder, port, 2000, 10000)
+    peer = DeafPeer(port)
+    check("was not told that the last rows are durable" in execute_for(line), "it was not said")
+    lines = peer.all()
+    equal(2000, sum(1 for entry in lines if "number" in entry), "rows")
+    for word in "end", "durable":
+        check(any(entry.get("_control") == word for entry in lines), "no line says " + word)
+    again = DeafPeer(port)
+    check("is complete" in execute_for(line), "the job has run again")
+    equal([{"_control": "complete", "sink": "out", "slice": 0, "incarnation": 2}], again.all(), "lines")
+
+
+def test_stopped(folder):
+    """what a job that is stopped has sent is final at once, and the next run goes on behind it"""
+    port, rows, rate = free_port(), 40000, 20000
+    line = short_job(folder, port, rows, rate)
+    with Receiver(folder, port, 1) as receiver:
         with Running(line, folder) as running:
-            # Behind its last acknowledgement, before the last line.
-            while receiver.process.poll() is None and running.process.poll() is None:
-                time.sleep(0.01)
+            running.wait_for("Ctrl-C ends it")
+            time.sleep(0.7)
+            running.interrupt()
             running.end()
-        receiver.kill()
-        receiver.start()
-        done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=False)
-        equal(0, done.returncode, "the second run's status")
-        check("is complete" in done.stderr, done.stderr[-500:])
+        # Its last line may still be on the way to the file.
+        time.sleep(0.5)
+        first = receiver.rows()
+        check(len(first) > 0, "nothing is final")
+        with Running(line, folder) as running:
+            running.end()
         receiver.wait()
+        equal(['{"number":%d}' % n for n in range(rows)], receiver.rows(), "rows")
+        forgotten = re.findall(r"behind epoch [1-9]\d*: (\d+) rows are forgotten", receiver.said())
+        equal(["0"], forgotten, "rows that were forgotten")
+    equal(['{"number":%d}' % n for n in range(len(first))], first, "rows that were final first")
 
 
 def test_refused(folder):
@@ -309,5 +366,5 @@ def test_refused(folder):
 
 if __name__ == "__main__":
     POINTS = (test_through, test_formats, test_slow, test_receiver_comes_back, test_crashes,
-              test_told_later, test_refused)
+              test_stopped, test_told_later, test_refused)
     sys.exit(tap(named([f for f in POINTS if not sys.argv[1:] or f.__name__[5:] in sys.argv[1:]])))
