@@ -117,6 +117,31 @@ void env_disk_sync(struct env_disk *disk, int file, void *tag);
 /* One result; with `wait` it waits for one. False: none. */
 bool env_disk_reap(struct env_disk *disk, bool wait, struct env_disk_done *done);
 
+/*
+ * Stream sockets (TCP), none of which ever blocks: -EAGAIN says that nothing can be done now, ask
+ * again later. What one end has sent comes out at the other in order and once, until the connection
+ * breaks: then nobody knows how much of it did. Other results: bytes, a socket or 0, else -errno.
+ */
+#define ENV_ADDRESS_MAX 128u
+struct env_address {
+	uint32_t size;
+	uint8_t bytes[ENV_ADDRESS_MAX];
+};
+/* The address of a host by name or number. Control threads: it may have to ask the network. */
+int env_socket_resolve(const char *host, uint16_t port, struct env_address *address);
+/* A socket that others connect to. -EADDRINUSE: somebody listens there. */
+int env_socket_listen(const struct env_address *address);
+/* The next one that has connected. */
+int env_socket_accept(int listener);
+/* A socket on its way: it is open once env_socket_connected has said 0. */
+int env_socket_connect(const struct env_address *address);
+int env_socket_connected(int socket);
+/* Takes some of the bytes, or all. */
+ssize_t env_socket_send(int socket, const void *bytes, size_t size);
+/* 0: the other end sends no more. */
+ssize_t env_socket_receive(int socket, void *bytes, size_t size);
+void env_socket_close(int socket);
+
 /* A line for people; level as in syslog (3 error, 4 warning, 6 info). Any thread, rate-limited. */
 void env_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -269,6 +269,9 @@ uint64_t lm_op_random(struct lm_op *op);
 /* How often the job has been started on its state folder: grows with each time; 0: it has none, and
  * no snapshot is ever taken. */
 uint64_t lm_op_incarnation(const struct lm_op *op);
+/* Once the job runs: whether the slice had ended in the snapshot that it goes on from. It is then
+ * called by nothing but close. */
+bool lm_op_had_ended(const struct lm_op *op);
 
 /* open: why it fails, in a sentence. Later: an error to show, counted, shown at most once a second.
  */

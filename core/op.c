@@ -57,6 +57,12 @@ lm_op_incarnation(const struct lm_op *op)
 	return op->shared->incarnation;
 }
 
+bool
+lm_op_had_ended(const struct lm_op *op)
+{
+	return op->had_ended;
+}
+
 const struct lm_schema *
 lm_op_input_schema(const struct lm_op *op, uint32_t input)
 {

@@ -441,6 +441,9 @@ restore_engine(struct snapshots *s, char why[SNAPSHOT_WHY])
 {
 	int result = check_skipped(s, why);
 
+	for (uint32_t i = 0; s->had_ended && i < s->slice_count; i++) {
+		s->slice[i].slice->had_ended = true;
+	}
 	while (result == 0 && s->good != NULL && !s->had_ended) {
 		char damage[SNAPSHOT_WHY];
 

@@ -6,7 +6,7 @@
  *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
  *     sim expected CAPTURE
  *
- * Scenarios: graphs stops flows captures decoded words windows aging cycle csv crash store;
+ * Scenarios: graphs stops flows captures decoded words windows aging cycle csv tcp crash store;
  * "captures" takes --seeds for each capture there is. The second form prints what runs on a capture
  * are compared with, for others to compare that with.
  */
@@ -94,6 +94,12 @@ static const struct scenario scenarios[] = {
 	{ "csv", topo_csv_run,
 	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_WATERMARK) |
 	      BLIND(CANARY_WRONG_SLOT) | BLIND_STATE,
+	  NULL },
+	/* Calls go through at once; no slice has several inputs; nothing that waits for event time.
+	 */
+	{ "tcp", topo_tcp_run,
+	  BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_MARKER) |
+	      BLIND(CANARY_EARLY_WATERMARK) | BLIND(CANARY_WRONG_SLOT) | BLIND_STATE,
 	  NULL },
 	/* Calls go through at once; no ages; a bit in a hundred thousand is of a key that is there.
 	 */

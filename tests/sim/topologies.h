@@ -86,6 +86,7 @@ bool topo_words_run(uint64_t seed);
 bool topo_windows_run(uint64_t seed);
 bool topo_cycle_run(uint64_t seed);
 bool topo_csv_run(uint64_t seed);
+bool topo_tcp_run(uint64_t seed);
 bool topo_aging_run(uint64_t seed);
 
 #endif

@@ -103,8 +103,13 @@ lm_op_ingress_ns(const struct lm_op *op)
 uint64_t
 lm_op_incarnation(const struct lm_op *op)
 {
-	(void)op;
-	return 1;
+	return op->incarnation;
+}
+
+bool
+lm_op_had_ended(const struct lm_op *op)
+{
+	return op->had_ended;
 }
 
 uint64_t

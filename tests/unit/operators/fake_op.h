@@ -83,9 +83,11 @@ struct lm_op {
 	uint32_t room;  /* rows of each output at the start of a callback; LM_BATCH_ROWS */
 	int64_t now_ns; /* the clock; a callback takes turn_ns, which stands still within it */
 	int64_t wall_ns;
-	int64_t turn_ns; /* 1 us */
-	uint64_t seed;   /* of lm_op_random */
-	bool discard;    /* keep no output rows, only count them */
+	int64_t turn_ns;      /* 1 us */
+	uint64_t seed;        /* of lm_op_random */
+	bool discard;         /* keep no output rows, only count them */
+	uint64_t incarnation; /* 1 */
+	bool had_ended;
 	void (*seen)(struct lm_op *op, uint32_t output, const struct lm_batch *batch,
 	             uint32_t first);
 	void *seen_arg; /* `seen` is called for rows from `first` on as they are emitted */

@@ -27,6 +27,7 @@ fake_open(struct fake_operator *subject, uint32_t slice)
 	op->now_ns = 1000000000;
 	op->wall_ns = 1600000000000000000;
 	op->turn_ns = 1000;
+	op->incarnation = 1;
 	op->ingress_ns = INT64_MAX;
 	op->watermark_ns = INT64_MIN;
 	op->state.slot_bits = 6;

@@ -1,26 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* file_source: its parameters, and the columns that they make. */
-
-#include "operators/file_source.h"
+/* What a topology says of rows of text, and the columns that it makes. */
+#include "operators/text_rows.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Byte area of a column of lines, at least: some hundred lines a batch. */
-#define FILE_LINE_BYTES (64u * 1024u)
+#define TEXT_LINE_BYTES (64u * 1024u)
 /* Byte areas of all string columns of a batch together. */
-#define FILE_STRING_BYTES (384u * 1024u)
+#define TEXT_STRING_BYTES (384u * 1024u)
 
 /* Of the byte area of a string: the longest line fits. */
 static uint32_t
-file_bytes_max(const struct file_config *c)
+text_bytes_max(const struct text_format *c)
 {
-	return c->line_max > FILE_LINE_BYTES ? c->line_max : FILE_LINE_BYTES;
+	return c->line_max > TEXT_LINE_BYTES ? c->line_max : TEXT_LINE_BYTES;
 }
 
 static int
-file_read_column(struct lm_setup *setup, uint32_t item, struct file_column *column)
+text_read_column(struct lm_setup *setup, uint32_t item, struct text_column *column)
 {
 	const char *text = lm_setup_item(setup, "fields", item), *at = text;
 	const char *name = lm_setup_item_name(setup, "fields", item);
@@ -41,7 +39,7 @@ file_read_column(struct lm_setup *setup, uint32_t item, struct file_column *colu
 
 /* Names, types and byte areas: strings share what a batch can well hold. */
 static void
-file_declare_fields(const struct file_config *c, struct lm_field *field)
+text_declare_fields(const struct text_format *c, struct lm_field *field)
 {
 	uint32_t strings = 0, bytes;
 
@@ -49,8 +47,8 @@ file_declare_fields(const struct file_config *c, struct lm_field *field)
 		strings +=
 		    c->column[i].field != LM_NONE && lm_type_width(c->column[i].spec.type) == 0;
 	}
-	bytes = FILE_STRING_BYTES / (strings == 0 ? 1 : strings);
-	bytes = bytes < file_bytes_max(c) ? bytes : file_bytes_max(c);
+	bytes = TEXT_STRING_BYTES / (strings == 0 ? 1 : strings);
+	bytes = bytes < text_bytes_max(c) ? bytes : text_bytes_max(c);
 	for (uint32_t i = 0; i < c->column_count; i++) {
 		if (c->column[i].field != LM_NONE) {
 			struct lm_field *to = &field[c->column[i].field];
@@ -62,9 +60,9 @@ file_declare_fields(const struct file_config *c, struct lm_field *field)
 	}
 }
 
-/* Numbers the fields: the event time first, the others in the file's order. */
+/* Numbers the fields: the event time first, the others in the text's order. */
 static int
-file_number_fields(struct lm_setup *setup, struct file_config *c, struct lm_field *field,
+text_number_fields(struct lm_setup *setup, struct text_format *c, struct lm_field *field,
                    uint32_t *field_count)
 {
 	const char *time = lm_setup_text(setup, "time");
@@ -91,13 +89,13 @@ file_number_fields(struct lm_setup *setup, struct file_config *c, struct lm_fiel
 		return lm_setup_error(setup, "fields", LM_NONE, LM_NONE, NULL,
 		                      "1 to %u columns can be kept, not %u", LM_FIELDS_MAX, count);
 	}
-	file_declare_fields(c, field);
+	text_declare_fields(c, field);
 	*field_count = count;
 	return 0;
 }
 
 static int
-file_configure_csv(struct lm_setup *setup, struct file_config *c)
+text_configure_columns(struct lm_setup *setup, struct text_format *c)
 {
 	struct lm_field field[LM_FIELDS_MAX] = { 0 };
 	const char *separator = lm_setup_text(setup, "separator");
@@ -112,69 +110,48 @@ file_configure_csv(struct lm_setup *setup, struct file_config *c)
 	}
 	if (count == 0 || count > CSV_CELLS_MAX) {
 		return lm_setup_error(setup, "fields", LM_NONE, LM_NONE,
-		                      "write fields: {name: type, …} in the order of the file",
-		                      "format csv needs 1 to %u columns, not %u", CSV_CELLS_MAX,
+		                      "write fields: {name: type, …} in the order of the text",
+		                      "rows of columns need 1 to %u of them, not %u", CSV_CELLS_MAX,
 		                      count);
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		if (file_read_column(setup, i, &c->column[i]) != 0) {
+		if (text_read_column(setup, i, &c->column[i]) != 0) {
 			return -1;
 		}
 	}
 	c->column_count = count;
-	if (file_number_fields(setup, c, field, &count) != 0) {
+	if (text_number_fields(setup, c, field, &count) != 0) {
 		return -1;
 	}
 	return lm_setup_output(setup, 0, field, count);
 }
 
 static int
-file_configure_lines(struct lm_setup *setup, const struct file_config *c)
+text_configure_lines(struct lm_setup *setup, const struct text_format *c)
 {
 	struct lm_field field = { .type = LM_STRING };
 	const char *name = lm_setup_text(setup, "as");
 
 	if (lm_setup_count(setup, "fields") > 0 || lm_setup_has(setup, "time")) {
 		return lm_setup_error(setup, lm_setup_has(setup, "time") ? "time" : "fields",
-		                      LM_NONE, LM_NONE, "write format: csv",
-		                      "a file read as lines has no columns");
+		                      LM_NONE, LM_NONE, "write format: csv or jsonl",
+		                      "a text read as lines has no columns");
 	}
 	if (strlen(name) >= LM_NAME_MAX) {
 		return lm_setup_error(setup, "as", LM_NONE, LM_NONE, NULL, "the name is too long");
 	}
 	snprintf(field.name, LM_NAME_MAX, "%s", name);
-	field.bytes_max = file_bytes_max(c);
+	field.bytes_max = text_bytes_max(c);
 	return lm_setup_output(setup, 0, &field, 1);
 }
 
-void
-file_unconfigure(void *config)
-{
-	free(((struct file_config *)config)->path);
-}
-
 int
-file_configure(struct lm_setup *setup, void *config)
+text_configure(struct lm_setup *setup, struct text_format *format)
 {
-	struct file_config *c = config;
-	int result;
-
-	c->format = lm_setup_choice(setup, "format");
-	c->on_bad = lm_setup_choice(setup, "bad_rows");
-	c->header = lm_setup_bool(setup, "header");
-	c->repeat = lm_setup_u64(setup, "repeat");
-	c->lag_ns = lm_setup_u64(setup, "lag");
-	c->line_max = (uint32_t)lm_setup_u64(setup, "line_max");
-	result =
-	    c->format == FORMAT_CSV ? file_configure_csv(setup, c) : file_configure_lines(setup, c);
-	if (result != 0) {
-		return -1;
-	}
-	if (strcmp(lm_setup_text(setup, "path"), "/dev/stdin") != 0) {
-		lm_setup_trait(setup, LM_TRAIT_REPLAYS);
-	}
-	c->path = strdup(lm_setup_text(setup, "path"));
-	return c->path != NULL
-	           ? 0
-	           : lm_setup_error(setup, "path", LM_NONE, LM_NONE, NULL, "no memory left");
+	format->kind = (enum text_kind)lm_setup_choice(setup, "format");
+	format->header = lm_setup_bool(setup, "header") && format->kind == TEXT_CSV;
+	format->lag_ns = lm_setup_u64(setup, "lag");
+	format->line_max = (uint32_t)lm_setup_u64(setup, "line_max");
+	return format->kind == TEXT_LINES ? text_configure_lines(setup, format)
+	                                  : text_configure_columns(setup, format);
 }
