@@ -79,6 +79,14 @@ env_dir_sync(const char *path)
 }
 
 int
+env_dir_open(const char *path)
+{
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return folder < 0 ? -errno : folder;
+}
+
+int
 env_dir_list(const char *path, env_dir_fn *name, void *arg)
 {
 	DIR *folder = opendir(path);
@@ -108,6 +116,7 @@ struct operation {
 	uint32_t size;
 	int file;
 	int result;
+	bool is_folder; /* that is synced: names, which fdatasync need not write */
 	bool is_used;
 };
 
@@ -263,6 +272,9 @@ write_rest(const struct operation *operation, uint32_t from)
 static int
 run_here(const struct operation *operation)
 {
+	if (operation->is_folder) {
+		return fsync(operation->file) < 0 ? -errno : 0;
+	}
 	if (operation->buffer == NULL) {
 		return fdatasync(operation->file) < 0 ? -errno : 0;
 	}
@@ -280,7 +292,8 @@ ring_submit(struct env_disk *disk, struct operation *operation)
 		return false;
 	}
 	if (operation->buffer == NULL) {
-		io_uring_prep_fsync(entry, operation->file, IORING_FSYNC_DATASYNC);
+		io_uring_prep_fsync(entry, operation->file,
+		                    operation->is_folder ? 0 : IORING_FSYNC_DATASYNC);
 	} else if (disk->has_fixed) {
 		io_uring_prep_write_fixed(entry, operation->file, operation->buffer,
 		                          operation->size, operation->offset,
@@ -338,6 +351,14 @@ void
 env_disk_sync(struct env_disk *disk, int file, void *tag)
 {
 	struct operation wanted = { .tag = tag, .file = file };
+
+	submit(disk, &wanted);
+}
+
+void
+env_disk_sync_dir(struct env_disk *disk, int folder, void *tag)
+{
+	struct operation wanted = { .tag = tag, .file = folder, .is_folder = true };
 
 	submit(disk, &wanted);
 }
