@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/lm_op.h"
+
 static_assert(LM_FIELDS_MAX * (LM_NAME_MAX + 8) <= INGEST_SCHEMA_MAX, "any schema fits");
 
 void
