@@ -107,6 +107,9 @@ ingest_configure(struct lm_setup *setup, void *config)
 		                      "segment smaller",
 		                      "it must be at least twice the size of a segment");
 	}
+	if (lm_setup_output_like(setup, 0, schema) != 0) {
+		return -1;
+	}
 	ingest_rows_schema(schema, c->schema);
 	c->folder = strdup(lm_setup_text(setup, "folder"));
 	return c->folder != NULL

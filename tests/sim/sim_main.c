@@ -6,7 +6,7 @@
  *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
  *     sim expected CAPTURE
  *
- * Scenarios: graphs stops flows captures decoded words windows cycle csv store; "captures" takes
+ * Scenarios: graphs stops flows captures decoded words windows cycle csv store log; "captures" takes
  * --seeds for each capture there is. The second form prints what runs on a capture are compared
  * with, for others to compare that with.
  */
@@ -25,6 +25,7 @@
 #include "core/canary.h"
 #include "tests/sim/classes.h"
 #include "tests/sim/graphs.h"
+#include "tests/sim/log_sim.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/snapshots.h"
 #include "tests/sim/store_sim.h"
@@ -84,6 +85,9 @@ static const struct scenario scenarios[] = {
 	  NULL },
 	/* No engine. */
 	{ "store", sim_store_run, BLIND_ENGINE, NULL },
+	/* What these are for is the log alone. */
+	{ "log", sim_log_run,
+	  ~(BLIND(CANARY_SKIP_SYNC) | BLIND(CANARY_SKIP_DIR_SYNC) | BLIND(CANARY_BLIND_CRC)), NULL },
 };
 
 static void

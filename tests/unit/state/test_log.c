@@ -485,6 +485,27 @@ test_trim(void **state)
 	assert_int_equal(segments(), 1);
 }
 
+/* A segment whose only group may not be safe does not stand in for the one before it. */
+static void
+test_trim_keeps_what_is_proven(void **state)
+{
+	char why[LOG_WHY];
+
+	(void)state;
+	open_at(0);
+	put_groups(2);
+	reopen_at(0);
+	assert_true(log_model_drain(&model));
+	log_model_close(&model);
+	assert_int_equal(segments(), 2);
+	open_at(150);
+	assert_int_equal(log_trim(model.log, UINT64_MAX, why), 0);
+	assert_int_equal(segments(), 2);
+	assert_true(log_model_drain(&model));
+	assert_int_equal(log_trim(model.log, UINT64_MAX, why), 0);
+	assert_int_equal(segments(), 1);
+}
+
 /* Rows show at once, and a restart has those that were durable. */
 static void
 test_eager(void **state)
@@ -531,6 +552,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_failing_reads, begin, end),
 		cmocka_unit_test_setup_teardown(test_max_bytes, begin, end),
 		cmocka_unit_test_setup_teardown(test_trim, begin, end),
+		cmocka_unit_test_setup_teardown(test_trim_keeps_what_is_proven, begin, end),
 		cmocka_unit_test_setup_teardown(test_eager, begin, end),
 	};
 

@@ -286,10 +286,12 @@ crash_trimming(uint64_t k, uint64_t seed)
 
 	begin(seed, false);
 	open_well(0);
-	for (uint32_t i = 0; i < 3; i++) {
-		use();
+	for (uint32_t i = 0; i < 12; i++) {
+		assert_true(log_model_put(&model, 100, 700000));
+		assert_true(log_model_put(&model, 100, 700000));
+		assert_true(log_model_drain(&model));
 	}
-	row = model.shown - sim_below(model.shown / 3);
+	row = model.shown - sim_below(model.shown / 5);
 	disk_fail_at(k, DISK_CRASH);
 	log_trim(model.log, row, why);
 	crashed = disk_is_down();
