@@ -147,8 +147,7 @@ take(struct bench *bench, struct log *log)
 	struct log_record record;
 
 	while (log_peek(log, &record)) {
-		struct ingest_range range = { record.rows, record.skip,
-			                      record.rows - record.skip };
+		struct ingest_range range = { record.rows, record.skip, record.rows - record.skip };
 
 		bench->out->count = ingest_rows_read(record.payload, &range, bench->out, 0);
 		bench->got_sum += sum_of(bench->out);

@@ -76,8 +76,8 @@ int env_dir_list(const char *path, env_dir_fn *name, void *arg);
  * Files to write are of env_disk_create; sizes and offsets are multiples of ENV_DISK_ALIGN. A write
  * is whole or an error, and its buffer is free again when it is reaped. env_disk_sync is
  * env_file_sync of any file, of what was written before and reaped; several at once cost little
- * more than one. env_disk_sync_dir is env_dir_sync of a folder that env_dir_open has opened. At most
- * ENV_DISK_DEPTH writes and as many syncs are on their way.
+ * more than one. env_disk_sync_dir is env_dir_sync of a folder that env_dir_open has opened. At
+ * most ENV_DISK_DEPTH writes and as many syncs are on their way.
  */
 #define ENV_DISK_DEPTH 16u
 #define ENV_DISK_BYTES (256u << 10)

@@ -97,8 +97,9 @@ enum lm_op_flags {
 	LM_OP_KEYED = 2,     /* with more than one slice, the input must be grouped by key */
 	LM_OP_AMPLIFIES = 4, /* asks lm_op_room: may emit more than LM_BATCH_ROWS rows a callback */
 	LM_OP_SINK = 8,      /* the end of the way: latency is recorded here */
-	LM_OP_DELAYS = 16    /* passes rows on later than it gets them: event time and idleness wait
-	                        for as long as `hold` says, which is asked anew behind each callback */
+	/* Passes rows on later than it gets them: event time and idleness wait for as long as
+	 * `hold` says, which is asked anew behind each callback. */
+	LM_OP_DELAYS = 16
 };
 
 enum lm_poll {

@@ -26,8 +26,15 @@
 #define INGEST_ROWS_PER_CALL (4u * LM_BATCH_ROWS)
 #define INGEST_VERSION 1u
 
-enum { GAUGE_LOGGED, GAUGE_WAITING, GAUGE_REPEATED, GAUGE_BYTES, GAUGE_GROUPS, GAUGE_FAILURES,
-       GAUGE_STOPS };
+enum {
+	GAUGE_LOGGED,
+	GAUGE_WAITING,
+	GAUGE_REPEATED,
+	GAUGE_BYTES,
+	GAUGE_GROUPS,
+	GAUGE_FAILURES,
+	GAUGE_STOPS
+};
 
 struct ingest_config {
 	char *folder;
@@ -41,9 +48,9 @@ struct ingest {
 	int64_t watermark; /* the last that came */
 	bool polls;        /* the timer runs */
 	bool has_begun;
-	bool was_sought;  /* a snapshot said where to go on */
-	bool is_stuck;    /* what is in the log cannot be passed on: nothing passes any more */
-	uint64_t told;    /* failures and stops that were told */
+	bool was_sought; /* a snapshot said where to go on */
+	bool is_stuck;   /* what is in the log cannot be passed on: nothing passes any more */
+	uint64_t told;   /* failures and stops that were told */
 	uint64_t repeated;
 };
 
@@ -51,7 +58,8 @@ static const struct lm_param ingest_params[] = {
 	{ .name = "folder",
 	  .type = LM_PARAM_TEXT,
 	  .required = true,
-	  .summary = "where the log is kept, a folder in it for each slice; made if it is not there" },
+	  .summary =
+	      "where the log is kept, a folder in it for each slice; made if it is not there" },
 	{ .name = "commit",
 	  .type = LM_PARAM_DURATION,
 	  .fallback = "2ms",
@@ -60,7 +68,8 @@ static const struct lm_param ingest_params[] = {
 	{ .name = "eager",
 	  .type = LM_PARAM_BOOL,
 	  .fallback = "false",
-	  .summary = "pass rows on before they are durable: a crash may lose what others have seen" },
+	  .summary =
+	      "pass rows on before they are durable: a crash may lose what others have seen" },
 	{ .name = "segment",
 	  .type = LM_PARAM_SIZE,
 	  .fallback = "64MiB",
@@ -90,11 +99,12 @@ ingest_configure(struct lm_setup *setup, void *config)
 	const struct lm_schema *schema = lm_setup_input(setup, 0);
 
 	if (schema->frame_field != LM_NONE) {
-		return lm_setup_error(setup, "input", LM_NONE, LM_NONE,
-		                      "let the port decode: give port_source columns, as in "
-		                      "emit: [time, length, src, dst]",
-		                      "a log cannot keep frames (\"%s\"): their bytes are the port's",
-		                      schema->field[schema->frame_field].name);
+		return lm_setup_error(
+		    setup, "input", LM_NONE, LM_NONE,
+		    "let the port decode: give port_source columns, as in "
+		    "emit: [time, length, src, dst]",
+		    "a log cannot keep frames (\"%s\"): their bytes are the port's",
+		    schema->field[schema->frame_field].name);
 	}
 	c->commit_ns = lm_setup_u64(setup, "commit");
 	c->segment_bytes = lm_setup_u64(setup, "segment");
@@ -233,10 +243,11 @@ ingest_begin(struct lm_op *op, struct ingest *s)
 {
 	s->has_begun = true;
 	if (!s->was_sought && log_first_row(s->log) > 0) {
-		lm_op_error(op,
-		            "the log begins with row %llu, for what was before stood in a snapshot; "
-		            "this run did not go on from one, and begins with that row",
-		            (unsigned long long)log_first_row(s->log));
+		lm_op_error(
+		    op,
+		    "the log begins with row %llu, for what was before stood in a snapshot; "
+		    "this run did not go on from one, and begins with that row",
+		    (unsigned long long)log_first_row(s->log));
 	}
 }
 
@@ -336,7 +347,10 @@ ingest_process(struct lm_op *op, const struct lm_batch *in)
 	const struct ingest_config *c = lm_op_config(op);
 	struct ingest *s = lm_op_context(op);
 	uint32_t size = ingest_rows_size(in);
-	/* Rows that come again go first: then those that are here may still be passed on as they are. */
+	/*
+	 * Rows that come again go first: then those that are here may still be passed on as they
+	 * are.
+	 */
 	bool waits = c->eager && log_has_rows(s->log);
 	uint8_t *payload = waits ? NULL : log_reserve(s->log, size);
 

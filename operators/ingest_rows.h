@@ -20,8 +20,8 @@ void ingest_rows_write(const struct lm_batch *batch, uint8_t *bytes);
 bool ingest_rows_check(const struct lm_schema *schema, const uint8_t *bytes, uint32_t size,
                        uint32_t rows);
 /*
- * Of a record with `rows` rows, those from `from` on, `count` at most, to `out` from row `first` on,
- * which has room for them but perhaps not for their strings. Returns how many were written.
+ * Of a record with `rows` rows, those from `from` on, `count` at most, to `out` from row `first`
+ * on, which has room for them but perhaps not for their strings. Returns how many were written.
  */
 struct ingest_range {
 	uint32_t rows, from, count;

@@ -164,8 +164,8 @@ log_append(struct log *log, const struct log_record *put)
 	assert(put->rows > 0);
 	memset(entry, 0, sizeof(*entry));
 	entry->row = log->end_row;
-	entry->whole = (sizeof(*entry) + (uint64_t)put->size + ENTRY_ALIGN - 1) / ENTRY_ALIGN *
-	               ENTRY_ALIGN;
+	entry->whole =
+	    (sizeof(*entry) + (uint64_t)put->size + ENTRY_ALIGN - 1) / ENTRY_ALIGN * ENTRY_ALIGN;
 	entry->ingress_ns = put->ingress_ns;
 	entry->is_from_disk = put->is_from_disk;
 	entry->header = (struct log_record_header){ .rows = put->rows,
@@ -229,8 +229,8 @@ read_record(struct log *log, const struct log_found *found)
 		                  result < 0 ? strerror(-result)
 		                             : block_fault_text(log->reader->fault));
 	}
-	log->has_item = log->item.kind == LOG_ITEM_RECORD &&
-	                log->item.row + log->item.header.rows > log->row;
+	log->has_item =
+	    log->item.kind == LOG_ITEM_RECORD && log->item.row + log->item.header.rows > log->row;
 	return true;
 }
 
@@ -342,14 +342,16 @@ log_seek(struct log *log, uint64_t id, uint64_t row, char why[LOG_WHY])
 	if (id != log->id) {
 		snprintf(why, LOG_WHY,
 		         "the snapshot was taken with log %016" PRIx64
-		         ", and in %.120s is log %016" PRIx64 "; bring back the one that belongs to it",
+		         ", and in %.120s is log %016" PRIx64
+		         "; bring back the one that belongs to it",
 		         id, log->folder, log->id);
 		return -ENOENT;
 	}
 	if (row < log->first_row || row > log->end_row) {
 		snprintf(why, LOG_WHY,
 		         "the snapshot goes on at row %" PRIu64 ", and %.120s has rows %" PRIu64
-		         " to %" PRIu64 "; bring back its missing files, or go on from another snapshot",
+		         " to %" PRIu64
+		         "; bring back its missing files, or go on from another snapshot",
 		         row, log->folder, log->first_row, log->end_row);
 		return -ERANGE;
 	}

@@ -18,8 +18,8 @@
  * Promises. What log_peek has shown will be there after a crash at any moment (with `eager` only
  * what log_durable_row is past). After a restart the rows from the sought one on come again, the
  * same, each once; then what is new. A group that a crash has torn was never shown; it is ignored,
- * and its rows are gone. Damage of anything else is told by log_open, with file and row, and nothing
- * is opened then.
+ * and its rows are gone. Damage of anything else is told by log_open, with file and row, and
+ * nothing is opened then.
  *
  * Failing. When a write or a sync fails, its file is never written again: the rows that were not
  * durable go to a new one, after a while, as often as it takes. Until then they stay in memory, and
@@ -29,9 +29,9 @@
  * ID.<number>. A restart begins a new segment with the last whole group of the one before, since
  * nobody knows whether its sync was through. Only log_trim removes anything.
  *
- * Threads: log_open, log_seek and log_close: a control thread while nothing else runs; log_trim: one
- * control thread at any time; the rest: one thread at a time, which never waits for the disk but to
- * create a file, and to read what a restart gives again.
+ * Threads: log_open, log_seek and log_close: a control thread while nothing else runs; log_trim:
+ * one control thread at any time; the rest: one thread at a time, which never waits for the disk
+ * but to create a file, and to read what a restart gives again.
  */
 
 #include <stdbool.h>
@@ -66,7 +66,7 @@ struct log_record {
 	int64_t ingress_ns; /* monotonic; INT64_MAX: unknown, as after a restart */
 	/* When shown: */
 	const void *payload;
-	uint32_t skip;   /* rows at its front that are through already */
+	uint32_t skip;     /* rows at its front that are through already */
 	bool is_from_disk; /* written by a process before this one */
 };
 
@@ -86,8 +86,8 @@ void log_append(struct log *log, const struct log_record *put);
 /* The last record is known to whoever wants it: it need not be shown. Only while nothing waits. */
 void log_pass_new(struct log *log);
 /*
- * Goes on: takes what the disk has done, begins what is due (`flush`: all that is there, max_bytes or
- * not). Returns whether anything is under way or waits for the disk.
+ * Goes on: takes what the disk has done, begins what is due (`flush`: all that is there, max_bytes
+ * or not). Returns whether anything is under way or waits for the disk.
  */
 bool log_step(struct log *log, int64_t now_ns, bool flush);
 

@@ -130,7 +130,8 @@ check_slices(const struct log *log, char why[LOG_WHY])
 
 	if (result == 0 && others.found > 0) {
 		snprintf(why, LOG_WHY,
-		         "%.150s is of %" PRIu64 " slices, not of %u; use as many, or another folder",
+		         "%.150s is of %" PRIu64
+		         " slices, not of %u; use as many, or another folder",
 		         log->options.folder, others.found, log->options.slices);
 		return -EINVAL;
 	}
@@ -173,7 +174,8 @@ take_id(struct log *log, const struct listing *listing, char why[LOG_WHY])
 		         "%.150s has %s; bring back the one that belongs to it, or use "
 		         "another folder",
 		         log->folder,
-		         listing->ids > 1 ? "more than one file ID.*" : "segments but no file ID.*");
+		         listing->ids > 1 ? "more than one file ID.*"
+		                          : "segments but no file ID.*");
 		return -EBADMSG;
 	}
 	do {
@@ -219,8 +221,7 @@ check_begin(const struct log *log, const struct log_found *found, const struct l
 		snprintf(why, LOG_WHY,
 		         "%.60s holds rows \"%.*s\", and those that come are \"%.60s\"; finish "
 		         "them with the topology of before, or use another folder",
-		         log->folder,
-		         (int)(item->header.size < 60 ? item->header.size : 60u),
+		         log->folder, (int)(item->header.size < 60 ? item->header.size : 60u),
 		         (const char *)item->payload, schema);
 		return -EINVAL;
 	}
@@ -311,7 +312,9 @@ drop_empty(struct log *log)
 	log->found_count = count;
 }
 
-/* Each segment goes on where the one before was durable, or before that: then what it has counts. */
+/*
+ * Each segment goes on where the one before was durable, or before that: then what it has counts.
+ */
 static int
 check_chain(struct log *log, char why[LOG_WHY])
 {

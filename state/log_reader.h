@@ -20,7 +20,7 @@ enum log_item_kind { LOG_ITEM_BEGIN, LOG_ITEM_RECORD, LOG_ITEM_GROUP_END };
 
 struct log_item {
 	enum log_item_kind kind;
-	uint64_t row; /* of a record: its first; else the next one to come */
+	uint64_t row;                    /* of a record: its first; else the next one to come */
 	struct log_record_header header; /* of a record */
 	const uint8_t *payload; /* of a record: its rows; BEGIN: the schema, header.size bytes */
 };

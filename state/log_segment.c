@@ -166,6 +166,5 @@ log_walk_is_later(const struct log_walk *walk, const uint8_t *bytes, size_t size
 	struct block block;
 
 	return block_check_header(bytes, size, &block) == FAULT_FINE && block.job == walk->id &&
-	       block.epoch == walk->segment && block.slice == walk->slice &&
-	       block.op > walk->group;
+	       block.epoch == walk->segment && block.slice == walk->slice && block.op > walk->group;
 }

@@ -73,7 +73,7 @@ struct log {
 	uint64_t segment;
 	uint64_t segment_first_row, segment_bytes;
 	uint32_t segment_groups, segment_blocks;
-	uint64_t number; /* of the newest segment */
+	uint64_t number;        /* of the newest segment */
 	uint32_t writes, syncs; /* on their way */
 	int error;
 	uint64_t group_row, group_end; /* of the group on its way: rows and entries end here */

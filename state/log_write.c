@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The log's way to the disk: groups of records, one after the other, and new files when one fails. */
+/*
+ * The log's way to the disk: groups of records, one after the other, and new files when one fails.
+ */
 
 #include <assert.h>
 #include <errno.h>
@@ -44,8 +46,7 @@ fail(struct log *log, int result, const char *what)
 	log_name(name, log->segment, log->segment_first_row);
 	log->failures++;
 	log->retry_ns = log->retry_ns == 0 ? LOG_RETRY_FIRST_NS : 2 * log->retry_ns;
-	log->retry_ns =
-	    log->retry_ns > LOG_RETRY_MOST_NS ? LOG_RETRY_MOST_NS : log->retry_ns;
+	log->retry_ns = log->retry_ns > LOG_RETRY_MOST_NS ? LOG_RETRY_MOST_NS : log->retry_ns;
 	snprintf(log->why, sizeof(log->why),
 	         "cannot %s %.150s/%s: %s; %s; rows wait and are written to a new file, which is "
 	         "tried again all the time",
@@ -233,7 +234,8 @@ has_space(struct log *log, uint32_t space, bool flush)
 		log->is_stopped = true;
 		log->stops++;
 		snprintf(log->why, sizeof(log->why),
-		         "%.150s holds %" PRIu64 " bytes in %u segments, and no snapshot has let go "
+		         "%.150s holds %" PRIu64
+		         " bytes in %u segments, and no snapshot has let go "
 		         "of any; rows wait; raise max_bytes, or see why there are no snapshots",
 		         log->folder, bytes, log->kept_tail - log->kept_head);
 	}

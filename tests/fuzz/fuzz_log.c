@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Fuzz target of what is read from the folder of an ingest log. Input: a byte that says what, the
- * bytes. 0: a segment; 1: the same with its places and checksums made right first, so that what lies
- * behind them is reached; 2: the rows of a record, how many in two bytes in front; 3: a file's name.
+ * bytes. 0: a segment; 1: the same with its places and checksums made right first, so that what
+ * lies behind them is reached; 2: the rows of a record, how many in two bytes in front; 3: a file's
+ * name.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -32,8 +33,8 @@ static const struct lm_schema *
 fuzz_schema(void)
 {
 	static const struct lm_field fields[] = {
-		{ "time", LM_TIME, 0 },   { "word", LM_STRING, 3000 }, { "flag", LM_BOOL, 0 },
-		{ "port", LM_U16, 0 },    { "more", LM_BYTES, 3000 },
+		{ "time", LM_TIME, 0 }, { "word", LM_STRING, 3000 }, { "flag", LM_BOOL, 0 },
+		{ "port", LM_U16, 0 },  { "more", LM_BYTES, 3000 },
 	};
 	static struct lm_schema schema;
 

@@ -118,8 +118,8 @@ void
 log_model_put_some(struct log_model *model)
 {
 	for (uint64_t i = sim_below(5); i > 0; i--) {
-		uint32_t more = sim_below(8) == 0 ? (uint32_t)sim_below(700000)
-		                                  : (uint32_t)sim_below(300);
+		uint32_t more =
+		    sim_below(8) == 0 ? (uint32_t)sim_below(700000) : (uint32_t)sim_below(300);
 
 		if (!log_model_put(model, 1 + (uint32_t)sim_below(ROWS_MOST), more)) {
 			return;

@@ -17,10 +17,10 @@ struct log_model {
 	struct log_options options;
 	void *memory;
 	int64_t now_ns;
-	uint64_t *value;  /* [row] */
-	uint64_t shown;   /* rows below have come out at least once, over all restarts */
-	uint64_t safe;    /* rows below were durable before they were lost from memory */
-	uint64_t next;    /* the row that must come next */
+	uint64_t *value; /* [row] */
+	uint64_t shown;  /* rows below have come out at least once, over all restarts */
+	uint64_t safe;   /* rows below were durable before they were lost from memory */
+	uint64_t next;   /* the row that must come next */
 	uint64_t nonce;
 	char why[LOG_WHY];
 };
@@ -29,8 +29,8 @@ struct log_model {
 void log_model_begin(struct log_model *model);
 void log_model_end(struct log_model *model);
 /*
- * Opens it, and goes on from `row`. What is there must be all that was ever shown. 0 or -errno; or 1
- * after saying what is wrong.
+ * Opens it, and goes on from `row`. What is there must be all that was ever shown. 0 or -errno; or
+ * 1 after saying what is wrong.
  */
 int log_model_open(struct log_model *model, uint64_t row);
 void log_model_close(struct log_model *model);

@@ -3,9 +3,9 @@
  * ingest_log in the whole engine, on a disk that fails, run after run: a source that never sends
  * anything twice, the log, something behind it, a sink. Snapshots are taken at epochs: of the log
  * slices what they serialize, of the sink how many rows it had. A run ends with the power; the next
- * one goes on from a snapshot, mostly the last. What the sink sees must then be, row by row, what it
- * saw before, as far as that went, and only then what is new; and never a row that event time has
- * passed.
+ * one goes on from a snapshot, mostly the last. What the sink sees must then be, row by row, what
+ * it saw before, as far as that went, and only then what is new; and never a row that event time
+ * has passed.
  */
 
 #include "tests/sim/log_sim.h"

@@ -6,9 +6,9 @@
  *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
  *     sim expected CAPTURE
  *
- * Scenarios: graphs stops flows captures decoded words windows cycle csv store log; "captures" takes
- * --seeds for each capture there is. The second form prints what runs on a capture are compared
- * with, for others to compare that with.
+ * Scenarios: graphs stops flows captures decoded words windows cycle csv store log; "captures"
+ * takes --seeds for each capture there is. The second form prints what runs on a capture are
+ * compared with, for others to compare that with.
  */
 
 #include <ftw.h>
@@ -87,7 +87,8 @@ static const struct scenario scenarios[] = {
 	{ "store", sim_store_run, BLIND_ENGINE, NULL },
 	/* What these are for is the log alone. */
 	{ "log", sim_log_run,
-	  ~(BLIND(CANARY_SKIP_SYNC) | BLIND(CANARY_SKIP_DIR_SYNC) | BLIND(CANARY_BLIND_CRC)), NULL },
+	  ~(BLIND(CANARY_SKIP_SYNC) | BLIND(CANARY_SKIP_DIR_SYNC) | BLIND(CANARY_BLIND_CRC)),
+	  NULL },
 };
 
 static void

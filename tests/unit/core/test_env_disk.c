@@ -126,7 +126,7 @@ test_queue(void **state)
 	struct env_disk_done done;
 	uint32_t reaped = 0;
 	uint8_t *want = malloc(ENV_DISK_BYTES), *got = malloc(ENV_DISK_BYTES);
-	int file[2], directory;
+	int file[2];
 
 	(void)state;
 	assert_non_null(disk);
@@ -163,19 +163,6 @@ test_queue(void **state)
 		assert_int_equal(done.result, 0);
 	}
 	assert_int_equal(reaped, 2);
-	directory = env_dir_open(folder);
-	assert_true(directory >= 0);
-	env_disk_sync_dir(disk, directory, &directory);
-	assert_true(env_disk_reap(disk, true, &done));
-	assert_ptr_equal(done.tag, &directory);
-	assert_true(done.is_sync);
-	assert_int_equal(done.result, 0);
-	env_file_close(directory);
-	env_disk_sync_dir(disk, directory, &directory);
-	assert_true(env_disk_reap(disk, true, &done));
-	assert_int_equal(done.result, -EBADF);
-	assert_int_equal(env_dir_open(path_of("none")), -ENOENT);
-	assert_int_equal(env_dir_open(path_of("one")), -ENOTDIR);
 	env_file_close(file[0]);
 	env_file_close(file[1]);
 	for (uint32_t i = 0; i < 50; i++) {
@@ -191,6 +178,30 @@ test_queue(void **state)
 	}
 	free(want);
 	free(got);
+	env_disk_close(disk);
+}
+
+/* The names of a folder, by the same queue. */
+static void
+test_folder_sync(void **state)
+{
+	struct env_disk *disk = env_disk_open();
+	struct env_disk_done done;
+	int directory = env_dir_open(folder);
+
+	(void)state;
+	assert_true(directory >= 0);
+	env_disk_sync_dir(disk, directory, &directory);
+	assert_true(env_disk_reap(disk, true, &done));
+	assert_ptr_equal(done.tag, &directory);
+	assert_true(done.is_sync);
+	assert_int_equal(done.result, 0);
+	env_file_close(directory);
+	env_disk_sync_dir(disk, directory, &directory);
+	assert_true(env_disk_reap(disk, true, &done));
+	assert_int_equal(done.result, -EBADF);
+	assert_int_equal(env_dir_open(path_of("none")), -ENOENT);
+	assert_int_equal(env_dir_open(path_of("one")), -ENOTDIR);
 	env_disk_close(disk);
 }
 
@@ -251,6 +262,7 @@ main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_folder_sync),
 		cmocka_unit_test(test_errors),
 		/* The last: it cannot be undone. */
 		cmocka_unit_test(test_without_io_uring),

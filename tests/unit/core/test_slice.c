@@ -583,9 +583,7 @@ take_all(struct edge *edge, char *text)
 	while (edge_take(edge, &item)) {
 		enum edge_item_kind kind = edge_item_kind(&item);
 
-		strcat(text, kind == EDGE_DATA   ? "d"
-		             : kind == EDGE_IDLE ? "i"
-		                                 : "w");
+		strcat(text, kind == EDGE_DATA ? "d" : kind == EDGE_IDLE ? "i" : "w");
 		if (kind == EDGE_DATA) {
 			batch_release((struct lm_batch *)item.word, 1);
 		}

@@ -140,9 +140,10 @@ test_less_room(void **state)
 			expect_row(in, at + row, out, row);
 		}
 		/* One more would not have fitted. */
-		assert_true(at + got == 40 ||
-		            lm_batch_offsets(in, 1)[at + got + 1] - lm_batch_offsets(in, 1)[at] > 300 ||
-		            lm_batch_offsets(in, 2)[at + got + 1] - lm_batch_offsets(in, 2)[at] > 200);
+		assert_true(
+		    at + got == 40 ||
+		    lm_batch_offsets(in, 1)[at + got + 1] - lm_batch_offsets(in, 1)[at] > 300 ||
+		    lm_batch_offsets(in, 2)[at + got + 1] - lm_batch_offsets(in, 2)[at] > 200);
 		at += got;
 		range = (struct ingest_range){ 40, at, 40 - at };
 		assert_true(at == 40 || ingest_rows_read(bytes, &range, out, got) == 0);

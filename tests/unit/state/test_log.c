@@ -360,9 +360,9 @@ test_failing_disk(void **state)
 		/* Five seconds of it: more often at first, then every second. */
 		assert_in_range(stats.failures, 8, 20);
 		assert_non_null(strstr(log_why(model.log), "new file"));
-		assert_non_null(strstr(log_why(model.log),
-		                       faults[i] == DISK_ENOSPC ? "free some space"
-		                                                : "check the disk"));
+		assert_non_null(strstr(log_why(model.log), faults[i] == DISK_ENOSPC
+		                                               ? "free some space"
+		                                               : "check the disk"));
 		memset(one_in, 0, sizeof(one_in));
 		disk_faults(one_in);
 		assert_true(log_model_drain(&model));

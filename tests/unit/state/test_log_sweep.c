@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The log with a fault at every call of the disk in turn: the power goes, or a call fails, at the
- * first, at the second, and so on until nothing is left to fail. What comes after the restart is all
- * that had come before, and perhaps more, in order, each row once, from wherever one goes on.
+ * first, at the second, and so on until nothing is left to fail. What comes after the restart is
+ * all that had come before, and perhaps more, in order, each row once, from wherever one goes on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +67,9 @@ crash_at(uint64_t k, uint64_t seed, bool eager)
 	begin(seed, eager);
 	open_well(0);
 	use();
-	/* From here on it is a log with something in it, whose segment is cut, that has restarted. */
+	/*
+	 * From here on it is a log with something in it, whose segment is cut, that has restarted.
+	 */
 	log_model_close(&model);
 	open_well(model.shown / 2);
 	disk_fail_at(k, DISK_CRASH);
@@ -231,7 +233,9 @@ test_short_write_at_every_call(void **state)
 	sweep_fault(DISK_SHORT);
 }
 
-/* A sync fails, and the process dies before it writes the rows anew: what looks well is not safe. */
+/*
+ * A sync fails, and the process dies before it writes the rows anew: what looks well is not safe.
+ */
 static bool
 die_behind_lost_sync(uint64_t k, uint64_t seed)
 {
