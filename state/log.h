@@ -43,7 +43,7 @@
 /* The space of a group in its file, at most. */
 #define LOG_GROUP_BYTES (2u << 20)
 #define LOG_MEMORY_MIN (4u << 20)
-#define LOG_SEGMENT_MIN (4u << 20)
+#define LOG_SEGMENT_MIN (64u << 10)
 
 struct log;
 

@@ -29,11 +29,12 @@ log_model_begin(struct log_model *model)
 	model->options = (struct log_options){ .folder = LOG_MODEL_FOLDER,
 		                               .slices = 1,
 		                               .schema = "number:u64",
-		                               .segment_bytes = LOG_SEGMENT_MIN,
+		                               .segment_bytes = 4u << 20,
 		                               .commit_ns = 2000000,
 		                               .memory = model->memory,
 		                               .memory_size = LOG_MEMORY_MIN };
 	model->now_ns = 1;
+	model->more_max = 700000;
 }
 
 void
@@ -118,8 +119,8 @@ void
 log_model_put_some(struct log_model *model)
 {
 	for (uint64_t i = sim_below(5); i > 0; i--) {
-		uint32_t more =
-		    sim_below(8) == 0 ? (uint32_t)sim_below(700000) : (uint32_t)sim_below(300);
+		uint32_t more = sim_below(8) == 0 ? (uint32_t)sim_below(model->more_max)
+		                                  : (uint32_t)sim_below(300);
 
 		if (!log_model_put(model, 1 + (uint32_t)sim_below(ROWS_MOST), more)) {
 			return;

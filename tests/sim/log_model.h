@@ -22,10 +22,11 @@ struct log_model {
 	uint64_t safe;   /* rows below were durable before they were lost from memory */
 	uint64_t next;   /* the row that must come next */
 	uint64_t nonce;
+	uint32_t more_max; /* bytes of log_model_put_some's records */
 	char why[LOG_WHY];
 };
 
-/* 2 ms, segments of 4 MiB; options may be changed before log_model_open. */
+/* 2 ms, segments of 4 MiB, records up to 700 KB; to be changed before log_model_open. */
 void log_model_begin(struct log_model *model);
 void log_model_end(struct log_model *model);
 /*

@@ -17,7 +17,7 @@
 #include "tests/sim/sim.h"
 
 #define K_MAX 2000u
-#define ROUNDS 4u
+#define ROUNDS 9u
 
 static struct log_model model;
 
@@ -28,6 +28,8 @@ begin(uint64_t seed, bool eager)
 	disk_reset();
 	log_model_begin(&model);
 	model.options.eager = eager;
+	model.options.segment_bytes = 128u << 10;
+	model.more_max = 70000;
 }
 
 static void
@@ -47,8 +49,8 @@ use(void)
 	for (uint32_t i = 0; i < ROUNDS && !disk_is_down(); i++) {
 		log_model_put_some(&model);
 		if (i % 2 == 0) {
-			log_model_put(&model, 100, 600000);
-			log_model_put(&model, 100, 600000);
+			log_model_put(&model, 100, 60000);
+			log_model_put(&model, 100, 60000);
 		}
 		assert_true(log_model_run(&model, 30, false));
 	}
@@ -98,7 +100,7 @@ sweep_crashes(bool eager)
 		while (crash_at(k, seed, eager)) {
 			assert_true(++k < K_MAX);
 		}
-		assert_true(k > 25);
+		assert_true(k > 40);
 		printf("# seed %u: a crash at each of %u calls\n", (unsigned int)seed,
 		       (unsigned int)k - 1);
 	}
@@ -200,7 +202,7 @@ sweep_fault(enum disk_fault fault)
 		while (fail_at(k, fault, seed)) {
 			assert_true(++k < K_MAX);
 		}
-		assert_true(k > 12);
+		assert_true(k > 20);
 	}
 }
 
@@ -291,11 +293,11 @@ crash_trimming(uint64_t k, uint64_t seed)
 	begin(seed, false);
 	open_well(0);
 	for (uint32_t i = 0; i < 12; i++) {
-		assert_true(log_model_put(&model, 100, 700000));
-		assert_true(log_model_put(&model, 100, 700000));
+		assert_true(log_model_put(&model, 100, 70000));
+		assert_true(log_model_put(&model, 100, 70000));
 		assert_true(log_model_drain(&model));
 	}
-	row = model.shown - sim_below(model.shown / 5);
+	row = model.shown - sim_below(model.shown / 2);
 	disk_fail_at(k, DISK_CRASH);
 	log_trim(model.log, row, why);
 	crashed = disk_is_down();
