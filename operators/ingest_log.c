@@ -100,7 +100,7 @@ ingest_configure(struct lm_setup *setup, void *config)
 
 	if (schema->frame_field != LM_NONE) {
 		return lm_setup_error(
-		    setup, "input", LM_NONE, LM_NONE,
+		    setup, NULL, LM_NONE, LM_NONE,
 		    "let the port decode: give port_source columns, as in "
 		    "emit: [time, length, src, dst]",
 		    "a log cannot keep frames (\"%s\"): their bytes are the port's",

@@ -100,7 +100,7 @@ sweep_crashes(bool eager)
 		while (crash_at(k, seed, eager)) {
 			assert_true(++k < K_MAX);
 		}
-		assert_true(k > 40);
+		assert_true(k > 30);
 		printf("# seed %u: a crash at each of %u calls\n", (unsigned int)seed,
 		       (unsigned int)k - 1);
 	}
