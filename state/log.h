@@ -52,7 +52,8 @@ struct log_options {
 	uint32_t slice, slices; /* of the operator */
 	const char *schema;     /* what the rows are, for comparing; at most 4096 bytes */
 	uint64_t segment_bytes; /* a segment is cut when it would become larger */
-	uint64_t max_bytes;     /* no more is written while so much is there; 0: no bound */
+	uint64_t max_bytes;     /* no more is written while so much is there; 0: no bound; it must
+	                           be more than a segment and two groups, or nothing helps */
 	uint64_t commit_ns;     /* rows wait at most so long for others to join their group */
 	bool eager;             /* rows show before they are durable */
 	void *memory;           /* for rows that wait; 64-byte aligned */

@@ -224,6 +224,7 @@ static bool
 has_space(struct log *log, uint32_t space, bool flush)
 {
 	uint64_t bytes = log->bytes - __atomic_load_n(&log->trimmed_bytes, __ATOMIC_ACQUIRE);
+	uint32_t head = __atomic_load_n(&log->kept_head, __ATOMIC_ACQUIRE);
 	uint64_t most = log->options.max_bytes;
 
 	if (log_may_keep(log) && (flush || most == 0 || bytes + space <= most)) {
@@ -237,7 +238,7 @@ has_space(struct log *log, uint32_t space, bool flush)
 		         "%.150s holds %" PRIu64
 		         " bytes in %u segments, and no snapshot has let go "
 		         "of any; rows wait; raise max_bytes, or see why there are no snapshots",
-		         log->folder, bytes, log->kept_tail - log->kept_head);
+		         log->folder, bytes, log->kept_tail - head);
 	}
 	return false;
 }

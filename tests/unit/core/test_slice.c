@@ -454,7 +454,7 @@ test_event_time(void **state)
 }
 
 /* test_queue: keeps rows until the test lets them go; then event time and idleness may follow. */
-static bool queue_lets_go;
+static bool queue_lets_go, queue_is_full, queue_is_eager;
 
 struct queue {
 	uint64_t number[64];
@@ -476,11 +476,19 @@ queue_process(struct lm_op *op, const struct lm_batch *in)
 {
 	struct queue *queue = lm_op_context(op);
 
+	if (queue_is_full) {
+		lm_op_again(op);
+		return;
+	}
+	lm_op_absorb(op, in->count);
+	if (queue_is_eager) {
+		lm_op_forward(op, in);
+		return;
+	}
 	for (uint32_t i = 0; i < in->count; i++) {
 		queue->number[queue->count] = lm_batch_u64(in, RIG_NUMBER)[i];
 		queue->before[queue->count++] = queue->time_ns;
 	}
-	lm_op_absorb(op, in->count);
 }
 
 static void
@@ -638,6 +646,66 @@ test_idle_waits(void **state)
 	rig_end(&rig);
 }
 
+/* test_twice: event time makes it emit two batches, in front of it. */
+static void
+twice_process(struct lm_op *op, const struct lm_batch *in)
+{
+	lm_op_absorb(op, in->count);
+}
+
+static void
+twice_watermark(struct lm_op *op, int64_t time_ns)
+{
+	for (uint64_t number = 0; number < 10; number += 5) {
+		uint32_t first;
+		struct lm_batch *out = lm_op_reserve(op, 0, 5, &first);
+
+		for (uint32_t i = 0; i < 5; i++) {
+			lm_batch_u64(out, RIG_NUMBER)[first + i] = number + i;
+			lm_batch_u64(out, RIG_KEY)[first + i] = 0;
+			lm_batch_i64(out, RIG_TIME)[first + i] = time_ns;
+		}
+		lm_op_emit(op, 0, 5);
+	}
+}
+
+static const struct lm_op_class twice_class = {
+	.abi_version = LM_ABI_VERSION,
+	.name = "test_twice",
+	.version = "1",
+	.summary = "two batches for event time",
+	.inputs = port_in,
+	.outputs = port_out,
+	.rows = LM_ROWS_ABSORB,
+	.process = twice_process,
+	.watermark = twice_watermark,
+};
+
+/* Event time that waits behind rows which the class has not been given yet is not told for it. */
+static void
+test_event_time_behind_rows(void **state)
+{
+	(void)state;
+	queue_is_eager = true;
+	begin_chain((const char *const[]){ "test_twice", "test_queue", "rig_tap", NULL }, 8);
+	rig_feed(&rig, "in", 0)->watermark = 1;
+	rig_step(&rig, 0);
+	assert_string_equal(rig_log(), "op2 0-4; op2 5-9; op2 w 1; ");
+	rig_log_clear();
+	queue_is_full = true;
+	rig_feed(&rig, "in", 0)->watermark = 7;
+	rig_step(&rig, 0);
+	rig_step(&rig, 0);
+	assert_string_equal(rig_log(), "");
+	queue_is_full = false;
+	for (uint32_t i = 0; i < 5; i++) {
+		rig_step(&rig, 0);
+	}
+	assert_string_equal(rig_log(), "op2 0-4; op2 5-9; op2 w 7; ");
+	finish(20);
+	queue_is_eager = false;
+}
+
 int
 main(void)
 {
@@ -656,12 +724,14 @@ main(void)
 		cmocka_unit_test(test_event_time),
 		cmocka_unit_test(test_event_time_waits),
 		cmocka_unit_test(test_idle_waits),
+		cmocka_unit_test(test_event_time_behind_rows),
 	};
 	const char *why;
 
 	rig_classes_register();
 	if (registry_add(&keeper_class, &why) != 0 || registry_add(&hold_class, &why) != 0 ||
-	    registry_add(&delay_class, &why) != 0 || registry_add(&queue_class, &why) != 0) {
+	    registry_add(&delay_class, &why) != 0 || registry_add(&queue_class, &why) != 0 ||
+	    registry_add(&twice_class, &why) != 0) {
 		fprintf(stderr, "%s\n", why);
 		return 1;
 	}
