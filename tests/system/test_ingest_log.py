@@ -9,7 +9,8 @@ import os
 import sys
 import time
 
-from harness import LONG, SECONDS, Running, check, command, equal, lodemill, named, operator, run_job, tap, topology
+from harness import (LONG, SECONDS, Running, check, command, equal, lodemill, named, operator, run_job, tap,
+                     topology)
 
 KILLS = 30 if LONG else 4
 # Numbers of a run begin here, so that each says which run made it.
