@@ -46,6 +46,7 @@ build_slice_inputs(struct lm_op *slice, const struct graph_operator *op)
 	slice->watermark = INT64_MIN;
 	slice->source_watermark = INT64_MIN;
 	slice->watermark_told = INT64_MIN;
+	slice->watermark_seen = INT64_MIN;
 	slice->deferred_watermark = INT64_MIN;
 	slice->stats.watermark_ns = INT64_MIN;
 }

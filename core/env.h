@@ -65,6 +65,8 @@ int env_file_lock(int file);
 int env_file_unlink(const char *path);
 int env_dir_make(const char *path, int mode);
 int env_dir_sync(const char *path);
+/* An open folder, for env_disk_sync_dir; closed by env_file_close. */
+int env_dir_open(const char *path);
 /* Calls name(arg, …) for all that is in the folder, in no order; not for "." and "..". */
 typedef void env_dir_fn(void *arg, const char *name);
 int env_dir_list(const char *path, env_dir_fn *name, void *arg);
@@ -80,7 +82,8 @@ int env_dir_list(const char *path, env_dir_fn *name, void *arg);
  * Files to write are of env_disk_create; sizes and offsets are multiples of ENV_DISK_ALIGN. A write
  * is whole or an error, and its buffer is free again when it is reaped. env_disk_sync is
  * env_file_sync of any file, of what was written before and reaped; several at once cost little
- * more than one. At most ENV_DISK_DEPTH writes and as many syncs are on their way.
+ * more than one. env_disk_sync_dir is env_dir_sync of a folder that env_dir_open has opened. At
+ * most ENV_DISK_DEPTH writes and as many syncs are on their way.
  *
  * A queue of bulk reads is the same with memory of the caller's own, aligned to ENV_DISK_ALIGN, and
  * at most ENV_DISK_DEPTH of them on their way: env_disk_open_reads, env_disk_open_file,
@@ -114,6 +117,7 @@ void env_disk_write(struct env_disk *disk, int file, void *buffer, uint32_t size
 void env_disk_read(struct env_disk *disk, int file, void *memory, uint32_t size, uint64_t offset,
                    void *tag);
 void env_disk_sync(struct env_disk *disk, int file, void *tag);
+void env_disk_sync_dir(struct env_disk *disk, int folder, void *tag);
 /* One result; with `wait` it waits for one. False: none. */
 bool env_disk_reap(struct env_disk *disk, bool wait, struct env_disk_done *done);
 

@@ -79,6 +79,14 @@ env_dir_sync(const char *path)
 }
 
 int
+env_dir_open(const char *path)
+{
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return folder < 0 ? -errno : folder;
+}
+
+int
 env_dir_list(const char *path, env_dir_fn *name, void *arg)
 {
 	DIR *folder = opendir(path);
@@ -109,6 +117,7 @@ struct operation {
 	int file;
 	int result; /* of a read: bytes */
 	bool is_read;
+	bool is_folder; /* that is synced: names, which fdatasync need not write */
 	bool is_used;
 };
 
@@ -322,6 +331,9 @@ run_here(const struct operation *operation)
 	if (operation->is_read) {
 		return read_rest(operation, 0);
 	}
+	if (operation->is_folder) {
+		return fsync(operation->file) < 0 ? -errno : 0;
+	}
 	if (operation->buffer == NULL) {
 		return fdatasync(operation->file) < 0 ? -errno : 0;
 	}
@@ -339,7 +351,8 @@ ring_submit(struct env_disk *disk, struct operation *operation)
 		return false;
 	}
 	if (operation->buffer == NULL) {
-		io_uring_prep_fsync(entry, operation->file, IORING_FSYNC_DATASYNC);
+		io_uring_prep_fsync(entry, operation->file,
+		                    operation->is_folder ? 0 : IORING_FSYNC_DATASYNC);
 	} else if (operation->is_read) {
 		io_uring_prep_read(entry, operation->file, operation->buffer, operation->size,
 		                   operation->offset);
@@ -417,6 +430,14 @@ void
 env_disk_sync(struct env_disk *disk, int file, void *tag)
 {
 	struct operation wanted = { .tag = tag, .file = file };
+
+	submit(disk, &wanted);
+}
+
+void
+env_disk_sync_dir(struct env_disk *disk, int folder, void *tag)
+{
+	struct operation wanted = { .tag = tag, .file = folder, .is_folder = true };
 
 	submit(disk, &wanted);
 }

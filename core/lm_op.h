@@ -113,7 +113,10 @@ enum lm_op_flags {
 	LM_OP_GLOBAL = 1,    /* one slice only, whatever the topology says */
 	LM_OP_KEYED = 2,     /* with more than one slice, the input must be grouped by key */
 	LM_OP_AMPLIFIES = 4, /* asks lm_op_room: may emit more than LM_BATCH_ROWS rows a callback */
-	LM_OP_SINK = 8       /* the end of the way: latency is recorded here */
+	LM_OP_SINK = 8,      /* the end of the way: latency is recorded here */
+	/* Passes rows on later than it gets them: event time and idleness wait for as long as
+	 * `hold` says, which is asked anew behind each callback. */
+	LM_OP_DELAYS = 16
 };
 
 enum lm_poll {
@@ -162,7 +165,8 @@ struct lm_op_class {
 	/*
 	 * Optional: the event time to pass on when watermark(op, time_ns) is through, at most
 	 * time_ns and never going back; for a class whose rows to come may be older (a window's
-	 * start). INT64_MIN: none yet. Without it time_ns goes on.
+	 * start). INT64_MIN: none yet. Without it time_ns goes on. With LM_OP_DELAYS it is
+	 * less than INT64_MAX of INT64_MAX exactly while rows are kept back.
 	 */
 	int64_t (*hold)(struct lm_op *op, int64_t time_ns);
 
@@ -201,6 +205,13 @@ struct lm_op_class {
 	int (*secure)(const void *config, struct lm_transaction *txn);
 	int (*commit)(const void *config, struct lm_transaction *txn);
 	int (*fence)(const void *config, struct lm_transaction *txn);
+	/*
+	 * Optional, for who keeps a log: on a control thread, while the slice runs on. No snapshot
+	 * that is kept is older than the one in which the slice serialized these bytes: what only
+	 * older ones need may go. 0, or -errno and why.
+	 */
+	int (*trim)(struct lm_op *op, const void *serialized, size_t size, char *why,
+	            size_t why_size);
 };
 
 /*
@@ -328,7 +339,9 @@ void lm_op_watermark(struct lm_op *op, int64_t time_ns);
 /* Sources: nothing to expect for a while; those downstream stop waiting for this slice's event
  * time. */
 void lm_op_idle(struct lm_op *op);
-/* Sources: rows emitted from now on entered the engine, or were due, at `ingress_ns` (monotonic).
+/*
+ * Sources, and classes that delay rows: those emitted from now on in this callback entered the
+ * engine, or were due, at `ingress_ns` (monotonic).
  */
 void lm_op_set_ingress(struct lm_op *op, int64_t ingress_ns);
 /* Sources that emit frames: who keeps them. The handles column is written with the frames. */

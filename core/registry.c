@@ -217,6 +217,9 @@ check_functions(const struct lm_op_class *class)
 	if (class->rows == LM_ROWS_PASS && table_count(class->outputs, 1) == 0) {
 		return refuse(-EINVAL, "LM_ROWS_PASS needs an output; a sink is LM_ROWS_ABSORB");
 	}
+	if ((class->flags & LM_OP_DELAYS) != 0 && class->hold == NULL) {
+		return refuse(-EINVAL, "LM_OP_DELAYS needs hold, to tell what waits");
+	}
 	return 0;
 }
 

@@ -86,6 +86,37 @@ slice_tell_watermark(struct lm_op *slice, int64_t watermark)
 	}
 }
 
+static bool
+slice_delays(const struct lm_op *slice)
+{
+	return (slice->class->flags & LM_OP_DELAYS) != 0;
+}
+
+/* Nothing comes for a while; rows that the class still keeps must come before it. */
+static void
+slice_tell_idle(struct lm_op *slice)
+{
+	slice->idle_waits = slice->class->hold(slice, INT64_MAX) != INT64_MAX;
+	if (!slice->idle_waits) {
+		output_send_control(slice, EDGE_IDLE, 0);
+	}
+}
+
+/* A class that delays rows may have let some go: what waited for them follows. */
+static void
+slice_tell_what_waited(struct lm_op *slice)
+{
+	if (!slice_delays(slice)) {
+		return;
+	}
+	if (slice->watermark_seen != INT64_MIN) {
+		slice_tell_watermark(slice, slice->watermark_seen);
+	}
+	if (slice->idle_waits) {
+		slice_tell_idle(slice);
+	}
+}
+
 /* What follows a control call that is through: it goes on downstream. */
 static void
 slice_finish(struct lm_op *slice, const struct slice_ask *ask)
@@ -94,9 +125,17 @@ slice_finish(struct lm_op *slice, const struct slice_ask *ask)
 	case CALL_BATCH:
 		slice_record_latency(slice, ask->batch,
 		                     ask->selected ? ask->select.count : ask->batch->count);
+		slice_tell_what_waited(slice);
 		break;
 	case CALL_WATERMARK:
+		slice->watermark_seen = ask->value;
 		slice_tell_watermark(slice, ask->value);
+		break;
+	case CALL_TIMER:
+		slice_tell_what_waited(slice);
+		break;
+	case CALL_IDLE:
+		slice_tell_idle(slice);
 		break;
 	case CALL_EPOCH:
 		__atomic_store_n(&slice->stats.epoch, (uint64_t)ask->value, __ATOMIC_RELAXED);
@@ -151,9 +190,11 @@ slice_call_class(struct lm_op *slice, const struct slice_ask *ask, const struct 
 
 	switch (ask->call) {
 	case CALL_BATCH:
+		slice->idle_waits = false;
 		slice_process(slice, ask, select);
 		break;
 	case CALL_WATERMARK:
+		slice->idle_waits = false;
 		if (class->watermark != NULL) {
 			class->watermark(slice, ask->value);
 		}
@@ -346,6 +387,17 @@ slice_ask_control(struct lm_op *slice, enum slice_call call, int64_t value)
 	slice_ask_or_wait(slice, &ask, NULL);
 }
 
+/* Its inputs are idle: in order with its rows where it matters, else at once. */
+static void
+slice_hear_idle(struct lm_op *slice)
+{
+	if (slice_delays(slice)) {
+		slice_ask_control(slice, CALL_IDLE, 0);
+	} else {
+		output_send_control(slice, EDGE_IDLE, 0);
+	}
+}
+
 void
 slice_deliver_control(struct lm_op *slice, enum edge_item_kind kind, int64_t value)
 {
@@ -362,7 +414,7 @@ slice_deliver_control(struct lm_op *slice, enum edge_item_kind kind, int64_t val
 		slice_ask_control(slice, CALL_END, 0);
 		break;
 	case EDGE_IDLE:
-		output_send_control(slice, EDGE_IDLE, 0);
+		slice_hear_idle(slice);
 		break;
 	default:
 		break;
@@ -453,7 +505,7 @@ static void
 slice_rest(struct lm_op *slice)
 {
 	if (epoch_is_idle(slice) && !epoch_inputs_ended(slice)) {
-		output_send_control(slice, EDGE_IDLE, 0);
+		slice_hear_idle(slice);
 	} else {
 		slice_advance(slice, epoch_watermark(slice));
 	}

@@ -23,7 +23,15 @@ struct worker;
 struct engine_shared;
 
 /* What a slice can be asked. */
-enum slice_call { CALL_NONE, CALL_BATCH, CALL_WATERMARK, CALL_TIMER, CALL_EPOCH, CALL_END };
+enum slice_call {
+	CALL_NONE,
+	CALL_BATCH,
+	CALL_WATERMARK,
+	CALL_TIMER,
+	CALL_IDLE, /* of classes that delay rows; they are not called */
+	CALL_EPOCH,
+	CALL_END
+};
 
 /* A call with its argument, kept while it is pending or waits in the inbox. */
 struct slice_ask {
@@ -89,6 +97,7 @@ struct lm_op {
 	int64_t watermark; /* over all inputs */
 	int64_t source_watermark;
 	int64_t watermark_told; /* downstream */
+	int64_t watermark_seen; /* by the class: the call is through */
 	uint64_t marker;        /* epoch being aligned, 0: none */
 	uint32_t markers;       /* inputs that delivered it */
 	bool stopping;          /* sources: asked to end */
@@ -98,6 +107,7 @@ struct lm_op {
 	bool ended;
 	bool again; /* set by lm_op_again in the running callback */
 	bool source_idle;
+	bool idle_waits; /* to be told once the class has passed on all rows (LM_OP_DELAYS) */
 	bool is_source;
 	const struct lm_external *external;
 	struct slice_ask pending;

@@ -359,6 +359,7 @@ end_epoch(struct snapshots *s, bool is_durable)
 	if (is_durable) {
 		(void)commit_sinks(s);
 		tell_durable(s);
+		snapshots_trim(s);
 		if (s->verify != NULL) {
 			verify_begin(s->verify, s->epoch);
 		}

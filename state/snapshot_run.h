@@ -119,6 +119,9 @@ uint64_t sinks_count(const struct snapshots *s);
 /* As the store's epoch has them: commits them again, then fences. */
 int sinks_recover(struct snapshots *s, const struct manifest *manifest, char why[SNAPSHOT_WHY]);
 
+/* snapshot_slices.c: those that keep a log drop what no kept epoch needs. */
+void snapshots_trim(struct snapshots *s);
+
 /* restore.c */
 int restore_engine(struct snapshots *s, char why[SNAPSHOT_WHY]);
 /* The store's newest good epoch into `good`, or NULL. */

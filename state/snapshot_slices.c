@@ -378,3 +378,47 @@ snapshots_drain(struct snapshots *s)
 	}
 	return waits || (!engine_has_ended(s->engine) && engine_epoch_done(s->engine) < s->epoch);
 }
+
+/* What the slice's class serialized in an epoch; NULL: nothing. */
+static const uint8_t *
+serialized_in(const struct store_epoch *epoch, const struct lm_op *slice, uint32_t *size)
+{
+	const struct manifest_record *record;
+	char name[MANIFEST_RECORD_MAX];
+	struct snapshot_slice head;
+
+	if (snapshots_name(SNAPSHOT_RECORD_SLICE, slice, name) != 0) {
+		return NULL;
+	}
+	record = manifest_record(epoch->manifest, name);
+	if (record == NULL || record->size < sizeof(head)) {
+		return NULL;
+	}
+	memcpy(&head, record->bytes, sizeof(head));
+	*size = head.class_size;
+	return head.class_size == 0 ? NULL : record->bytes + sizeof(head) + head.engine_size;
+}
+
+void
+snapshots_trim(struct snapshots *s)
+{
+	uint32_t count = 0;
+	const struct store_epoch *epoch = store_epochs(s->store, &count);
+
+	for (uint32_t i = 0; i < s->slice_count; i++) {
+		struct lm_op *slice = s->slice[i].slice;
+		char why[SNAPSHOT_WHY] = "";
+		const uint8_t *bytes;
+		uint32_t size;
+
+		/* The oldest comes last; one that cannot be read may need everything. */
+		if (slice->class->trim == NULL || count == 0 || epoch[count - 1].manifest == NULL) {
+			continue;
+		}
+		bytes = serialized_in(&epoch[count - 1], slice, &size);
+		if (bytes != NULL &&
+		    slice->class->trim(slice, bytes, size, why, sizeof(why)) != 0) {
+			env_log(4, "%s: its log stays as long as it is: %s", slice->name, why);
+		}
+	}
+}

@@ -243,10 +243,9 @@ env_dir_make(const char *path, int mode)
 }
 
 /* As a file's: with DISK_SYNC_LOST names look as they did and are not safe. */
-int
-env_dir_sync(const char *path)
+static int
+sync_names(const char *path, enum disk_fault fault)
 {
-	enum disk_fault fault = disk_begin_call();
 	bool fails = fault == DISK_EIO || fault == DISK_SYNC_LOST || fault == DISK_CRASH;
 
 	for (uint32_t i = 0; i < disk.name_count; i++) {
@@ -261,6 +260,18 @@ env_dir_sync(const char *path)
 		}
 	}
 	return fails ? -EIO : 0;
+}
+
+int
+env_dir_sync(const char *path)
+{
+	return sync_names(path, disk_begin_call());
+}
+
+int
+env_dir_open(const char *path)
+{
+	return disk_open(path, O_RDONLY);
 }
 
 int
@@ -292,6 +303,7 @@ struct operation {
 	uint32_t size;
 	int file;
 	bool is_read;
+	bool is_folder;
 };
 
 struct env_disk {
@@ -414,6 +426,25 @@ env_disk_sync(struct env_disk *queue, int file, void *tag)
 	queue->operation[queue->on_way++] = (struct operation){ .tag = tag, .file = file };
 }
 
+void
+env_disk_sync_dir(struct env_disk *queue, int folder, void *tag)
+{
+	assert(queue->on_way < 2 * ENV_DISK_DEPTH);
+	queue->operation[queue->on_way++] =
+	    (struct operation){ .tag = tag, .file = folder, .is_folder = true };
+}
+
+static int
+sync_folder(const struct inode *folder)
+{
+	for (uint32_t i = 0; i < disk.name_count; i++) {
+		if (disk.name[i].now == folder) {
+			return sync_names(disk.name[i].path, disk_begin_call());
+		}
+	}
+	return -EIO;
+}
+
 /* A write that came back short is continued, as the real one does. */
 static int
 run_write(const struct operation *operation, struct inode *inode)
@@ -471,6 +502,8 @@ env_disk_reap(struct env_disk *queue, bool wait, struct env_disk_done *done)
 	done->is_sync = operation.buffer == NULL;
 	if (open == NULL) {
 		done->result = -EIO;
+	} else if (operation.is_folder) {
+		done->result = sync_folder(open->inode);
 	} else if (done->is_sync) {
 		done->result = inode_sync(open->inode, disk_begin_call());
 	} else if (operation.is_read) {

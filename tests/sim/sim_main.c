@@ -6,7 +6,7 @@
  *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
  *     sim expected CAPTURE
  *
- * Scenarios: graphs stops flows captures decoded words windows aging cycle csv tcp crash store;
+ * Scenarios: graphs stops flows captures decoded words windows aging cycle csv tcp crash store log;
  * "captures" takes --seeds for each capture there is. The second form prints what runs on a capture
  * are compared with, for others to compare that with.
  */
@@ -26,6 +26,7 @@
 #include "tests/sim/classes.h"
 #include "tests/sim/crash.h"
 #include "tests/sim/graphs.h"
+#include "tests/sim/log_sim.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/snapshots.h"
 #include "tests/sim/store_sim.h"
@@ -108,6 +109,10 @@ static const struct scenario scenarios[] = {
 	  NULL },
 	/* No engine. */
 	{ "store", sim_store_run, BLIND_ENGINE, NULL },
+	/* What these are for is the log alone. */
+	{ "log", sim_log_run,
+	  ~(BLIND(CANARY_SKIP_SYNC) | BLIND(CANARY_SKIP_DIR_SYNC) | BLIND(CANARY_BLIND_CRC)),
+	  NULL },
 };
 
 static void

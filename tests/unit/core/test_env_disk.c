@@ -221,6 +221,30 @@ test_queue(void **state)
 	env_disk_close(disk);
 }
 
+/* The names of a folder, by the same queue. */
+static void
+test_folder_sync(void **state)
+{
+	struct env_disk *disk = env_disk_open();
+	struct env_disk_done done;
+	int directory = env_dir_open(folder);
+
+	(void)state;
+	assert_true(directory >= 0);
+	env_disk_sync_dir(disk, directory, &directory);
+	assert_true(env_disk_reap(disk, true, &done));
+	assert_ptr_equal(done.tag, &directory);
+	assert_true(done.is_sync);
+	assert_int_equal(done.result, 0);
+	env_file_close(directory);
+	env_disk_sync_dir(disk, directory, &directory);
+	assert_true(env_disk_reap(disk, true, &done));
+	assert_int_equal(done.result, -EBADF);
+	assert_int_equal(env_dir_open(path_of("none")), -ENOENT);
+	assert_int_equal(env_dir_open(path_of("one")), -ENOTDIR);
+	env_disk_close(disk);
+}
+
 /* An error comes back with its operation; the queue goes on. */
 static void
 test_errors(void **state)
@@ -278,6 +302,7 @@ main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_folder_sync),
 		cmocka_unit_test(test_errors),
 		/* The last: it cannot be undone. */
 		cmocka_unit_test(test_without_io_uring),

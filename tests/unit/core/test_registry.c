@@ -169,6 +169,7 @@ test_refused(void **state)
 	REFUSED(filter, class.outputs = NULL,
 	        "LM_ROWS_PASS needs an output; a sink is "
 	        "LM_ROWS_ABSORB");
+	REFUSED(filter, class.flags = LM_OP_DELAYS, "LM_OP_DELAYS needs hold, to tell what waits");
 	REFUSED(filter, class.context_size = 1u << 30,
 	        "config_size or context_size is above 64 MiB");
 	REFUSED(source, class.poll = NULL,

@@ -453,6 +453,259 @@ test_event_time(void **state)
 	finish(2);
 }
 
+/* test_queue: keeps rows until the test lets them go; then event time and idleness may follow. */
+static bool queue_lets_go, queue_is_full, queue_is_eager;
+
+struct queue {
+	uint64_t number[64];
+	int64_t before[64]; /* event time that had come when the row did */
+	uint32_t count;
+	int64_t time_ns;
+};
+
+static int
+queue_open(struct lm_op *op)
+{
+	((struct queue *)lm_op_context(op))->time_ns = INT64_MIN;
+	lm_op_timer_start(op, 0, 0);
+	return 0;
+}
+
+static void
+queue_process(struct lm_op *op, const struct lm_batch *in)
+{
+	struct queue *queue = lm_op_context(op);
+
+	if (queue_is_full) {
+		lm_op_again(op);
+		return;
+	}
+	lm_op_absorb(op, in->count);
+	if (queue_is_eager) {
+		lm_op_forward(op, in);
+		return;
+	}
+	for (uint32_t i = 0; i < in->count; i++) {
+		queue->number[queue->count] = lm_batch_u64(in, RIG_NUMBER)[i];
+		queue->before[queue->count++] = queue->time_ns;
+	}
+}
+
+static void
+queue_watermark(struct lm_op *op, int64_t time_ns)
+{
+	((struct queue *)lm_op_context(op))->time_ns = time_ns;
+}
+
+/* One row each time. */
+static void
+queue_timer(struct lm_op *op, uint32_t timer)
+{
+	struct queue *queue = lm_op_context(op);
+	struct lm_batch *out;
+	uint32_t first;
+
+	(void)timer;
+	if (!queue_lets_go || queue->count == 0) {
+		return;
+	}
+	out = lm_op_reserve(op, 0, 1, &first);
+	lm_batch_u64(out, RIG_NUMBER)[first] = queue->number[0];
+	lm_batch_u64(out, RIG_KEY)[first] = 0;
+	lm_batch_i64(out, RIG_TIME)[first] = 0;
+	lm_op_emit(op, 0, 1);
+	queue->count--;
+	memmove(queue->number, queue->number + 1, sizeof(queue->number) - sizeof(uint64_t));
+	memmove(queue->before, queue->before + 1, sizeof(queue->before) - sizeof(int64_t));
+}
+
+static void
+queue_end(struct lm_op *op)
+{
+	if (((struct queue *)lm_op_context(op))->count > 0 && lm_op_room(op, 0) > 0) {
+		queue_lets_go = true;
+		queue_timer(op, 0);
+	}
+	if (((struct queue *)lm_op_context(op))->count > 0) {
+		lm_op_again(op);
+	}
+}
+
+static int64_t
+queue_hold(struct lm_op *op, int64_t time_ns)
+{
+	const struct queue *queue = lm_op_context(op);
+
+	return queue->count > 0 && queue->before[0] < time_ns ? queue->before[0] : time_ns;
+}
+
+static const struct lm_op_class queue_class = {
+	.abi_version = LM_ABI_VERSION,
+	.flags = LM_OP_DELAYS | LM_OP_AMPLIFIES,
+	.name = "test_queue",
+	.version = "1",
+	.summary = "rows wait",
+	.inputs = port_in,
+	.outputs = port_out,
+	.rows = LM_ROWS_ABSORB,
+	.context_size = sizeof(struct queue),
+	.open = queue_open,
+	.process = queue_process,
+	.watermark = queue_watermark,
+	.timer = queue_timer,
+	.end = queue_end,
+	.hold = queue_hold,
+};
+
+/* Event time that came behind rows is told when those have gone, though nothing new comes. */
+static void
+test_event_time_waits(void **state)
+{
+	(void)state;
+	queue_lets_go = false;
+	begin_chain((const char *const[]){ "test_queue", NULL }, 4);
+	rig_feed(&rig, "in", 0)->watermark = 1;
+	rig_rounds(&rig, 4);
+	feed(2);
+	rig_rounds(&rig, 4);
+	rig_feed(&rig, "in", 0)->watermark = 5;
+	rig_rounds(&rig, 4);
+	feed(1);
+	rig_rounds(&rig, 4);
+	rig_feed(&rig, "in", 0)->watermark = 9;
+	rig_rounds(&rig, 4);
+	assert_string_equal(rig_log(), "out w 1; ");
+	queue_lets_go = true;
+	rig_rounds(&rig, 30);
+	/* What holds behind a row travels with the next batch. */
+	assert_string_equal(rig_log(), "out w 1; out 0; out 1; out 2; out w 5; out w 9; ");
+	finish(3);
+}
+
+/* Everything that is on the edge, as letters. */
+static void
+take_all(struct edge *edge, char *text)
+{
+	struct edge_item item;
+
+	while (edge_take(edge, &item)) {
+		enum edge_item_kind kind = edge_item_kind(&item);
+
+		strcat(text, kind == EDGE_DATA ? "d" : kind == EDGE_IDLE ? "i" : "w");
+		if (kind == EDGE_DATA) {
+			batch_release((struct lm_batch *)item.word, 1);
+		}
+	}
+}
+
+/* So is idleness, unless rows or event time have come since. */
+static void
+test_idle_waits(void **state)
+{
+	struct edge *edge;
+	char text[100] = "";
+
+	(void)state;
+	queue_lets_go = false;
+	begin_chain((const char *const[]){ "test_queue", NULL }, 8);
+	edge = rig_edge(&rig, "op0", 0, "out", 0);
+	/* With nothing kept it goes on at once. */
+	rig_feed(&rig, "in", 0)->idle = true;
+	rig_step(&rig, 0);
+	rig_step(&rig, 0);
+	take_all(edge, text);
+	assert_string_equal(text, "i");
+	feed(1);
+	rig_step(&rig, 0);
+	rig_feed(&rig, "in", 0)->idle = true;
+	for (uint32_t i = 0; i < 5; i++) {
+		rig_step(&rig, 0);
+	}
+	take_all(edge, text);
+	assert_string_equal(text, "i");
+	queue_lets_go = true;
+	for (uint32_t i = 0; i < 5; i++) {
+		rig_step(&rig, 0);
+	}
+	take_all(edge, text);
+	assert_string_equal(text, "idi");
+	queue_lets_go = false;
+	feed(1);
+	rig_step(&rig, 0);
+	rig_feed(&rig, "in", 0)->idle = true;
+	rig_step(&rig, 0);
+	rig_step(&rig, 0);
+	feed(1);
+	rig_step(&rig, 0);
+	queue_lets_go = true;
+	for (uint32_t i = 0; i < 5; i++) {
+		rig_step(&rig, 0);
+		take_all(edge, text);
+	}
+	assert_string_equal(text, "ididd");
+	rig_end(&rig);
+}
+
+/* test_twice: event time makes it emit two batches, in front of it. */
+static void
+twice_process(struct lm_op *op, const struct lm_batch *in)
+{
+	lm_op_absorb(op, in->count);
+}
+
+static void
+twice_watermark(struct lm_op *op, int64_t time_ns)
+{
+	for (uint64_t number = 0; number < 10; number += 5) {
+		uint32_t first;
+		struct lm_batch *out = lm_op_reserve(op, 0, 5, &first);
+
+		for (uint32_t i = 0; i < 5; i++) {
+			lm_batch_u64(out, RIG_NUMBER)[first + i] = number + i;
+			lm_batch_u64(out, RIG_KEY)[first + i] = 0;
+			lm_batch_i64(out, RIG_TIME)[first + i] = time_ns;
+		}
+		lm_op_emit(op, 0, 5);
+	}
+}
+
+static const struct lm_op_class twice_class = {
+	.abi_version = LM_ABI_VERSION,
+	.name = "test_twice",
+	.version = "1",
+	.summary = "two batches for event time",
+	.inputs = port_in,
+	.outputs = port_out,
+	.rows = LM_ROWS_ABSORB,
+	.process = twice_process,
+	.watermark = twice_watermark,
+};
+
+/* Event time that waits behind rows which the class has not been given yet is not told for it. */
+static void
+test_event_time_behind_rows(void **state)
+{
+	(void)state;
+	queue_is_eager = true;
+	begin_chain((const char *const[]){ "test_twice", "test_queue", "rig_tap", NULL }, 8);
+	rig_feed(&rig, "in", 0)->watermark = 1;
+	rig_step(&rig, 0);
+	assert_string_equal(rig_log(), "op2 0-4; op2 5-9; op2 w 1; ");
+	rig_log_clear();
+	queue_is_full = true;
+	rig_feed(&rig, "in", 0)->watermark = 7;
+	rig_step(&rig, 0);
+	rig_step(&rig, 0);
+	assert_string_equal(rig_log(), "");
+	queue_is_full = false;
+	for (uint32_t i = 0; i < 5; i++) {
+		rig_step(&rig, 0);
+	}
+	assert_string_equal(rig_log(), "op2 0-4; op2 5-9; op2 w 7; ");
+	finish(20);
+	queue_is_eager = false;
+}
+
 int
 main(void)
 {
@@ -469,12 +722,16 @@ main(void)
 		cmocka_unit_test(test_idle_takes_room),
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_event_time),
+		cmocka_unit_test(test_event_time_waits),
+		cmocka_unit_test(test_idle_waits),
+		cmocka_unit_test(test_event_time_behind_rows),
 	};
 	const char *why;
 
 	rig_classes_register();
 	if (registry_add(&keeper_class, &why) != 0 || registry_add(&hold_class, &why) != 0 ||
-	    registry_add(&delay_class, &why) != 0) {
+	    registry_add(&delay_class, &why) != 0 || registry_add(&queue_class, &why) != 0 ||
+	    registry_add(&twice_class, &why) != 0) {
 		fprintf(stderr, "%s\n", why);
 		return 1;
 	}

@@ -20,13 +20,17 @@ struct lm_setup {
 
 struct fake_failure fake_failure;
 
+static const struct lm_param *setup_find(const struct lm_op_class *class, const char *name);
+
 int
 lm_setup_error(struct lm_setup *setup, const char *param, uint32_t item, uint32_t column,
                const char *hint, const char *format, ...)
 {
 	va_list args;
 
-	(void)setup;
+	/* The real one looks it up, to point at its place. */
+	assert_true(param == NULL || fake_failure.count > 0 ||
+	            setup_find(setup->subject->class, param) != NULL);
 	fake_failure.count++;
 	fake_failure.item = item;
 	fake_failure.column = column;
