@@ -67,7 +67,7 @@ def test_killed(folder):
 
 
 def test_bound(folder):
-    """a log that may not grow any more says so and holds rows back; what waits at the end is told or written"""
+    """a log that may not grow any more says so and holds rows back; at the end they are told or written"""
     sets = dict(sets_of(folder, 1), MAX="8MiB", RATE="10M")
     line = command(["run", topology("ingest.yaml"), "--json"], sets=sets)
     path = os.path.join(folder, "log", "0")
