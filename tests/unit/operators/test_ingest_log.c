@@ -390,10 +390,10 @@ test_trim(void **state)
 	}
 	assert_true(op->gauge[3] > 3 * (4u << 20));
 	serialize(&written);
-	assert_int_equal(op->class->trim(op, written.bytes, 15, why, sizeof(why)), -22);
+	assert_int_equal(op->subject->class->trim(op, written.bytes, 15, why, sizeof(why)), -22);
 	assert_string_equal(why, "these bytes are not of this log");
-	assert_int_equal(op->class->trim(op, written.bytes, written.writer.size, why, sizeof(why)),
-	                 0);
+	assert_int_equal(
+	    op->subject->class->trim(op, written.bytes, written.writer.size, why, sizeof(why)), 0);
 	feed(1);
 	assert_true(op->gauge[3] < 2 * (4u << 20));
 	close_slice();
