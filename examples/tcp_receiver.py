@@ -8,7 +8,7 @@
     tcp_receiver.py --db rows.db --print --all                those too that a crash may take back
 
 Engine and receiver may be killed at any time and started again. The rules it follows (they stand in
-docs/topology.md, "Rows over TCP"):
+docs/tcp.md):
 
 1. A line's number is one more than that of the line before it. A lower one is a repeat: ignore it. A
    higher one means that lines are missing: close the connection, the sink sends them again.

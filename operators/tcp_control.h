@@ -4,7 +4,7 @@
 
 /*
  * What tcp_sink writes besides the values of its rows, when each line carries an id: see
- * docs/topology.md, "Rows over TCP", which is the protocol.
+ * docs/tcp.md, which is the protocol.
  *
  *     jsonl    {"_id":"0-3-41-17","word":"x"}       a row: slice, incarnation, epoch, number
  *              {"_control":"epoch","_id":"0-3-42-18"}

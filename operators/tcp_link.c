@@ -149,6 +149,13 @@ tcp_link_close(struct tcp_link *link)
 }
 
 void
+tcp_link_hurry(struct tcp_link *link)
+{
+	link->retry_ns = 0;
+	link->wait_ns = WAIT_MIN_NS;
+}
+
+void
 tcp_link_complain(struct lm_op *op, struct tcp_link *link, const char *meanwhile)
 {
 	if (link->error == 0) {

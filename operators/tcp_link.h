@@ -62,6 +62,8 @@ bool tcp_link_step(struct tcp_link *link, int64_t now_ns);
 /* `error` 0: the peer closed it. */
 void tcp_link_break(struct tcp_link *link, int64_t now_ns, int error);
 void tcp_link_close(struct tcp_link *link);
+/* Tries at once, as if it had never failed. */
+void tcp_link_hurry(struct tcp_link *link);
 /* Tells people, once for each failure, why there is no connection. */
 void tcp_link_complain(struct lm_op *op, struct tcp_link *link, const char *meanwhile);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * tcp_sink: sends rows over TCP as CSV or JSON lines, at once. docs/topology.md, "Rows over TCP",
- * is the protocol.
+ * tcp_sink: sends rows over TCP as CSV or JSON lines, at once. docs/tcp.md is the protocol.
  *
  * Plain: the rows and nothing else. A row counts as absorbed when the kernel has taken its last
  * byte; what a connection that breaks takes with it is lost, or comes half.
@@ -38,6 +37,9 @@
 /* For so long, at the very end, the peer is told that everything is durable. */
 #define SINK_CLOSE_NS INT64_C(3000000000)
 #define SINK_CLOSE_STEP_NS 1000000u
+/* One that cannot be reached is not tried much longer: the link waits so long, which is its fifth.
+ */
+#define SINK_CLOSE_WAIT_NS UINT64_C(800000000)
 
 enum { DROP_ROW_TOO_LONG, DROP_PEER_SLOW, DROP_PEER_GONE };
 
@@ -623,7 +625,8 @@ sink_say_complete(struct lm_op *op, struct sink *s)
 	int64_t until_ns = env_now_ns() + SINK_CLOSE_NS;
 	uint64_t put = UINT64_MAX;
 
-	while (!s->is_complete && env_now_ns() < until_ns) {
+	tcp_link_hurry(&s->link);
+	while (!s->is_complete && env_now_ns() < until_ns && s->link.wait_ns < SINK_CLOSE_WAIT_NS) {
 		if (tcp_link_step(&s->link, env_now_ns())) {
 			if (put != s->link.opened) {
 				put = s->link.opened;

@@ -213,6 +213,38 @@ test_bounds(void **state)
 	source_close(&s);
 }
 
+/* The last line of one that has closed waits while the lines of others fill batch after batch. */
+static void
+test_last_line_waits(void **state)
+{
+	struct fake_param params[] = { { "port", NULL, "9000" },
+		                       { "listen", NULL, "true" },
+		                       { "ends", NULL, "closed" },
+		                       { 0 } };
+	struct source s = source_open(params);
+	struct fake_peer *peer[3];
+	char *line = malloc(65536 + 2);
+
+	(void)state;
+	assert_non_null(line);
+	memset(line, 'w', 65536);
+	memcpy(line + 65536, "\n", 2);
+	for (uint32_t p = 0; p < 3; p++) {
+		peer[p] = fake_peer_connect();
+		for (uint32_t i = 0; p < 2 && i < 8; i++) {
+			fake_peer_send(peer[p], line);
+		}
+	}
+	fake_peer_send(peer[2], "without end");
+	for (uint32_t p = 0; p < 3; p++) {
+		fake_peer_close(peer[p], 0);
+	}
+	assert_int_equal(poll_all(&s), LM_POLL_END);
+	assert_int_equal(s.op->output[0].rows, 17);
+	source_close(&s);
+	free(line);
+}
+
 static void
 test_connects(void **state)
 {
@@ -253,6 +285,7 @@ main(void)
 		cmocka_unit_test_setup(test_columns, setup),
 		cmocka_unit_test_setup(test_json, setup),
 		cmocka_unit_test_setup(test_bounds, setup),
+		cmocka_unit_test_setup(test_last_line_waits, setup),
 		cmocka_unit_test_setup(test_connects, setup),
 	};
 
