@@ -222,25 +222,25 @@ test_last_line_waits(void **state)
 		                       { "ends", NULL, "closed" },
 		                       { 0 } };
 	struct source s = source_open(params);
-	struct fake_peer *peer[3];
+	struct fake_peer *peer[4];
 	char *line = malloc(65536 + 2);
 
 	(void)state;
 	assert_non_null(line);
 	memset(line, 'w', 65536);
 	memcpy(line + 65536, "\n", 2);
-	for (uint32_t p = 0; p < 3; p++) {
+	for (uint32_t p = 0; p < 4; p++) {
 		peer[p] = fake_peer_connect();
-		for (uint32_t i = 0; p < 2 && i < 8; i++) {
+		for (uint32_t i = 0; p < 3 && i < 8; i++) {
 			fake_peer_send(peer[p], line);
 		}
 	}
-	fake_peer_send(peer[2], "without end");
-	for (uint32_t p = 0; p < 3; p++) {
+	fake_peer_send(peer[3], "without end");
+	for (uint32_t p = 0; p < 4; p++) {
 		fake_peer_close(peer[p], 0);
 	}
 	assert_int_equal(poll_all(&s), LM_POLL_END);
-	assert_int_equal(s.op->output[0].rows, 17);
+	assert_int_equal(s.op->output[0].rows, 25);
 	source_close(&s);
 	free(line);
 }
