@@ -99,7 +99,7 @@ test_refused(void **state)
 	refused("", "without a path", "name a shared object");
 	refused(sample("entryless"), "has no function lm_plugin_class", "must export");
 	refused(sample("major"), "is of ABI 2.0, this engine has 1.2", "build it again");
-	refused(sample("minor"), "is of ABI 1.8, this engine has 1.2", "newer engine");
+	refused(sample("minor"), "is of ABI 1.9, this engine has 1.2", "newer engine");
 	refused(sample("endless"), "more than 64 classes", "must return NULL");
 	refused(sample("empty"), "has no class", "must return its first class");
 	refused(sample("malformed"), "class 1: with inputs it needs process", "repair");
