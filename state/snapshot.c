@@ -45,7 +45,8 @@ snapshots_open(const struct snapshot_options *options, struct snapshots **snapsh
 	struct store_options store = { .job = options->job,
 		                       .keep = options->keep,
 		                       .codec = options->codec,
-		                       .level = options->level };
+		                       .level = options->level,
+		                       .prunes_later = true };
 	struct snapshots *s = aligned_alloc(64, (sizeof(*s) + 63) / 64 * 64);
 	char store_text[MANIFEST_WHY] = "";
 	int result;
@@ -220,6 +221,13 @@ tell_durable(struct snapshots *s)
 	if (healed) {
 		env_log(5, "snapshots work again: epoch %" PRIu64 " is durable", s->epoch);
 	}
+}
+
+/* Behind what others wait for: large files go slowly. */
+static void
+tidy_folder(struct snapshots *s)
+{
+	store_prune_old(s->store);
 	refresh_index(s);
 }
 
@@ -350,6 +358,7 @@ end_epoch(struct snapshots *s, bool is_durable)
 	if (is_durable) {
 		(void)commit_sinks(s);
 		tell_durable(s);
+		tidy_folder(s);
 		if (s->verify != NULL) {
 			verify_begin(s->verify, s->epoch);
 		}
@@ -429,6 +438,7 @@ step_final(struct snapshots *s)
 	}
 	s->is_over |= commit_sinks(s);
 	tell_durable(s);
+	tidy_folder(s);
 	s->phase = PHASE_IDLE;
 	s->retry_ns = env_now_ns() + FINAL_RETRY_NS;
 }

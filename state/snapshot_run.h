@@ -80,7 +80,7 @@ struct snapshots {
 	bool stopping; /* set by the control thread */
 	uint32_t final_tries;
 	char why[SNAPSHOT_WHY];
-	struct arena_piece piece;
+	char piece[BLOCK_RAW_MAX]; /* of an arena, where it cannot go straight into the part */
 	struct snapshot_granule granules[BLOCK_RAW_MAX / sizeof(struct snapshot_granule)];
 
 	uint64_t durable; /* read by others */

@@ -9,8 +9,8 @@
 
 #include "state/snapshot_run.h"
 
-/* Chunks that one step copies. */
-#define STEP_CHUNKS 64u
+/* Bytes that one step copies. */
+#define STEP_BYTES (256u << 10)
 /* A delta is worth it while all of them together are less than this share of the full one. */
 #define DELTA_SHARE 2u
 
@@ -243,21 +243,38 @@ look(struct snapshots *s, struct snap_slice *slice, bool *moved)
 	return 0;
 }
 
+/* Where the next piece goes: into the part, if it has begun and has room for a chunk. */
+static void *
+place_of_piece(struct snapshots *s, struct snap_slice *slice, uint32_t *room)
+{
+	void *place = slice->part == NULL ? NULL : part_place(slice->part, room);
+
+	if (place != NULL && *room >= ARENA_CHUNK) {
+		return place;
+	}
+	/* What lies across two of the part's buffers is copied twice: as little as may be. */
+	*room = slice->part == NULL || place == NULL ? BLOCK_RAW_MAX : ARENA_CHUNK;
+	return s->piece;
+}
+
 /* Some chunks of one slice. */
 static int
 copy_some(struct snapshots *s, struct snap_slice *slice)
 {
-	for (uint32_t i = 0; i < STEP_CHUNKS; i++) {
-		const struct arena_piece *piece = &s->piece;
+	struct arena_piece piece;
+
+	for (uint32_t copied = 0; copied < STEP_BYTES; copied += piece.size) {
+		uint32_t room;
+		void *place = place_of_piece(s, slice, &room);
 		int result;
 
-		if (!arena_copy_next(&slice->copy, &s->piece)) {
+		if (!arena_copy_next(&slice->copy, &piece, place, room)) {
 			slice->phase = SLICE_COPIED;
 			return finish_part(s, slice);
 		}
-		result = put(s, slice, SNAPSHOT_BYTES, piece->arena->slot,
-		             SNAPSHOT_PLACE(piece->arena->part->index, piece->offset), piece->bytes,
-		             piece->size);
+		result =
+		    put(s, slice, SNAPSHOT_BYTES, piece.arena->slot,
+		        SNAPSHOT_PLACE(piece.arena->part->index, piece.offset), place, piece.size);
 		if (result != 0) {
 			return result;
 		}
