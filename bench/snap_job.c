@@ -249,6 +249,10 @@ snap_job_snapshot(struct snap_job *job, struct snapshot_status *status)
 		snapshots_status(job->snapshots, status);
 	}
 	job->engine->epoch_due_ns = INT64_MAX;
+	/* The thread asks for the next one when it has tidied up: then the disk is quiet. */
+	while (!__atomic_load_n(&job->engine->snapshot_wanted, __ATOMIC_ACQUIRE)) {
+		snap_job_run(job, 1e-3);
+	}
 	if (status->epoch < epoch) {
 		fprintf(stderr, "bench: a snapshot was lost: %s\n", status->why);
 	}

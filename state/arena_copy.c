@@ -40,8 +40,10 @@ static __attribute__((no_sanitize("thread"), noinline)) void
 arena_copy_words(char *to, const char *from, uint32_t size)
 {
 	for (uint32_t i = 0; i < size; i += sizeof(uint64_t)) {
-		*(uint64_t *)(void *)(to + i) =
+		uint64_t word =
 		    __atomic_load_n((const uint64_t *)(const void *)(from + i), __ATOMIC_RELAXED);
+
+		memcpy(to + i, &word, sizeof(word));
 	}
 }
 
@@ -58,15 +60,32 @@ arena_pass(struct arena_copy *copy, struct arena *arena)
 	}
 }
 
-bool
-arena_copy_next(struct arena_copy *copy, struct arena_piece *piece)
+/* Bytes from copy->chunk on, at most `room`, in chunks that the snapshot needs; 0: not even the
+ * first. */
+static uint32_t
+arena_run(const struct arena_copy *copy, const struct arena *arena, uint32_t room)
 {
+	uint64_t first = copy->chunk * ARENA_CHUNK;
+	uint64_t left = arena->size - first, chunk = copy->chunk, size = 0;
+
+	while (size < left && size + ARENA_CHUNK <= room &&
+	       arena_stamp_at_cut(&arena->mark[chunk], copy->epoch) > copy->base) {
+		size += ARENA_CHUNK;
+		chunk++;
+	}
+	return size < left ? (uint32_t)size : (uint32_t)left;
+}
+
+bool
+arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *bytes, uint32_t room)
+{
+	assert(room >= ARENA_CHUNK);
 	while (copy->part != NULL && copy->part->arena_count == 0) {
 		copy->part = copy->part->next;
 	}
 	while (copy->part != NULL && !__atomic_load_n(&copy->space->log_full, __ATOMIC_RELAXED)) {
 		struct arena *arena = copy->part->arena[copy->arena];
-		uint64_t offset = copy->chunk * ARENA_CHUNK, left = arena->size - offset;
+		uint64_t offset = copy->chunk * ARENA_CHUNK;
 
 		if (offset >= arena->size) {
 			arena_pass(copy, arena);
@@ -75,11 +94,12 @@ arena_copy_next(struct arena_copy *copy, struct arena_piece *piece)
 		if (CANARY(CANARY_COPY_PASSED)) {
 			__atomic_store_n(&arena->copied, copy->epoch, __ATOMIC_RELEASE);
 		}
-		if (arena_stamp_at_cut(&arena->mark[copy->chunk++], copy->epoch) > copy->base) {
+		piece->size = arena_run(copy, arena, room);
+		copy->chunk += piece->size == 0 ? 1 : (piece->size + ARENA_CHUNK - 1) / ARENA_CHUNK;
+		if (piece->size > 0) {
 			piece->arena = arena;
 			piece->offset = offset;
-			piece->size = left < ARENA_CHUNK ? (uint32_t)left : ARENA_CHUNK;
-			arena_copy_words(piece->bytes, arena->memory + offset, piece->size);
+			arena_copy_words(bytes, arena->memory + offset, piece->size);
 			/* What was read is read before anything that tells how it came about. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			return true;

@@ -6,7 +6,7 @@
  * The copier's side of snapshots: takes what a space was at its flip, while its owner goes on.
  *
  *     arena_copy_begin(&copy, space);                false: nothing was flipped since the last one
- *     while (arena_copy_next(&copy, &piece)) ...      images of chunks
+ *     while (arena_copy_next(&copy, &piece, bytes, room)) ...     images of chunks
  *     if (arena_copy_log(&copy, &entry, &count)) ...  granules that override them
  *     else the log was full: the snapshot is lost
  *     arena_copy_end(&copy, base_next);               at any time; then the space may be flipped
@@ -31,13 +31,17 @@ struct arena_piece {
 	struct arena *arena;
 	uint64_t offset;
 	uint32_t size;
-	char bytes[ARENA_CHUNK] __attribute__((aligned(64)));
 };
 
 /* False: no snapshot waits to be copied. */
 bool arena_copy_begin(struct arena_copy *copy, struct state_space *space);
-/* The next chunk that the snapshot needs. False: that was all, or the snapshot is lost. */
-bool arena_copy_next(struct arena_copy *copy, struct arena_piece *piece);
+/*
+ * The next chunk that the snapshot needs, and those right behind it that it needs too, as far as
+ * there is room, into `bytes`. `room`: at least ARENA_CHUNK. False: that was all, or the snapshot
+ * is lost.
+ */
+bool arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *bytes,
+                     uint32_t room);
 /* The log, once arena_copy_next has said false. False: the snapshot is lost. */
 bool arena_copy_log(const struct arena_copy *copy, const struct arena_entry **entry,
                     uint32_t *count);

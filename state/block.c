@@ -48,7 +48,7 @@ block_encode(struct block_coder *coder, struct block *block, const void *raw, ui
 	if (block->stored_size == 0) {
 		block->codec = BLOCK_PLAIN;
 		block->stored_size = block->raw_size;
-		if (block->raw_size > 0) {
+		if (block->raw_size > 0 && raw != payload) {
 			memcpy(payload, raw, block->raw_size);
 		}
 	}

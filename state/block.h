@@ -92,7 +92,7 @@ uint32_t block_crc(const void *bytes, size_t size);
 
 /*
  * Writes header and payload to `out`, which has room for BLOCK_HEADER + raw_size; fills in the rest
- * of `block`. Returns their size.
+ * of `block`. Returns their size. What is not packed may stand at out + BLOCK_HEADER already.
  */
 size_t block_encode(struct block_coder *coder, struct block *block, const void *raw, uint8_t *out);
 /* The header alone: `block` is set whenever it is FAULT_FINE. */

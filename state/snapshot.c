@@ -47,7 +47,8 @@ snapshots_open(const struct snapshot_options *options, struct snapshots **snapsh
 	struct store_options store = { .job = options->job,
 		                       .keep = options->keep,
 		                       .codec = options->codec,
-		                       .level = options->level };
+		                       .level = options->level,
+		                       .prunes_later = true };
 	struct snapshots *s = aligned_alloc(64, (sizeof(*s) + 63) / 64 * 64);
 	char store_text[MANIFEST_WHY] = "";
 	int result;
@@ -223,6 +224,13 @@ tell_durable(struct snapshots *s)
 	if (healed) {
 		env_log(5, "snapshots work again: epoch %" PRIu64 " is durable", s->epoch);
 	}
+}
+
+/* Behind what others wait for: large files go slowly. */
+static void
+tidy_folder(struct snapshots *s)
+{
+	store_prune_old(s->store);
 	refresh_index(s);
 }
 
@@ -359,6 +367,7 @@ end_epoch(struct snapshots *s, bool is_durable)
 	if (is_durable) {
 		(void)commit_sinks(s);
 		tell_durable(s);
+		tidy_folder(s);
 		snapshots_trim(s);
 		if (s->verify != NULL) {
 			verify_begin(s->verify, s->epoch);
@@ -440,6 +449,7 @@ step_final(struct snapshots *s)
 	s->is_complete = commit_sinks(s);
 	s->is_over |= s->is_complete;
 	tell_durable(s);
+	tidy_folder(s);
 	s->phase = PHASE_IDLE;
 	s->retry_ns = env_now_ns() + FINAL_RETRY_NS;
 }

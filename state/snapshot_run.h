@@ -82,7 +82,7 @@ struct snapshots {
 	bool is_complete;    /* the last epoch is durable and committed */
 	uint32_t stop_tries; /* to come to an end */
 	char why[SNAPSHOT_WHY];
-	struct arena_piece piece;
+	char piece[BLOCK_RAW_MAX]; /* of an arena, where it cannot go straight into the part */
 	struct snapshot_granule granules[BLOCK_RAW_MAX / sizeof(struct snapshot_granule)];
 
 	uint64_t durable; /* read by others */

@@ -10,8 +10,8 @@
 #include "core/canary.h"
 #include "state/snapshot_run.h"
 
-/* Chunks that one step copies. */
-#define STEP_CHUNKS 64u
+/* Bytes that one step copies. */
+#define STEP_BYTES (256u << 10)
 /* A delta is worth it while all of them together are less than this share of the full one. */
 #define DELTA_SHARE 2u
 
@@ -244,23 +244,41 @@ look(struct snapshots *s, struct snap_slice *slice, bool *moved)
 	return 0;
 }
 
-/* Some chunks of one slice. In the simulator few: their owner writes in between. */
+/* Where the next piece goes: into the part, if it has begun and has room for a chunk. */
+static void *
+place_of_piece(struct snapshots *s, struct snap_slice *slice, uint32_t *room)
+{
+	void *place = slice->part == NULL ? NULL : part_place(slice->part, room);
+
+	if (place != NULL && *room >= ARENA_CHUNK) {
+		return place;
+	}
+	/* What lies across two of the part's buffers is copied twice: as little as may be. */
+	*room = slice->part == NULL || place == NULL ? BLOCK_RAW_MAX : ARENA_CHUNK;
+	return s->piece;
+}
+
+/* Some chunks of one slice. In the simulator few at a time: their owner writes in between. */
 static int
 copy_some(struct snapshots *s, struct snap_slice *slice)
 {
-	uint32_t chunks = CANARY_BUILD ? 1 + (uint32_t)(env_random() % 8) : STEP_CHUNKS;
+	uint32_t most =
+	    CANARY_BUILD ? (1 + (uint32_t)(env_random() % 8)) * ARENA_CHUNK : STEP_BYTES;
+	struct arena_piece piece;
 
-	for (uint32_t i = 0; i < chunks; i++) {
-		const struct arena_piece *piece = &s->piece;
+	for (uint32_t copied = 0; copied < most; copied += piece.size) {
+		uint32_t room;
+		void *place = place_of_piece(s, slice, &room);
 		int result;
 
-		if (!arena_copy_next(&slice->copy, &s->piece)) {
+		room = room < most ? room : most;
+		if (!arena_copy_next(&slice->copy, &piece, place, room)) {
 			slice->phase = SLICE_COPIED;
 			return finish_part(s, slice);
 		}
-		result = put(s, slice, SNAPSHOT_BYTES, piece->arena->slot,
-		             SNAPSHOT_PLACE(piece->arena->part->index, piece->offset), piece->bytes,
-		             piece->size);
+		result =
+		    put(s, slice, SNAPSHOT_BYTES, piece.arena->slot,
+		        SNAPSHOT_PLACE(piece.arena->part->index, piece.offset), place, piece.size);
 		if (result != 0) {
 			return result;
 		}

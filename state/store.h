@@ -14,7 +14,7 @@
  *
  *     result = store_begin(store, store_epoch_next(store));
  *     result = part_begin(store, id, PART_DELTA, &part);       or store_keep: it has not changed
- *     result = part_put(part, kind, slot, offset, bytes, size);
+ *     result = part_put(part, kind, slot, offset, bytes, size);    see part_place
  *     result = part_finish(part);                              or part_abort
  *     result = store_record(store, "source/packets/0", position, size);
  *     result = store_commit(store, topology);                  0: durable
@@ -56,6 +56,9 @@ struct store_options {
 	uint32_t keep; /* complete epochs; 0 means 2 */
 	enum block_codec codec;
 	int level; /* of the codec, where it has some */
+	/* store_commit removes nothing: store_prune_old does, once who waits for the epoch knows.
+	 */
+	bool prunes_later;
 };
 
 /* An epoch as the folder has it. */
@@ -112,6 +115,12 @@ int part_begin(struct store *store, struct part_id id, enum part_mode mode, stru
 /* Any size: longer ones are cut in blocks, whose offsets go on from `offset`. kind > 0. */
 int part_put(struct part *part, uint8_t kind, uint32_t slot, uint64_t offset, const void *bytes,
              size_t size);
+/*
+ * Where the payload of the next block will stand, and how much room is there: what is written there
+ * and then given to part_put, as a whole, is not copied again. NULL: nowhere (it is packed first,
+ * or writing has failed). Any other call of the part or the store ends it.
+ */
+void *part_place(struct part *part, uint32_t *room);
 /* Frees the part, whatever comes of it. On an error it is as if it had never begun. */
 int part_finish(struct part *part);
 void part_abort(struct part *part);
@@ -127,7 +136,7 @@ struct part_chain {
 	uint64_t base_bytes, delta_bytes;
 };
 bool store_chain(const struct store *store, struct part_id id, struct part_chain *chain);
-/* No part may be open. Then removes what is older than the epochs to keep. */
+/* No part may be open. Then removes what is older than the epochs to keep, which may take long. */
 int store_commit(struct store *store, uint64_t topology);
 int store_abandon(struct store *store);
 
@@ -141,6 +150,9 @@ struct store_pruned {
 	uint64_t blocked_by; /* the youngest epoch that cannot be read; 0: none */
 };
 int store_prune(struct store *store, uint32_t keep, struct store_pruned *pruned);
+/* What store_commit does behind a durable epoch, unless that is for later; says what is in the way.
+ */
+void store_prune_old(struct store *store);
 /* A check of the background (verify.h) found this; it is not counted as good from now on. */
 void store_mark_damaged(struct store *store, uint64_t epoch, const char *why);
 

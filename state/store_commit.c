@@ -110,7 +110,6 @@ int
 store_commit(struct store *store, uint64_t topology)
 {
 	struct store_epoch epoch = { .copies = 2 };
-	struct store_pruned pruned;
 	int result;
 
 	if (store->draft == NULL || store->parts_open > 0) {
@@ -136,7 +135,18 @@ store_commit(struct store *store, uint64_t topology)
 	}
 	store->base = store->draft;
 	store->draft = NULL;
-	/* What is old and cannot go now goes with the next epoch. */
+	if (!store->options.prunes_later) {
+		store_prune_old(store);
+	}
+	return 0;
+}
+
+/* What is old and cannot go now goes with the next epoch. */
+void
+store_prune_old(struct store *store)
+{
+	struct store_pruned pruned;
+
 	if (store_prune(store, store->options.keep, &pruned) != 0) {
 		env_log(4, "old epochs stay until the next one: %s", store->why);
 	} else if (pruned.blocked_by != store->blocked_by) {
@@ -144,7 +154,6 @@ store_commit(struct store *store, uint64_t topology)
 		        pruned.blocked_by);
 	}
 	store->blocked_by = pruned.blocked_by;
-	return 0;
 }
 
 static int

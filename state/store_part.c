@@ -263,6 +263,22 @@ put_block(struct part *part, struct block *block, const uint8_t *bytes)
 	part->raw_bytes += block->raw_size;
 }
 
+void *
+part_place(struct part *part, uint32_t *room)
+{
+	*room = 0;
+	if (part->error != 0 || part->store->options.codec != BLOCK_PLAIN) {
+		return NULL;
+	}
+	wait_for_buffer(part);
+	/* As in put_block: what fits goes straight into the buffer. */
+	if (ENV_DISK_BYTES - part->filled > BLOCK_HEADER + 1) {
+		*room = ENV_DISK_BYTES - part->filled - BLOCK_HEADER - 1;
+		*room = *room < BLOCK_RAW_MAX ? *room : BLOCK_RAW_MAX;
+	}
+	return part->buffer + part->filled + BLOCK_HEADER;
+}
+
 int
 part_put(struct part *part, uint8_t kind, uint32_t slot, uint64_t offset, const void *bytes,
          size_t size)

@@ -165,7 +165,8 @@ watched_end_copy(struct watched *w)
 static void
 watched_copy(struct watched *w)
 {
-	static struct arena_piece piece;
+	static char bytes[4 * ARENA_CHUNK];
+	struct arena_piece piece;
 
 	if (w->slice->state.flipped == w->slice->state.finished) {
 		return;
@@ -178,8 +179,10 @@ watched_copy(struct watched *w)
 		watched_begin_copy(w);
 	}
 	for (uint64_t steps = 1 + sim_below(40); steps > 0 && w->copying; steps--) {
-		if (arena_copy_next(&w->copy, &piece)) {
-			memcpy(image_of(w, piece.arena) + piece.offset, piece.bytes, piece.size);
+		uint32_t room = (uint32_t)(1 + sim_below(4)) * ARENA_CHUNK;
+
+		if (arena_copy_next(&w->copy, &piece, bytes, room)) {
+			memcpy(image_of(w, piece.arena) + piece.offset, bytes, piece.size);
 		} else {
 			watched_end_copy(w);
 		}

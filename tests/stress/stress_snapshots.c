@@ -38,7 +38,8 @@ struct race {
 
 	/* The copier's. */
 	uint64_t *image[ARENAS];
-	uint64_t bad, lost, taken, increments, logged, chunks;
+	uint64_t bad, lost, taken, increments, logged;
+	uint32_t pieces;
 };
 
 static uint64_t
@@ -108,7 +109,8 @@ compare(struct race *race, uint64_t epoch)
 static void
 take(struct race *race)
 {
-	static struct arena_piece piece;
+	static char bytes[16 * ARENA_CHUNK];
+	struct arena_piece piece;
 	const struct arena_entry *entry;
 	struct arena_copy copy;
 	uint32_t count;
@@ -122,11 +124,11 @@ take(struct race *race)
 	for (uint32_t a = 0; race->passes_early && a < ARENAS; a++) {
 		__atomic_store_n(&race->list[a]->copied, copy.epoch, __ATOMIC_RELEASE);
 	}
-	while (arena_copy_next(&copy, &piece)) {
-		memcpy((char *)race->image[piece.arena->slot] + piece.offset, piece.bytes,
-		       piece.size);
+	/* Pieces of one chunk to sixteen. */
+	while (arena_copy_next(&copy, &piece, bytes, (1 + race->pieces % 16) * ARENA_CHUNK)) {
+		memcpy((char *)race->image[piece.arena->slot] + piece.offset, bytes, piece.size);
 		/* Where both share a CPU, the owner is to get its turns in between. */
-		if (++race->chunks % 32 == 0) {
+		if (++race->pieces % 4 == 0) {
 			sched_yield();
 		}
 	}

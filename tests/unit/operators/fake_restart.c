@@ -55,13 +55,14 @@ arena_like(const struct state_space *space, const struct arena *arena)
 static void
 restore(struct kept *kept, struct state_space *space)
 {
-	static struct arena_piece piece;
+	static char bytes[3 * ARENA_CHUNK];
+	struct arena_piece piece;
 	struct arena_copy copy;
 
 	assert_int_equal(space->part_count, kept->space->part_count);
 	assert_true(arena_copy_begin(&copy, kept->space));
-	while (arena_copy_next(&copy, &piece)) {
-		arena_restore(arena_like(space, piece.arena), piece.offset, piece.bytes, piece.size,
+	while (arena_copy_next(&copy, &piece, bytes, sizeof(bytes))) {
+		arena_restore(arena_like(space, piece.arena), piece.offset, bytes, piece.size,
 		              kept->epoch);
 	}
 	arena_copy_end(&copy, 0);

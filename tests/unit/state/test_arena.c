@@ -106,6 +106,7 @@ static void
 rig_copy(struct rig *rig)
 {
 	const struct arena_entry *entry;
+	char bytes[3 * ARENA_CHUNK];
 	struct arena_piece piece;
 	uint32_t count;
 
@@ -116,9 +117,9 @@ rig_copy(struct rig *rig)
 		}
 		return;
 	}
-	if (arena_copy_next(&rig->copy, &piece)) {
+	if (arena_copy_next(&rig->copy, &piece, bytes, (1 + draw(rig, 3)) * ARENA_CHUNK)) {
 		assert_true(piece.offset + piece.size <= piece.arena->size);
-		memcpy(rig->restored[piece.arena->slot] + piece.offset, piece.bytes, piece.size);
+		memcpy(rig->restored[piece.arena->slot] + piece.offset, bytes, piece.size);
 		return;
 	}
 	rig->copying = false;
@@ -242,13 +243,14 @@ test_restore(void **state)
 {
 	struct arena_copy copy;
 	struct arena_piece piece;
+	char bytes[3 * ARENA_CHUNK];
 	struct rig rig;
 
 	(void)state;
 	rig_open(&rig, 1, LOG_MAX);
-	memset(piece.bytes, 7, sizeof(piece.bytes));
-	arena_restore(rig.list[3], 0, piece.bytes, 4096, 9);
-	arena_restore(rig.list[3], 4096 + 64, piece.bytes, 64, 9);
+	memset(bytes, 7, sizeof(bytes));
+	arena_restore(rig.list[3], 0, bytes, 4096, 9);
+	arena_restore(rig.list[3], 4096 + 64, bytes, 64, 9);
 	assert_true(space_restored(&rig.space, 9));
 	assert_false(arena_copy_begin(&copy, &rig.space));
 	arena_touch(&rig.space, rig.list[3], rig.list[3]->memory + 4096, 1);
@@ -256,12 +258,12 @@ test_restore(void **state)
 	assert_true(space_flip(&rig.space, 10));
 	assert_true(arena_copy_begin(&copy, &rig.space));
 	assert_int_equal(copy.base, 9);
-	assert_true(arena_copy_next(&copy, &piece));
+	assert_true(arena_copy_next(&copy, &piece, bytes, sizeof(bytes)));
 	assert_ptr_equal(piece.arena, rig.list[3]);
 	assert_int_equal(piece.offset, 4096);
-	assert_int_equal(piece.bytes[0], 1);
-	assert_int_equal(piece.bytes[64], 7);
-	assert_false(arena_copy_next(&copy, &piece));
+	assert_int_equal(bytes[0], 1);
+	assert_int_equal(bytes[64], 7);
+	assert_false(arena_copy_next(&copy, &piece, bytes, sizeof(bytes)));
 	arena_copy_end(&copy, 10);
 	rig_close(&rig);
 }
