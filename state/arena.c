@@ -7,9 +7,9 @@
 
 #include "core/canary.h"
 
-/* States up to this many granules have a log for all of them, larger ones for an eighth. */
+/* States up to this many granules have a log for all of them, larger ones for a quarter. */
 #define SPACE_LOG_WHOLE 16384u
-#define SPACE_LOG_SHARE 8u
+#define SPACE_LOG_SHARE 4u
 
 void
 space_init(struct state_space *space, const char *name)

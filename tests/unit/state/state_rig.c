@@ -87,12 +87,13 @@ snapshot_image(const struct snapshot *shot, const struct arena *arena)
 bool
 snapshot_step(struct snapshot *shot)
 {
-	static struct arena_piece piece;
+	static char bytes[2 * ARENA_CHUNK];
+	struct arena_piece piece;
 	const struct arena_entry *entry;
 	uint32_t count;
 
-	if (arena_copy_next(&shot->copy, &piece)) {
-		memcpy(snapshot_image(shot, piece.arena) + piece.offset, piece.bytes, piece.size);
+	if (arena_copy_next(&shot->copy, &piece, bytes, sizeof(bytes))) {
+		memcpy(snapshot_image(shot, piece.arena) + piece.offset, bytes, piece.size);
 		return false;
 	}
 	assert_true(arena_copy_log(&shot->copy, &entry, &count));
