@@ -124,6 +124,30 @@ arena_count_fresh(struct arena *arena, uint64_t chunk, uint32_t epoch)
 	arena->fresh += chunk - arena->watch_first < arena->watch_count;
 }
 
+/*
+ * Once half of what is watched carries the epoch, the rest does, too: looking at a mark for every
+ * write until the last chunk has had one costs more than the increment that is up to twice as
+ * large.
+ */
+static void
+arena_freshen(struct arena *arena, uint32_t epoch)
+{
+	struct arena_mark *mark = &arena->mark[arena->watch_first];
+
+	if (arena->fresh_epoch != epoch || arena->fresh == arena->watch_count ||
+	    arena->fresh < (arena->watch_count + 1) / 2) {
+		return;
+	}
+	for (uint64_t i = 0; i < arena->watch_count; i++) {
+		if (mark[i].stamp != epoch) {
+			__atomic_store_n(&mark[i].before, mark[i].stamp, __ATOMIC_RELAXED);
+			mark[i].logged = UINT64_MAX;
+			__atomic_store_n(&mark[i].stamp, epoch, __ATOMIC_RELEASE);
+		}
+	}
+	arena->fresh = arena->watch_count;
+}
+
 /* No copier comes by any more: bytes that are watched may all have had their touch. */
 static void
 arena_settle(struct arena *arena, uint32_t epoch)
@@ -188,6 +212,9 @@ arena_log(struct state_space *space, struct arena *arena, uint64_t chunk, uint64
 	}
 	if (!is_pending) {
 		mark->logged = UINT64_MAX;
+		if (arena->whole != NULL) {
+			arena_freshen(arena, space->epoch);
+		}
 		arena_settle(arena, space->epoch);
 	}
 	for (uint64_t left = granules & ~mark->logged; left != 0; left &= left - 1) {
