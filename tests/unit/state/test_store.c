@@ -284,6 +284,90 @@ test_retention(void **state)
 	assert_int_equal(disk_size(MODEL_FOLDER "/E1-O1-S2-1.part"), -1);
 }
 
+static void
+test_pruning_later(void **state)
+{
+	struct store_options options = { .job = MODEL_JOB, .keep = 1, .prunes_later = true };
+
+	(void)state;
+	store_close(store);
+	assert_int_equal(store_open(MODEL_FOLDER, &options, &store, why), 0);
+	assert_int_equal(store_pick(store, STORE_ALL, &pick), 0);
+	write_epoch(PART_FULL, "one");
+	write_epoch(PART_FULL, "two");
+	assert_int_equal(disk_size(MODEL_FOLDER "/E1-O1-S2-1.part"), ENV_DISK_ALIGN);
+	store_prune_old(store);
+	assert_int_equal(disk_size(MODEL_FOLDER "/E1-O1-S2-1.part"), -1);
+	assert_int_equal(disk_size(MODEL_FOLDER "/E2-O1-S2-1.part"), ENV_DISK_ALIGN);
+}
+
+/* What is told in order: byte after byte of a counter. */
+static int
+check_places(void *arg, const struct block *block, const uint8_t *payload)
+{
+	uint64_t *seen = arg;
+
+	assert_int_equal(block->offset, *seen);
+	for (uint32_t i = 0; i < block->raw_size; i++) {
+		assert_int_equal(payload[i], (uint8_t)((*seen + i) / 7));
+	}
+	*seen += block->raw_size;
+	return 0;
+}
+
+/* Blocks written in their place, over several buffers, with others of odd sizes in between. */
+static void
+test_places(void **state)
+{
+	uint64_t written = 0, seen = 0, in_place = 0;
+	uint8_t bytes[999], *place;
+	struct part *part;
+	uint32_t room;
+
+	(void)state;
+	assert_int_equal(store_begin(store, 1), 0);
+	assert_int_equal(part_begin(store, id, PART_FULL, &part), 0);
+	for (uint32_t n = 0; n < 60; n++) {
+		place = part_place(part, &room);
+		assert_non_null(place);
+		assert_true(room <= BLOCK_RAW_MAX);
+		in_place += room > sizeof(bytes);
+		if (room <= sizeof(bytes) || n % 5 == 4) {
+			place = bytes;
+			room = sizeof(bytes);
+		}
+		for (uint32_t i = 0; i < room; i++) {
+			place[i] = (uint8_t)((written + i) / 7);
+		}
+		assert_int_equal(part_put(part, 1, 0, written, place, room), 0);
+		written += room;
+	}
+	assert_true(in_place > 40);
+	assert_int_equal(part_finish(part), 0);
+	assert_int_equal(store_commit(store, 1), 0);
+	reopen();
+	assert_int_equal(store_read(store, pick.good, id, check_places, &seen), 0);
+	assert_int_equal(seen, written);
+}
+
+/* Nothing stands in its place before it is packed. */
+static void
+test_no_place_where_it_is_packed(void **state)
+{
+	struct part *part;
+	uint32_t room;
+
+	(void)state;
+	store_close(store);
+	assert_int_equal(model_open(&store, 2, BLOCK_LZ4), 0);
+	assert_int_equal(store_pick(store, STORE_ALL, &pick), 0);
+	assert_int_equal(store_begin(store, 1), 0);
+	assert_int_equal(part_begin(store, id, PART_FULL, &part), 0);
+	assert_null(part_place(part, &room));
+	part_abort(part);
+	assert_int_equal(store_abandon(store), 0);
+}
+
 /* A manifest that cannot be read may need any file that is not younger. */
 static void
 test_unreadable_manifest_keeps_all(void **state)
@@ -412,6 +496,9 @@ main(void)
 		CASE(test_one_process_one_job),
 		CASE(test_incarnation_grows),
 		CASE(test_retention),
+		CASE(test_pruning_later),
+		CASE(test_places),
+		CASE(test_no_place_where_it_is_packed),
 		CASE(test_unreadable_manifest_keeps_all),
 		CASE(test_orphans_stay_while_they_are_young),
 		CASE(test_damaged_epoch_is_not_counted),
