@@ -141,7 +141,7 @@ def test_telemetry(folder):
 
 def test_suspend(folder):
     """interrupted, it takes a last snapshot and goes on from there without a row twice or lost"""
-    job = Job(folder, "two_inputs.yaml")
+    job = Job(folder, "two_inputs.yaml", {"rows": "5M"})
     job.run()
     want = committed(job.out)
     job.clear()
@@ -171,7 +171,7 @@ def child_of(running):
 
 def test_supervised(folder):
     """under --supervise a killed engine is started again, and every row is committed once"""
-    job = Job(folder, "two_inputs.yaml")
+    job = Job(folder, "two_inputs.yaml", {"rows": "4M"})
     job.run()
     want = committed(job.out)
     job.clear()
