@@ -305,6 +305,10 @@ main(int argc, char **argv)
 		                "       sim expected CAPTURE\n");
 		return 2;
 	}
+	/* Under sanitizers a seed takes ten times as long. */
+	if (getenv("LODEMILL_SANITIZED") != NULL && seeds > 3) {
+		seeds /= 3;
+	}
 	sim_classes_register();
 	sim_recent_register();
 	sim_snapshots_watch();

@@ -22,7 +22,7 @@ from harness import (LONG, NOBODY, SAMPLE, Running, Skip, capture_port, check, c
                      named, need_root, tap, topology)
 
 # Kills, and how long a process is left alone before, from the moment that it has said what it goes on from.
-KILLS = 1000 if LONG else 4 if os.environ.get("LODEMILL_SANITIZED") else 12
+KILLS = 1000 if LONG else 3 if os.environ.get("LODEMILL_SANITIZED") else 8
 LIFE_SECONDS = (0.0, 0.7)
 # A run that makes no progress so often in a row stands still.
 BARREN_MAX = 40
