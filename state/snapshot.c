@@ -529,6 +529,7 @@ bool
 snapshots_step(void *arg)
 {
 	struct snapshots *s = arg;
+
 	switch (s->phase) {
 	case PHASE_IDLE:
 		step_idle(s);

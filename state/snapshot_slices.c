@@ -413,6 +413,9 @@ serialized_in(const struct store_epoch *epoch, const struct lm_op *slice, uint32
 		return NULL;
 	}
 	memcpy(&head, record->bytes, sizeof(head));
+	if (record->size < sizeof(head) + (uint64_t)head.engine_size + head.class_size) {
+		return NULL;
+	}
 	*size = head.class_size;
 	return head.class_size == 0 ? NULL : record->bytes + sizeof(head) + head.engine_size;
 }
