@@ -21,6 +21,7 @@ enum canary {
 	CANARY_COPY_PASSED,     /* an arena counts as copied before it is */
 	CANARY_LOST_POSITION,   /* a snapshot has what was serialized for an earlier one */
 	CANARY_EARLY_COMMIT,    /* a sink commits before its snapshot is durable */
+	CANARY_EARLY_EPOCH,     /* a slice counts as through with an epoch before it is */
 	/* Of the store. */
 	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */
 	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */
@@ -46,16 +47,20 @@ enum buggify {
 	BUGGIFY_COUNT
 };
 int buggify(enum buggify place); /* the simulator's */
+/* Between two accesses to what other threads use, too: they may be scheduled here. */
+void sim_preempt(void);
 
 #ifdef LODEMILL_CANARY
 extern enum canary canary_planted;
 #define CANARY(which) (canary_planted == (which))
 #define CANARY_BUILD 1
 #define BUGGIFY(place) buggify(place)
+#define PREEMPT() sim_preempt()
 #else
 #define CANARY(which) (0)
 #define CANARY_BUILD 0
 #define BUGGIFY(place) (0)
+#define PREEMPT() ((void)0)
 #endif
 
 #endif

@@ -117,9 +117,9 @@ engine_epoch_done(const struct lm_engine *engine)
 
 	for (uint32_t i = 0; i < engine->slice_count; i++) {
 		const struct lm_op *slice = engine->slice[i];
-		uint64_t epoch = __atomic_load_n(&slice->stats.epoch, __ATOMIC_RELAXED);
+		uint64_t epoch = __atomic_load_n(&slice->stats.epoch, __ATOMIC_ACQUIRE);
 
-		if (epoch < least && !__atomic_load_n(&slice->ended, __ATOMIC_RELAXED)) {
+		if (epoch < least && !__atomic_load_n(&slice->ended, __ATOMIC_ACQUIRE)) {
 			least = epoch;
 		}
 	}

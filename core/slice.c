@@ -68,8 +68,10 @@ static void
 slice_finish_end(struct lm_op *slice)
 {
 	state_end(slice);
+	PREEMPT();
 	__atomic_store_n(&slice->ended, true, __ATOMIC_RELEASE);
 	output_send_control(slice, EDGE_END, 0);
+	PREEMPT();
 	__atomic_add_fetch(&slice->shared->ended_slices, 1, __ATOMIC_RELEASE);
 }
 
@@ -117,6 +119,23 @@ slice_tell_what_waited(struct lm_op *slice)
 	}
 }
 
+/* Who sees that the slice is through with the epoch also sees its part of the snapshot. */
+static void
+slice_finish_epoch(struct lm_op *slice, uint64_t epoch)
+{
+	if (CANARY(CANARY_EARLY_EPOCH)) {
+		__atomic_store_n(&slice->stats.epoch, epoch, __ATOMIC_RELEASE);
+		PREEMPT();
+	}
+	if (__atomic_load_n(&slice->shared->snapshot_epoch, __ATOMIC_RELAXED) == epoch) {
+		(void)state_flip(slice, epoch);
+	}
+	PREEMPT();
+	__atomic_store_n(&slice->stats.epoch, epoch, __ATOMIC_RELEASE);
+	epoch_done(slice);
+	output_send_control(slice, EDGE_MARKER, (int64_t)epoch);
+}
+
 /* What follows a control call that is through: it goes on downstream. */
 static void
 slice_finish(struct lm_op *slice, const struct slice_ask *ask)
@@ -138,13 +157,7 @@ slice_finish(struct lm_op *slice, const struct slice_ask *ask)
 		slice_tell_idle(slice);
 		break;
 	case CALL_EPOCH:
-		__atomic_store_n(&slice->stats.epoch, (uint64_t)ask->value, __ATOMIC_RELAXED);
-		if (__atomic_load_n(&slice->shared->snapshot_epoch, __ATOMIC_RELAXED) ==
-		    (uint64_t)ask->value) {
-			(void)state_flip(slice, (uint64_t)ask->value);
-		}
-		epoch_done(slice);
-		output_send_control(slice, EDGE_MARKER, ask->value);
+		slice_finish_epoch(slice, (uint64_t)ask->value);
 		break;
 	case CALL_END:
 		slice_finish_end(slice);

@@ -99,6 +99,7 @@ arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *bytes,
 		if (piece->size > 0) {
 			piece->arena = arena;
 			piece->offset = offset;
+			PREEMPT();
 			arena_copy_words(bytes, arena->memory + offset, piece->size);
 			/* What was read is read before anything that tells how it came about. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);

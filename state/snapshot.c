@@ -435,6 +435,7 @@ step_final(struct snapshots *s)
 		struct snap_slice *slice = &s->slice[i];
 		const struct op_state *state = &slice->slice->state;
 
+		assert(state->finished == state->flipped);
 		if (!slice->has_last_txn && !slice->slice->had_ended) {
 			has_failed |= sinks_take(s, slice->slice, state->last_txn_number,
 			                         &state->last_txn) != 0;
@@ -489,15 +490,19 @@ step_idle(struct snapshots *s)
 static void
 step_asked(struct snapshots *s)
 {
-	uint64_t epoch = __atomic_load_n(&s->engine->shared->snapshot_epoch, __ATOMIC_ACQUIRE);
+	/* Asked first: an epoch that begins later than this has not been passed by all. */
+	bool has_ended = engine_has_ended(s->engine);
+	uint64_t epoch;
 
+	PREEMPT();
+	epoch = __atomic_load_n(&s->engine->shared->snapshot_epoch, __ATOMIC_ACQUIRE);
 	if (epoch > s->epoch) {
 		for (uint32_t i = 0; i < s->slice_count; i++) {
 			s->slice[i].phase = SLICE_WAITS;
 		}
 		s->phase = PHASE_COPY;
 		(void)begin_epoch(s, epoch);
-	} else if (engine_has_ended(s->engine)) {
+	} else if (has_ended) {
 		s->phase = PHASE_IDLE;
 	} else if (is_stopping(s)) {
 		s->is_over = true;

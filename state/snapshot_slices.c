@@ -229,6 +229,7 @@ look(struct snapshots *s, struct snap_slice *slice, bool *moved)
 	const struct lm_op *op = slice->slice;
 	bool ended = op->had_ended || __atomic_load_n(&op->ended, __ATOMIC_ACQUIRE);
 
+	PREEMPT();
 	*moved = true;
 	if (!op->had_ended && __atomic_load_n(&op->state.flipped, __ATOMIC_ACQUIRE) == s->epoch) {
 		return begin_slice(s, slice);
@@ -373,8 +374,10 @@ snapshots_start_anew(struct snapshots *s)
 bool
 snapshots_drain(struct snapshots *s)
 {
-	bool waits = false;
+	/* Asked first: a slice that flips later than this has not passed. */
+	bool waits = !engine_has_ended(s->engine) && engine_epoch_done(s->engine) < s->epoch;
 
+	PREEMPT();
 	for (uint32_t i = 0; i < s->slice_count; i++) {
 		struct snap_slice *slice = &s->slice[i];
 		struct op_state *state = &slice->slice->state;
@@ -394,7 +397,7 @@ snapshots_drain(struct snapshots *s)
 			release(s, slice, false);
 		}
 	}
-	return waits || (!engine_has_ended(s->engine) && engine_epoch_done(s->engine) < s->epoch);
+	return waits;
 }
 
 /* What the slice's class serialized in an epoch; NULL: nothing. */

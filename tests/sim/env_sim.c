@@ -43,9 +43,11 @@ static struct {
 	struct actor *current;
 	struct sim_rests rests;
 	uint64_t allocations_left, launches_left;
-	uint64_t writes_fail; /* one in so many; 0: none */
-	uint64_t stop_after;  /* steps */
-	uint32_t buggified;   /* a bit for each place of this run */
+	uint64_t writes_fail;     /* one in so many; 0: none */
+	uint64_t stop_after;      /* steps */
+	uint32_t buggified;       /* a bit for each place of this run */
+	struct lm_engine *engine; /* while it runs */
+	bool is_preempted;
 } sim = { .allocations_left = UINT64_MAX, .launches_left = UINT64_MAX };
 
 void
@@ -362,6 +364,43 @@ sim_forget_workers(void)
 	sim.actor_count = 0;
 }
 
+static void
+step_actor(struct actor *actor)
+{
+	struct actor *before = sim.current;
+
+	sim.current = actor;
+	actor->runs = actor->step(actor->arg);
+	sim.current = before;
+	sim.trace =
+	    (sim.trace ^ (uint64_t)(actor - sim.actor) ^ (uint64_t)sim.now_ns) * 1099511628211u;
+}
+
+/*
+ * The worker or thread whose step this is stands still while others go on, once in a while for
+ * long. Those that take its place are not themselves interrupted.
+ */
+void
+sim_preempt(void)
+{
+	if (sim.current == NULL || sim.is_preempted || sim_below(8) != 0) {
+		return;
+	}
+	sim.is_preempted = true;
+	for (uint64_t left = 1 + sim_below(sim_below(4) == 0 ? 400 : 20); left > 0; left--) {
+		struct actor *actor = pick_actor();
+
+		if (actor != NULL && actor != sim.current) {
+			step_actor(actor);
+		}
+		sim.now_ns += (int64_t)(50 + sim_below(2000));
+		if (sim_below(4) == 0) {
+			engine_tick(sim.engine);
+		}
+	}
+	sim.is_preempted = false;
+}
+
 bool
 sim_run(struct lm_engine *engine, uint64_t steps_max)
 {
@@ -369,6 +408,7 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 
 	engine->shared->shuffle = true;
 	engine->shared->shuffle_seed = sim_random();
+	sim.engine = engine;
 	if (sim_watched != NULL) {
 		sim_watched->begin(engine);
 	}
@@ -377,12 +417,7 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 		struct actor *actor = pick_actor();
 
 		if (actor != NULL) {
-			sim.current = actor;
-			actor->runs = actor->step(actor->arg);
-			sim.current = NULL;
-			sim.trace =
-			    (sim.trace ^ (uint64_t)(actor - sim.actor) ^ (uint64_t)sim.now_ns) *
-			    1099511628211u;
+			step_actor(actor);
 			sim.steps++;
 			if (sim.steps == sim.stop_after) {
 				lm_engine_stop(engine);

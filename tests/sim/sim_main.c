@@ -52,7 +52,8 @@ struct scenario {
 #define BLIND(canary) (1u << (canary))
 /* Nothing is read back from a disk. */
 #define BLIND_STORE                                                                                \
-	(~0u << CANARY_STORE_FIRST | BLIND(CANARY_LOST_POSITION) | BLIND(CANARY_EARLY_COMMIT))
+	(~0u << CANARY_STORE_FIRST | BLIND(CANARY_LOST_POSITION) | BLIND(CANARY_EARLY_COMMIT) |    \
+	 BLIND(CANARY_EARLY_EPOCH))
 #define BLIND_ENGINE (~(~0u << CANARY_STORE_FIRST))
 /* No keys that grow old, and no lists. */
 #define BLIND_LINKS BLIND(CANARY_UNTOUCHED_LINK)
