@@ -19,6 +19,7 @@ enum canary {
 	CANARY_UNTOUCHED_VALUE, /* a value is handed out for writing without a touch */
 	CANARY_UNTOUCHED_LINK,  /* so is the age of a key, or the link of an item */
 	CANARY_COPY_PASSED,     /* an arena counts as copied before it is */
+	CANARY_IMAGE_WINS,      /* an image that is restored goes over what the log had */
 	CANARY_LOST_POSITION,   /* a snapshot has what was serialized for an earlier one */
 	CANARY_EARLY_COMMIT,    /* a sink commits before its snapshot is durable */
 	CANARY_EARLY_EPOCH,     /* a slice counts as through with an epoch before it is */
@@ -42,6 +43,8 @@ enum buggify {
 	BUGGIFY_NO_ROOM,      /* a callback does not start: there seems to be no room */
 	BUGGIFY_FLIP_REFUSED, /* a slice cannot flip */
 	BUGGIFY_LOG_FULL,     /* a side log is full */
+	BUGGIFY_LOG_DRAINED,  /* it is emptied though there is room */
+	BUGGIFY_LOG_SHORT,    /* it is short, and must be drained */
 	BUGGIFY_COPY_LATE,    /* copying takes too long */
 	BUGGIFY_CHAIN_LONG,   /* an increment is not worth it */
 	BUGGIFY_COUNT

@@ -42,6 +42,9 @@ space_log_entries(const struct state_space *space)
 		granules /= SPACE_LOG_SHARE;
 		granules = granules < SPACE_LOG_WHOLE ? SPACE_LOG_WHOLE : granules;
 	}
+	if (BUGGIFY(BUGGIFY_LOG_SHORT)) {
+		granules = granules / 8 + 1;
+	}
 	return granules < UINT32_MAX ? (uint32_t)granules : UINT32_MAX;
 }
 
@@ -68,6 +71,8 @@ space_flip(struct state_space *space, uint64_t epoch)
 	space->epoch = (uint32_t)epoch + 1;
 	space->base = __atomic_load_n(&space->base_next, __ATOMIC_RELAXED);
 	__atomic_store_n(&space->log_count, 0, __ATOMIC_RELAXED);
+	space->log_at = 0;
+	space->log_seen = 0;
 	__atomic_store_n(&space->log_full, false, __ATOMIC_RELAXED);
 	/* The copier starts when it sees this. */
 	__atomic_store_n(&space->snapshot, (uint32_t)epoch, __ATOMIC_RELEASE);
@@ -177,22 +182,32 @@ arena_is_pending(const struct state_space *space, const struct arena *arena)
 	       __atomic_load_n(&arena->copied, __ATOMIC_ACQUIRE) != space->snapshot;
 }
 
+/* Whether the log has room for one more; what the copier took out is looked at when it is needed.
+ */
+static bool
+space_log_has_room(struct state_space *space)
+{
+	if (space->log_count - space->log_seen == space->log_max) {
+		space->log_seen = __atomic_load_n(&space->log_drained, __ATOMIC_ACQUIRE);
+	}
+	return space->log_count - space->log_seen != space->log_max && !BUGGIFY(BUGGIFY_LOG_FULL);
+}
+
 /* Saves one granule. Only its owner writes to it, so it holds still. */
 static void
 space_log(struct state_space *space, struct arena *arena, uint64_t offset)
 {
-	uint32_t count = space->log_count;
-	struct arena_entry *entry;
+	struct arena_entry *entry = &space->log[space->log_at];
 
-	if (count == space->log_max || BUGGIFY(BUGGIFY_LOG_FULL)) {
+	if (space->log_full || !space_log_has_room(space)) {
 		__atomic_store_n(&space->log_full, true, __ATOMIC_RELEASE);
 		return;
 	}
-	entry = &space->log[count];
 	entry->arena = arena;
 	entry->offset = offset;
 	memcpy(entry->bytes, arena->memory + offset, ARENA_GRANULE);
-	__atomic_store_n(&space->log_count, count + 1, __ATOMIC_RELEASE);
+	space->log_at = space->log_at + 1 == space->log_max ? 0 : space->log_at + 1;
+	__atomic_store_n(&space->log_count, space->log_count + 1, __ATOMIC_RELEASE);
 }
 
 void

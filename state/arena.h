@@ -11,9 +11,9 @@
  * the state as it is at that moment. From then on whoever writes to an arena touches the bytes
  * first; the first touch of a granule of 64 bytes, as long as the copier has not passed the arena,
  * saves the granule's bytes in the side log. The copier (state/arena_copy.h) meanwhile copies
- * chunks that may hold old and new granules mixed, and what the log holds overrides them. Nobody
- * waits, there is no lock and no compare-and-swap; a log that is full costs the snapshot, never the
- * stream.
+ * chunks that may hold old and new granules mixed, and what the log holds overrides them. The log
+ * is a ring that the copier empties as it goes. Nobody waits, there is no lock and no
+ * compare-and-swap; a log that is full costs the snapshot, never the stream.
  *
  *     arena_touch(space, arena, at, size);       the owner, before every write
  *     ok = space_flip(space, epoch);             the owner, between two callbacks
@@ -84,17 +84,20 @@ struct arena_part {
 
 struct state_space {
 	/* The owner's. */
-	uint32_t epoch;    /* of what is written now */
-	uint32_t snapshot; /* the last flip; 0: none yet */
-	uint32_t base;     /* an increment since this one; 0: full */
-	bool log_full;     /* the snapshot is lost */
-	uint32_t log_count;
-	const char *name; /* of the operator */
+	uint32_t epoch;     /* of what is written now */
+	uint32_t snapshot;  /* the last flip; 0: none yet */
+	uint32_t base;      /* an increment since this one; 0: full */
+	bool log_full;      /* the snapshot is lost */
+	uint32_t log_count; /* entries since the flip */
+	uint32_t log_at;    /* where the next one goes */
+	uint32_t log_seen;  /* log_drained when it was last looked at */
+	const char *name;   /* of the operator */
 
 	/* The copier's. */
 	uint32_t finished
 	    __attribute__((aligned(64))); /* the last snapshot that it is through with */
 	uint32_t base_next;               /* `base` of the next flip */
+	uint32_t log_drained;             /* entries that are taken out; 0 behind the snapshot */
 
 	/* Constant once the slice is open. */
 	struct arena_entry *log __attribute__((aligned(64)));

@@ -112,29 +112,97 @@ arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *bytes,
 bool
 arena_copy_log(const struct arena_copy *copy, const struct arena_entry **entry, uint32_t *count)
 {
-	*entry = copy->space->log;
-	*count = __atomic_load_n(&copy->space->log_count, __ATOMIC_ACQUIRE);
-	return !__atomic_load_n(&copy->space->log_full, __ATOMIC_ACQUIRE);
+	const struct state_space *space = copy->space;
+	uint32_t left = space->log_max - copy->log_at;
+	uint32_t waiting = __atomic_load_n(&space->log_count, __ATOMIC_ACQUIRE) - copy->drained;
+
+	*entry = &space->log[copy->log_at];
+	*count = waiting < left ? waiting : left;
+	return !__atomic_load_n(&space->log_full, __ATOMIC_ACQUIRE);
+}
+
+void
+arena_copy_drain(struct arena_copy *copy, uint32_t count)
+{
+	copy->drained += count;
+	copy->log_at += count;
+	copy->log_at = copy->log_at == copy->space->log_max ? 0 : copy->log_at;
+	/* What was taken out has been read before its owner writes there anew. */
+	__atomic_store_n(&copy->space->log_drained, copy->drained, __ATOMIC_RELEASE);
+}
+
+bool
+arena_copy_log_fills(const struct arena_copy *copy)
+{
+	return __atomic_load_n(&copy->space->log_count, __ATOMIC_RELAXED) - copy->drained >
+	       copy->space->log_max / 2;
 }
 
 void
 arena_copy_end(struct arena_copy *copy, uint32_t base_next)
 {
 	__atomic_store_n(&copy->space->base_next, base_next, __ATOMIC_RELAXED);
+	__atomic_store_n(&copy->space->log_drained, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&copy->space->finished, copy->epoch, __ATOMIC_RELEASE);
+}
+
+/* While an arena is filled, a mark's `logged` are the granules that came from the log of the
+ * snapshot `before`: an image of it that comes later is older there. */
+static bool
+restored_from_log(const struct arena_mark *mark, uint32_t epoch)
+{
+	return mark->before == epoch && mark->logged != 0 && !CANARY(CANARY_IMAGE_WINS);
+}
+
+static void
+restore_around(struct arena *arena, uint64_t offset, const char *bytes, uint64_t size)
+{
+	uint64_t logged = arena->mark[offset / ARENA_CHUNK].logged;
+
+	for (uint64_t at = 0; at < size; at += ARENA_GRANULE) {
+		if ((logged >> ((offset + at) / ARENA_GRANULE % 64) & 1) == 0) {
+			memcpy(arena->memory + offset + at, bytes + at, ARENA_GRANULE);
+		}
+	}
 }
 
 void
 arena_restore(struct arena *arena, uint64_t offset, const void *bytes, uint32_t size,
               uint32_t epoch)
 {
-	assert(size > 0);
+	const char *from = bytes;
+
+	assert(size > 0 && size % ARENA_GRANULE == 0 && offset % ARENA_GRANULE == 0);
 	assert(offset + size <= arena->size);
-	memcpy(arena->memory + offset, bytes, size);
-	for (uint64_t chunk = offset / ARENA_CHUNK; chunk <= (offset + size - 1) / ARENA_CHUNK;
-	     chunk++) {
-		arena->mark[chunk].stamp = epoch;
+	for (uint64_t at = offset, end = offset + size; at < end;) {
+		struct arena_mark *mark = &arena->mark[at / ARENA_CHUNK];
+		uint64_t left = ARENA_CHUNK - at % ARENA_CHUNK;
+		uint64_t part = end - at < left ? end - at : left;
+
+		if (restored_from_log(mark, epoch)) {
+			restore_around(arena, at, from, part);
+		} else {
+			memcpy(arena->memory + at, from, part);
+		}
+		mark->stamp = epoch;
+		at += part;
+		from += part;
 	}
+}
+
+void
+arena_restore_granule(struct arena *arena, uint64_t offset, const void *bytes, uint32_t epoch)
+{
+	struct arena_mark *mark = &arena->mark[offset / ARENA_CHUNK];
+
+	assert(offset % ARENA_GRANULE == 0 && offset + ARENA_GRANULE <= arena->size);
+	memcpy(arena->memory + offset, bytes, ARENA_GRANULE);
+	if (mark->before != epoch) {
+		mark->before = epoch;
+		mark->logged = 0;
+	}
+	mark->logged |= UINT64_C(1) << (offset / ARENA_GRANULE % 64);
+	mark->stamp = epoch;
 }
 
 bool

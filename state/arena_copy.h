@@ -7,12 +7,15 @@
  *
  *     arena_copy_begin(&copy, space);                false: nothing was flipped since the last one
  *     while (arena_copy_next(&copy, &piece, bytes, room)) ...     images of chunks
- *     if (arena_copy_log(&copy, &entry, &count)) ...  granules that override them
- *     else the log was full: the snapshot is lost
+ *     while (arena_copy_log(&copy, &entry, &count) && count > 0)  granules that override them
+ *             ... arena_copy_drain(&copy, count);
+ *     arena_copy_log is false: the log was full, the snapshot is lost
  *     arena_copy_end(&copy, base_next);               at any time; then the space may be flipped
  *
  * The images, the log over them and, for an increment, both over the snapshot `copy.base` are the
- * state at the flip. Chunks that come in no piece are in the base, or zeroes if there is none.
+ * state at the flip. Chunks that come in no piece are in the base, or zeroes if there is none. The
+ * log may be taken out in between, too, and must be where it fills up: a granule of it counts
+ * whether the image of its chunk comes before or after it.
  *
  * Threads: any one thread besides the owner's.
  */
@@ -22,9 +25,10 @@
 struct arena_copy {
 	struct state_space *space;
 	uint32_t epoch, base;
-	struct arena_part *part; /* NULL: all are copied */
-	uint32_t arena;          /* of the part */
-	uint64_t chunk;          /* of the arena */
+	struct arena_part *part;  /* NULL: all are copied */
+	uint32_t arena;           /* of the part */
+	uint64_t chunk;           /* of the arena */
+	uint32_t drained, log_at; /* entries of the log; where the next one is */
 };
 
 struct arena_piece {
@@ -42,9 +46,16 @@ bool arena_copy_begin(struct arena_copy *copy, struct state_space *space);
  */
 bool arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *bytes,
                      uint32_t room);
-/* The log, once arena_copy_next has said false. False: the snapshot is lost. */
+/*
+ * What the log holds, as far as it lies in one piece; none: that is all there is so far, and once
+ * arena_copy_next has said false, all there will be. False: the snapshot is lost.
+ */
 bool arena_copy_log(const struct arena_copy *copy, const struct arena_entry **entry,
                     uint32_t *count);
+/* The first `count` of them are taken out. */
+void arena_copy_drain(struct arena_copy *copy, uint32_t count);
+/* More than half of the log waits to be taken out. */
+bool arena_copy_log_fills(const struct arena_copy *copy);
 /*
  * The copier is through, or gives up; it looks at the space no more. The next snapshot is to be an
  * increment since `base_next`; 0: full.
@@ -52,12 +63,14 @@ bool arena_copy_log(const struct arena_copy *copy, const struct arena_entry **en
 void arena_copy_end(struct arena_copy *copy, uint32_t base_next);
 
 /*
- * Restoring, before the owner runs: writes what was copied into an arena of the same shape, as of
- * snapshot `epoch`. Then, once for the space, what is kept beside the arenas is made anew; false:
- * what was restored is of another shape.
+ * Restoring, before the owner runs: writes what was copied for the snapshot `epoch` into an arena
+ * of the same shape: an image of chunks, or a granule that was logged. Snapshots come in their
+ * order, what belongs to one of them in any. Then, once for the space, which is as of `epoch`, what
+ * is kept beside the arenas is made anew; false: what was restored is of another shape.
  */
 void arena_restore(struct arena *arena, uint64_t offset, const void *bytes, uint32_t size,
                    uint32_t epoch);
+void arena_restore_granule(struct arena *arena, uint64_t offset, const void *bytes, uint32_t epoch);
 bool space_restored(struct state_space *space, uint32_t epoch);
 
 #endif

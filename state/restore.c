@@ -21,9 +21,7 @@ struct arena_index {
 	struct arena_part **part;
 	uint32_t **of_slot; /* [part][slot]: its arena + 1 */
 	uint32_t part_count, slot_count;
-	uint32_t epoch;
 	uint64_t bytes;
-	const char *why;
 };
 
 static int say(char why[SNAPSHOT_WHY], int result, const char *format, ...)
@@ -124,15 +122,14 @@ index_close_arenas(struct arena_index *index)
 }
 
 static bool
-index_open_arenas(struct arena_index *index, struct lm_op *slice, uint32_t epoch)
+index_open_arenas(struct arena_index *index, struct lm_op *slice)
 {
 	struct state_space *space = slice->state.space;
 	uint32_t i = 0;
 
 	*index = (struct arena_index){ .space = space,
 		                       .part_count = space->part_count,
-		                       .slot_count = 1u << slice->state.slot_bits,
-		                       .epoch = epoch };
+		                       .slot_count = 1u << slice->state.slot_bits };
 	index->part = calloc(space->part_count + 1, sizeof(*index->part));
 	index->of_slot = calloc(space->part_count + 1, sizeof(*index->of_slot));
 	if (index->part == NULL || index->of_slot == NULL) {
@@ -152,51 +149,75 @@ index_open_arenas(struct arena_index *index, struct lm_op *slice, uint32_t epoch
 	return true;
 }
 
-/* Bytes into an arena; false: there is no such place. */
-static bool
-place(struct arena_index *index, uint32_t part, uint32_t slot, uint64_t offset, const void *bytes,
-      uint32_t size)
+/* The arena that these bytes belong to; NULL: there is no such place. */
+static struct arena *
+find_place(struct arena_index *index, uint32_t part, uint32_t slot, uint64_t offset, uint32_t size)
 {
 	struct arena *arena;
 	uint32_t at;
 
 	if (part >= index->part_count || slot >= index->slot_count) {
-		return false;
+		return NULL;
 	}
 	at = index->of_slot[part][slot];
 	arena = at == 0 ? NULL : index->part[part]->arena[at - 1];
-	if (arena == NULL || size == 0 || offset > arena->size || size > arena->size - offset) {
-		return false;
+	if (arena == NULL || size == 0 || offset > arena->size || size > arena->size - offset ||
+	    offset % ARENA_GRANULE != 0 || size % ARENA_GRANULE != 0) {
+		return NULL;
 	}
-	arena_restore(arena, offset, bytes, size, index->epoch);
 	index->bytes += size;
-	return true;
+	return arena;
+}
+
+static int
+take_image(struct arena_index *index, const struct block *block, const uint8_t *payload)
+{
+	uint64_t offset = SNAPSHOT_PLACE_OFFSET(block->offset);
+	struct arena *arena = find_place(index, SNAPSHOT_PLACE_PART(block->offset), block->slot,
+	                                 offset, block->raw_size);
+
+	if (arena == NULL) {
+		return -EINVAL;
+	}
+	arena_restore(arena, offset, payload, block->raw_size, (uint32_t)block->epoch);
+	return 0;
+}
+
+static int
+take_granules(struct arena_index *index, const struct block *block, const uint8_t *payload)
+{
+	struct snapshot_granule granule;
+
+	if (block->raw_size % sizeof(granule) != 0) {
+		return -EINVAL;
+	}
+	for (uint32_t at = 0; at < block->raw_size; at += (uint32_t)sizeof(granule)) {
+		struct arena *arena;
+
+		memcpy(&granule, payload + at, sizeof(granule));
+		arena =
+		    find_place(index, granule.part, granule.slot, granule.offset, ARENA_GRANULE);
+		if (arena == NULL) {
+			return -EINVAL;
+		}
+		arena_restore_granule(arena, granule.offset, granule.bytes, (uint32_t)block->epoch);
+	}
+	return 0;
 }
 
 static int
 take_block(void *arg, const struct block *block, const uint8_t *payload)
 {
 	struct arena_index *index = arg;
-	struct snapshot_granule granule;
-	uint32_t count = block->raw_size / (uint32_t)sizeof(granule);
 
-	if (block->kind == SNAPSHOT_BYTES) {
-		return place(index, SNAPSHOT_PLACE_PART(block->offset), block->slot,
-		             SNAPSHOT_PLACE_OFFSET(block->offset), payload, block->raw_size)
-		           ? 0
-		           : -EINVAL;
-	}
-	if (block->kind != SNAPSHOT_GRANULES || block->raw_size % sizeof(granule) != 0) {
+	switch (block->kind) {
+	case SNAPSHOT_BYTES:
+		return take_image(index, block, payload);
+	case SNAPSHOT_GRANULES:
+		return take_granules(index, block, payload);
+	default:
 		return -EINVAL;
 	}
-	for (uint32_t i = 0; i < count; i++) {
-		memcpy(&granule, payload + i * sizeof(granule), sizeof(granule));
-		if (!place(index, granule.part, granule.slot, granule.offset, granule.bytes,
-		           ARENA_GRANULE)) {
-			return -EINVAL;
-		}
-	}
-	return 0;
 }
 
 /* As if nothing had been restored. */
@@ -317,7 +338,7 @@ read_part(struct snapshots *s, struct lm_op *slice, const struct slice_record *r
 	struct arena_index index;
 	int result = -ENOMEM;
 
-	if (index_open_arenas(&index, slice, (uint32_t)s->good_epoch)) {
+	if (index_open_arenas(&index, slice)) {
 		result = store_read(s->store, s->good, id, take_block, &index);
 	}
 	s->restored.bytes += index.bytes;

@@ -378,10 +378,9 @@ end_epoch(struct snapshots *s, bool is_durable)
 static bool
 log_is_filling(const struct snapshots *s)
 {
-	const struct state_space *space = s->slice[s->current].slice->state.space;
+	const struct snap_slice *slice = &s->slice[s->current];
 
-	return space != NULL &&
-	       __atomic_load_n(&space->log_count, __ATOMIC_RELAXED) > space->log_max / 2;
+	return slice->phase == SLICE_COPYING && arena_copy_log_fills(&slice->copy);
 }
 
 /* Whether copying is ahead of its pace. A log that fills up knows no pace. */

@@ -7,7 +7,8 @@
  * they mean.
  *
  * Parts. One for each slice with maps or values; `part_id.op` is the operator's number in the graph
- * that wrote it. Blocks, later ones over earlier ones:
+ * that wrote it. Blocks; those of a later file go over those of earlier ones, and granules go over
+ * all bytes of their own file:
  *
  *     SNAPSHOT_BYTES     slot: the arena's; offset: SNAPSHOT_PLACE(part, byte): bytes of an arena
  *     SNAPSHOT_GRANULES  struct snapshot_granule, one behind the other
@@ -43,7 +44,7 @@ struct snapshot_granule {
 };
 static_assert(sizeof(struct snapshot_granule) == 16 + ARENA_GRANULE, "written as it is");
 
-#define SNAPSHOT_FORMAT 1u
+#define SNAPSHOT_FORMAT 2u
 
 struct snapshot_job {
 	uint32_t format, zero;

@@ -155,21 +155,38 @@ put_granules(struct snapshots *s, struct snap_slice *slice, const struct arena_e
 	return result;
 }
 
-/* The last of a slice: the log, and the part is whole, or it is what it was. */
+/* Some of the log into the part, as much as a block holds. */
 static int
-finish_part(struct snapshots *s, struct snap_slice *slice)
+drain_log(struct snapshots *s, struct snap_slice *slice, uint32_t *drained)
 {
+	const uint32_t most = sizeof(s->granules) / sizeof(s->granules[0]);
 	const struct arena_entry *entry;
-	uint32_t count;
-	struct part *part;
 	int result;
 
-	if (!arena_copy_log(&slice->copy, &entry, &count)) {
+	if (!arena_copy_log(&slice->copy, &entry, drained)) {
 		return snapshots_fail(s, -ENOBUFS,
 		                      "state changed faster than it could be copied, and the log "
 		                      "of what it was is full");
 	}
-	result = put_granules(s, slice, entry, count);
+	*drained = *drained < most ? *drained : most;
+	result = put_granules(s, slice, entry, *drained);
+	if (result == 0 && *drained > 0) {
+		arena_copy_drain(&slice->copy, *drained);
+	}
+	return result;
+}
+
+/* The last of a slice: the log, and the part is whole, or it is what it was. */
+static int
+finish_part(struct snapshots *s, struct snap_slice *slice)
+{
+	uint32_t drained = 1;
+	struct part *part;
+	int result = 0;
+
+	while (result == 0 && drained > 0) {
+		result = drain_log(s, slice, &drained);
+	}
 	if (result == 0 && slice->part == NULL && slice->copy.base != 0) {
 		result = store_keep(s->store, part_of(slice->slice));
 		return result == 0 ? 0 : snapshots_fail(s, result, store_why(s->store));
@@ -268,10 +285,19 @@ copy_some(struct snapshots *s, struct snap_slice *slice)
 	struct arena_piece piece;
 
 	for (uint32_t copied = 0; copied < most; copied += piece.size) {
-		uint32_t room;
-		void *place = place_of_piece(s, slice, &room);
-		int result;
+		uint32_t room, drained;
+		void *place;
+		int result = 0;
 
+		/* First the log, if it fills up: what else there is to copy does not go away. */
+		while (result == 0 &&
+		       (arena_copy_log_fills(&slice->copy) || BUGGIFY(BUGGIFY_LOG_DRAINED))) {
+			result = drain_log(s, slice, &drained);
+		}
+		if (result != 0) {
+			return result;
+		}
+		place = place_of_piece(s, slice, &room);
 		room = room < most ? room : most;
 		if (!arena_copy_next(&slice->copy, &piece, place, room)) {
 			slice->phase = SLICE_COPIED;

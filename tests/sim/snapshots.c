@@ -24,7 +24,7 @@ struct watched {
 	struct arena_copy copy;
 	bool copying;
 	uint32_t part_count;
-	char ***image; /* [part][arena] */
+	struct arena ***image; /* [part][arena], restored from what was copied */
 };
 
 static struct {
@@ -34,7 +34,7 @@ static struct {
 	bool failed;
 } snapshots;
 
-static char *
+static struct arena *
 image_of(const struct watched *w, const struct arena *arena)
 {
 	const struct arena_part *part = arena->part;
@@ -55,6 +55,19 @@ image_alloc(size_t count, size_t size)
 	return memory;
 }
 
+static struct arena *
+image_open(const struct arena *arena)
+{
+	size_t footprint = arena_footprint(arena->size);
+	void *memory = aligned_alloc(64, footprint);
+
+	if (memory == NULL) {
+		abort();
+	}
+	memset(memory, 0, footprint);
+	return arena_init(memory, arena->size, arena->slot);
+}
+
 static void
 watched_open(struct watched *w, struct lm_op *slice)
 {
@@ -70,9 +83,9 @@ watched_open(struct watched *w, struct lm_op *slice)
 	w->part_count = space->part_count;
 	w->image = image_alloc(w->part_count, sizeof(*w->image));
 	for (const struct arena_part *part = space->part; part != NULL; part = part->next) {
-		w->image[part->index] = image_alloc(part->arena_count, sizeof(char *));
+		w->image[part->index] = image_alloc(part->arena_count, sizeof(struct arena *));
 		for (uint32_t i = 0; i < part->arena_count; i++) {
-			w->image[part->index][i] = image_alloc(part->arena[i]->size, 1);
+			w->image[part->index][i] = image_open(part->arena[i]);
 		}
 	}
 }
@@ -116,7 +129,10 @@ watched_begin_copy(struct watched *w)
 	}
 	for (const struct arena_part *part = space->part; part != NULL; part = part->next) {
 		for (uint32_t i = 0; i < part->arena_count; i++) {
-			memset(w->image[part->index][i], 0, part->arena[i]->size);
+			struct arena *image = w->image[part->index][i];
+
+			memset(image->memory, 0, image->size);
+			memset(image->mark, 0, arena_marks_size(image->size));
 		}
 	}
 }
@@ -130,7 +146,7 @@ watched_compare(const struct watched *w)
 		for (uint32_t i = 0; i < part->arena_count; i++) {
 			const struct arena *arena = part->arena[i];
 
-			if (memcmp(w->image[part->index][i], arena_shadow_copy(arena),
+			if (memcmp(w->image[part->index][i]->memory, arena_shadow_copy(arena),
 			           arena->size) != 0) {
 				fprintf(stderr, "%s: part %u, slot %u: not what it was at %u\n",
 				        space->name, part->index, arena->slot, w->copy.epoch);
@@ -140,21 +156,34 @@ watched_compare(const struct watched *w)
 	}
 }
 
-static void
-watched_end_copy(struct watched *w)
+/* What the log holds. False: the snapshot is lost. */
+static bool
+watched_drain(struct watched *w)
 {
 	const struct arena_entry *entry;
 	uint32_t count;
 
+	do {
+		if (!arena_copy_log(&w->copy, &entry, &count)) {
+			return false;
+		}
+		for (uint32_t i = 0; i < count; i++) {
+			arena_restore_granule(image_of(w, entry[i].arena), entry[i].offset,
+			                      entry[i].bytes, w->copy.epoch);
+		}
+		arena_copy_drain(&w->copy, count);
+	} while (count > 0);
+	return true;
+}
+
+static void
+watched_end_copy(struct watched *w)
+{
 	w->copying = false;
-	if (!arena_copy_log(&w->copy, &entry, &count)) {
+	if (!watched_drain(w)) {
 		arena_copy_end(&w->copy, 0);
 		state_finish(w->slice);
 		return;
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		memcpy(image_of(w, entry[i].arena) + entry[i].offset, entry[i].bytes,
-		       ARENA_GRANULE);
 	}
 	watched_compare(w);
 	arena_copy_end(&w->copy, sim_below(3) == 0 ? 0 : w->copy.epoch);
@@ -182,9 +211,13 @@ watched_copy(struct watched *w)
 		uint32_t room = (uint32_t)(1 + sim_below(4)) * ARENA_CHUNK;
 
 		if (arena_copy_next(&w->copy, &piece, bytes, room)) {
-			memcpy(image_of(w, piece.arena) + piece.offset, bytes, piece.size);
+			arena_restore(image_of(w, piece.arena), piece.offset, bytes, piece.size,
+			              w->copy.epoch);
 		} else {
 			watched_end_copy(w);
+		}
+		if (w->copying && (sim_below(8) == 0 || arena_copy_log_fills(&w->copy))) {
+			(void)watched_drain(w);
 		}
 	}
 }

@@ -22,12 +22,14 @@ struct rig {
 	struct state_space space;
 	struct arena_part part[2];
 	struct arena *list[ARENAS];
-	void *memory[ARENAS];
-	char *cut[ARENAS], *restored[ARENAS];
+	char *cut[ARENAS];
+	struct arena *restored[ARENAS];
 	struct arena_entry *log;
 	struct arena_copy copy;
 	bool copying;
 	uint64_t seed, snapshots, increments, lost;
+	uint64_t drained,
+	    wrapped; /* of this snapshot; snapshots that filled the log more than once */
 };
 
 static uint64_t
@@ -45,6 +47,17 @@ draw(struct rig *rig, uint64_t below)
 	return mix(rig->seed++) % below;
 }
 
+static struct arena *
+make_arena(uint32_t index)
+{
+	size_t footprint = arena_footprint(arena_size[index]);
+	void *memory = aligned_alloc(64, footprint);
+
+	assert_non_null(memory);
+	memset(memory, 0, footprint);
+	return arena_init(memory, arena_size[index], index);
+}
+
 static void
 rig_open(struct rig *rig, uint64_t seed, uint32_t log_max)
 {
@@ -52,14 +65,9 @@ rig_open(struct rig *rig, uint64_t seed, uint32_t log_max)
 	rig->seed = seed;
 	space_init(&rig->space, "rig");
 	for (uint32_t i = 0; i < ARENAS; i++) {
-		size_t footprint = arena_footprint(arena_size[i]);
-
-		rig->memory[i] = aligned_alloc(64, footprint);
-		assert_non_null(rig->memory[i]);
-		memset(rig->memory[i], 0, footprint);
-		rig->list[i] = arena_init(rig->memory[i], arena_size[i], i);
+		rig->list[i] = make_arena(i);
+		rig->restored[i] = make_arena(i);
 		rig->cut[i] = calloc(1, rig->list[i]->size);
-		rig->restored[i] = calloc(1, rig->list[i]->size);
 	}
 	rig->part[0] = (struct arena_part){ .arena_count = 3, .arena = rig->list };
 	rig->part[1] = (struct arena_part){ .arena_count = ARENAS - 3, .arena = rig->list + 3 };
@@ -74,7 +82,7 @@ static void
 rig_close(struct rig *rig)
 {
 	for (uint32_t i = 0; i < ARENAS; i++) {
-		free(rig->memory[i]);
+		free(rig->list[i]);
 		free(rig->cut[i]);
 		free(rig->restored[i]);
 	}
@@ -97,7 +105,42 @@ static void
 rig_check(struct rig *rig)
 {
 	for (uint32_t i = 0; i < ARENAS; i++) {
-		assert_memory_equal(rig->restored[i], rig->cut[i], rig->list[i]->size);
+		assert_memory_equal(rig->restored[i]->memory, rig->cut[i], rig->list[i]->size);
+	}
+}
+
+/* What is in the log, in one piece; a granule may be there once. False: it is lost. */
+static bool
+rig_drain(struct rig *rig, uint32_t *count)
+{
+	const struct arena_entry *entry;
+
+	if (!arena_copy_log(&rig->copy, &entry, count)) {
+		return false;
+	}
+	for (uint32_t i = 0; i < *count; i++) {
+		struct arena *restored = rig->restored[entry[i].arena->slot];
+		const struct arena_mark *mark = &restored->mark[entry[i].offset / ARENA_CHUNK];
+		uint64_t granule = UINT64_C(1) << (entry[i].offset / ARENA_GRANULE % 64);
+
+		assert_false(mark->before == rig->copy.epoch && (mark->logged & granule) != 0);
+		arena_restore_granule(restored, entry[i].offset, entry[i].bytes, rig->copy.epoch);
+	}
+	arena_copy_drain(&rig->copy, *count);
+	rig->drained += *count;
+	return true;
+}
+
+static void
+rig_begin_copy(struct rig *rig)
+{
+	rig->copying = arena_copy_begin(&rig->copy, &rig->space);
+	rig->drained = 0;
+	for (uint32_t i = 0; rig->copying && rig->copy.base == 0 && i < ARENAS; i++) {
+		struct arena *restored = rig->restored[i];
+
+		memset(restored->memory, 0, restored->size);
+		memset(restored->mark, 0, arena_marks_size(restored->size));
 	}
 }
 
@@ -105,41 +148,35 @@ rig_check(struct rig *rig)
 static void
 rig_copy(struct rig *rig)
 {
-	const struct arena_entry *entry;
 	char bytes[3 * ARENA_CHUNK];
 	struct arena_piece piece;
-	uint32_t count;
+	uint32_t count = 1;
 
 	if (!rig->copying) {
-		rig->copying = arena_copy_begin(&rig->copy, &rig->space);
-		for (uint32_t i = 0; rig->copying && rig->copy.base == 0 && i < ARENAS; i++) {
-			memset(rig->restored[i], 0, rig->list[i]->size);
-		}
+		rig_begin_copy(rig);
+		return;
+	}
+	if ((arena_copy_log_fills(&rig->copy) || draw(rig, 8) == 0) && rig_drain(rig, &count)) {
 		return;
 	}
 	if (arena_copy_next(&rig->copy, &piece, bytes, (1 + draw(rig, 3)) * ARENA_CHUNK)) {
 		assert_true(piece.offset + piece.size <= piece.arena->size);
-		memcpy(rig->restored[piece.arena->slot] + piece.offset, bytes, piece.size);
+		arena_restore(rig->restored[piece.arena->slot], piece.offset, bytes, piece.size,
+		              rig->copy.epoch);
 		return;
 	}
 	rig->copying = false;
-	if (!arena_copy_log(&rig->copy, &entry, &count)) {
-		rig->lost++;
-		arena_copy_end(&rig->copy, 0);
-		return;
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		memcpy(rig->restored[entry[i].arena->slot] + entry[i].offset, entry[i].bytes,
-		       ARENA_GRANULE);
-		/* Of each granule one entry. */
-		for (uint32_t k = 0; k < i; k++) {
-			assert_false(entry[k].arena == entry[i].arena &&
-			             entry[k].offset == entry[i].offset);
+	while (count > 0) {
+		if (!rig_drain(rig, &count)) {
+			rig->lost++;
+			arena_copy_end(&rig->copy, 0);
+			return;
 		}
 	}
 	rig_check(rig);
 	rig->snapshots++;
 	rig->increments += rig->copy.base != 0;
+	rig->wrapped += rig->drained > rig->space.log_max;
 	arena_copy_end(&rig->copy, draw(rig, 4) == 0 ? 0 : rig->copy.epoch);
 }
 
@@ -192,7 +229,7 @@ test_snapshots(void **state)
 static void
 test_log_full(void **state)
 {
-	uint64_t lost = 0, snapshots = 0;
+	uint64_t lost = 0, snapshots = 0, wrapped = 0;
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -202,10 +239,12 @@ test_log_full(void **state)
 		rig_run(&rig, 6000);
 		lost += rig.lost;
 		snapshots += rig.snapshots;
+		wrapped += rig.wrapped;
 		rig_close(&rig);
 	}
 	assert_true(lost > 50);
 	assert_true(snapshots > 50);
+	assert_true(wrapped > 5);
 }
 
 /* While no snapshot is under way a chunk is looked at once an epoch, and nothing is logged. */
