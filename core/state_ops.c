@@ -103,13 +103,13 @@ state_flip(struct lm_op *op, uint64_t epoch)
 	struct op_state *state = &op->state;
 	bool good;
 
+	state_prefetch(state);
 	if (__atomic_load_n(&state->finished, __ATOMIC_ACQUIRE) != state->flipped ||
 	    state->engine_text.bytes == NULL || op->had_ended ||
 	    (op->shared->incarnation != 0 && BUGGIFY(BUGGIFY_FLIP_REFUSED))) {
 		__atomic_store_n(&state->refused, epoch, __ATOMIC_RELEASE);
 		return false;
 	}
-	state_prefetch(state);
 	/* Whatever else goes wrong, the transaction is there for whoever collects it. */
 	good = state_prepare(op, epoch, &state->txn);
 	good = state_serialize(op) && good;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Going on from an epoch: bytes into arenas, positions into sources, and the sinks commit what was
- * durable. An epoch is read once, checked as it is read; when it turns out to be damaged,
- * everything starts anew with the one before it.
+ * Going on from an epoch: bytes into arenas (restore_parts.c), positions into sources, and the
+ * sinks commit what was durable. An epoch is read once, checked as it is read; when it turns out to
+ * be damaged, everything starts anew with the one before it.
  */
 
 #include <errno.h>
@@ -14,15 +14,6 @@
 
 #include "core/graph.h"
 #include "state/snapshot_run.h"
-
-/* Where the arenas of a slice are: by what was opened and by slot. */
-struct arena_index {
-	struct state_space *space;
-	struct arena_part **part;
-	uint32_t **of_slot; /* [part][slot]: its arena + 1 */
-	uint32_t part_count, slot_count;
-	uint64_t bytes;
-};
 
 static int say(char why[SNAPSHOT_WHY], int result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -109,116 +100,7 @@ check_skipped(struct snapshots *s, char why[SNAPSHOT_WHY])
 	return 0;
 }
 
-/* ---- bytes into arenas ---- */
-
-static void
-index_close_arenas(struct arena_index *index)
-{
-	for (uint32_t i = 0; index->of_slot != NULL && i < index->part_count; i++) {
-		free(index->of_slot[i]);
-	}
-	free(index->of_slot);
-	free(index->part);
-}
-
-static bool
-index_open_arenas(struct arena_index *index, struct lm_op *slice)
-{
-	struct state_space *space = slice->state.space;
-	uint32_t i = 0;
-
-	*index = (struct arena_index){ .space = space,
-		                       .part_count = space->part_count,
-		                       .slot_count = 1u << slice->state.slot_bits };
-	index->part = calloc(space->part_count + 1, sizeof(*index->part));
-	index->of_slot = calloc(space->part_count + 1, sizeof(*index->of_slot));
-	if (index->part == NULL || index->of_slot == NULL) {
-		return false;
-	}
-	for (struct arena_part *part = space->part; part != NULL; part = part->next, i++) {
-		index->part[i] = part;
-		index->of_slot[i] = calloc(index->slot_count, sizeof(**index->of_slot));
-		if (index->of_slot[i] == NULL) {
-			return false;
-		}
-		for (uint32_t k = 0; k < part->arena_count; k++) {
-			assert(part->arena[k]->slot < index->slot_count);
-			index->of_slot[i][part->arena[k]->slot] = k + 1;
-		}
-	}
-	return true;
-}
-
-/* The arena that these bytes belong to; NULL: there is no such place. */
-static struct arena *
-find_place(struct arena_index *index, uint32_t part, uint32_t slot, uint64_t offset, uint32_t size)
-{
-	struct arena *arena;
-	uint32_t at;
-
-	if (part >= index->part_count || slot >= index->slot_count) {
-		return NULL;
-	}
-	at = index->of_slot[part][slot];
-	arena = at == 0 ? NULL : index->part[part]->arena[at - 1];
-	if (arena == NULL || size == 0 || offset > arena->size || size > arena->size - offset ||
-	    offset % ARENA_GRANULE != 0 || size % ARENA_GRANULE != 0) {
-		return NULL;
-	}
-	index->bytes += size;
-	return arena;
-}
-
-static int
-take_image(struct arena_index *index, const struct block *block, const uint8_t *payload)
-{
-	uint64_t offset = SNAPSHOT_PLACE_OFFSET(block->offset);
-	struct arena *arena = find_place(index, SNAPSHOT_PLACE_PART(block->offset), block->slot,
-	                                 offset, block->raw_size);
-
-	if (arena == NULL) {
-		return -EINVAL;
-	}
-	arena_restore(arena, offset, payload, block->raw_size, (uint32_t)block->epoch);
-	return 0;
-}
-
-static int
-take_granules(struct arena_index *index, const struct block *block, const uint8_t *payload)
-{
-	struct snapshot_granule granule;
-
-	if (block->raw_size % sizeof(granule) != 0) {
-		return -EINVAL;
-	}
-	for (uint32_t at = 0; at < block->raw_size; at += (uint32_t)sizeof(granule)) {
-		struct arena *arena;
-
-		memcpy(&granule, payload + at, sizeof(granule));
-		arena =
-		    find_place(index, granule.part, granule.slot, granule.offset, ARENA_GRANULE);
-		if (arena == NULL) {
-			return -EINVAL;
-		}
-		arena_restore_granule(arena, granule.offset, granule.bytes, (uint32_t)block->epoch);
-	}
-	return 0;
-}
-
-static int
-take_block(void *arg, const struct block *block, const uint8_t *payload)
-{
-	struct arena_index *index = arg;
-
-	switch (block->kind) {
-	case SNAPSHOT_BYTES:
-		return take_image(index, block, payload);
-	case SNAPSHOT_GRANULES:
-		return take_granules(index, block, payload);
-	default:
-		return -EINVAL;
-	}
-}
+/* ---- a slice ---- */
 
 /* As if nothing had been restored. */
 static void
@@ -236,8 +118,6 @@ wipe(struct lm_op *slice)
 		}
 	}
 }
-
-/* ---- a slice ---- */
 
 /* The record of a slice, taken apart; NULL: it has none. */
 struct slice_record {
@@ -330,24 +210,25 @@ check_record(struct snapshots *s, const struct lm_op *slice, const struct slice_
 	return 0;
 }
 
+/* The bytes of all parts into their arenas. */
 static int
-read_part(struct snapshots *s, struct lm_op *slice, const struct slice_record *record,
-          char why[SNAPSHOT_WHY])
+read_parts(struct snapshots *s, struct restore_part *part, uint32_t count, char why[SNAPSHOT_WHY])
 {
-	struct part_id id = { .op = record->head.op, .slice = record->head.slice };
-	struct arena_index index;
-	int result = -ENOMEM;
-
-	if (index_open_arenas(&index, slice)) {
-		result = store_read(s->store, s->good, id, take_block, &index);
+	restore_parts(s, part, count);
+	for (uint32_t i = 0; i < count; i++) {
+		s->restored.bytes += part[i].bytes;
 	}
-	s->restored.bytes += index.bytes;
-	index_close_arenas(&index);
-	if (result == -EINVAL) {
-		return say(why, result, "%s: epoch %" PRIu64 " holds state for a place that is not",
-		           slice->name, s->good_epoch);
+	for (uint32_t i = 0; i < count; i++) {
+		if (part[i].result == -EINVAL) {
+			return say(why, -EINVAL,
+			           "%s: epoch %" PRIu64 " holds state for a place that is not",
+			           part[i].slice->name, s->good_epoch);
+		}
+		if (part[i].result != 0) {
+			return say(why, part[i].result, "%s: %s", part[i].slice->name, part[i].why);
+		}
 	}
-	return result == 0 ? 0 : say(why, result, "%s: %s", slice->name, store_why(s->store));
+	return 0;
 }
 
 /* Everything but the bytes in arenas. */
@@ -420,26 +301,52 @@ check_all_taken(struct snapshots *s, char why[SNAPSHOT_WHY])
 	return 0;
 }
 
-/* All slices from one epoch. -EBADMSG: it is damaged, and nothing was restored. */
+/* Checks what the epoch has of each slice; those with a part come behind each other in `part`. */
 static int
-restore_epoch(struct snapshots *s, char why[SNAPSHOT_WHY])
+check_records(struct snapshots *s, struct restore_part *part, uint32_t *count,
+              char why[SNAPSHOT_WHY])
 {
-	struct slice_record record;
-	bool found;
 	int result = check_all_taken(s, why);
 
-	memset(&s->restored, 0, sizeof(s->restored));
+	*count = 0;
 	for (uint32_t i = 0; result == 0 && i < s->slice_count; i++) {
 		struct lm_op *slice = s->slice[i].slice;
+		struct slice_record record;
+		bool found;
 
 		result = read_record(s, slice, &record, &found, why);
 		if (result == 0 && found) {
 			result = check_record(s, slice, &record, why);
 		}
 		if (result == 0 && found && (record.head.flags & SNAPSHOT_HAS_PART) != 0) {
-			result = read_part(s, slice, &record, why);
+			part[(*count)++] =
+			    (struct restore_part){ .slice = slice,
+				                   .id = { .op = record.head.op,
+				                           .slice = record.head.slice } };
 		}
 	}
+	return result;
+}
+
+/* All slices from one epoch. -EBADMSG: it is damaged, and nothing was restored. */
+static int
+restore_epoch(struct snapshots *s, char why[SNAPSHOT_WHY])
+{
+	struct restore_part *part = calloc(s->slice_count + 1, sizeof(*part));
+	struct slice_record record;
+	uint32_t count;
+	bool found;
+	int result;
+
+	memset(&s->restored, 0, sizeof(s->restored));
+	if (part == NULL) {
+		return say(why, -ENOMEM, "no memory to go on from epoch %" PRIu64, s->good_epoch);
+	}
+	result = check_records(s, part, &count, why);
+	if (result == 0) {
+		result = read_parts(s, part, count, why);
+	}
+	free(part);
 	if (store_is_damage(result)) {
 		for (uint32_t i = 0; i < s->slice_count; i++) {
 			wipe(s->slice[i].slice);

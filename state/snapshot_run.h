@@ -122,6 +122,17 @@ int sinks_recover(struct snapshots *s, const struct manifest *manifest, char why
 /* snapshot_slices.c: those that keep a log drop what no kept epoch needs. */
 void snapshots_trim(struct snapshots *s);
 
+/* restore_parts.c: a part, and what came of it. */
+struct restore_part {
+	struct lm_op *slice;
+	struct part_id id;
+	uint64_t bytes;
+	int result; /* 0; -EINVAL: it does not fit the arenas; else see store_read */
+	char why[MANIFEST_WHY];
+};
+/* Reads all of them, several at once. */
+void restore_parts(const struct snapshots *s, struct restore_part *part, uint32_t count);
+
 /* restore.c */
 int restore_engine(struct snapshots *s, char why[SNAPSHOT_WHY]);
 /* The store's newest good epoch into `good`, or NULL. */

@@ -231,6 +231,7 @@ env_worker_launch(uint32_t lcore, env_step_fn *step, void *arg)
 	if (is_used_up(&sim.launches_left)) {
 		return -EAGAIN;
 	}
+	assert(sim.actor_count < ACTORS_MAX);
 	actor = &sim.actor[sim.actor_count++];
 	actor->step = step;
 	actor->arg = arg;
@@ -287,9 +288,14 @@ env_thread_start(struct env_thread **thread, const char *name, env_step_fn *step
 void
 env_thread_join(struct env_thread *thread)
 {
-	if (thread != NULL) {
-		env_worker_join(thread->lcore);
-		free(thread);
+	if (thread == NULL) {
+		return;
+	}
+	env_worker_join(thread->lcore);
+	free(thread);
+	while (sim.actor_count > 0 && !sim.actor[sim.actor_count - 1].runs &&
+	       sim.actor[sim.actor_count - 1].lcore >= THREAD_LCORE) {
+		sim.actor_count--;
 	}
 }
 

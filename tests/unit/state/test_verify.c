@@ -102,13 +102,15 @@ test_damage_is_found(void **state)
 	char path[200];
 
 	(void)state;
-	snprintf(path, sizeof(path), MODEL_FOLDER "/%s", newest->manifest->file[2].name);
+	snprintf(path, sizeof(path), MODEL_FOLDER "/%s",
+	         newest->manifest->file[newest->manifest->file_count - 1].name);
 	disk_bytes(path)[70] ^= 4;
 	verify = verify_open(store, 0);
 	verify_begin(verify, epoch);
 	run();
 	assert_true(verified.is_damaged);
-	assert_non_null(strstr(verified.why, newest->manifest->file[2].name));
+	assert_non_null(
+	    strstr(verified.why, newest->manifest->file[newest->manifest->file_count - 1].name));
 	assert_true(newest->is_damaged);
 	assert_string_equal(newest->why, verified.why);
 }
