@@ -113,6 +113,7 @@ batch_release(struct lm_batch *batch, uint32_t worker)
 	    __atomic_sub_fetch(&batch->references, 1, __ATOMIC_ACQ_REL) != 0) {
 		return;
 	}
+	PREEMPT_SELDOM();
 	/* Nobody's now, so that giving it back twice is noticed. */
 	__atomic_store_n(&batch->references, 0, __ATOMIC_RELAXED);
 	if (batch->external != NULL && batch->count > 0) {

@@ -50,20 +50,25 @@ enum buggify {
 	BUGGIFY_COUNT
 };
 int buggify(enum buggify place); /* the simulator's */
-/* Between two accesses to what other threads use, too: they may be scheduled here. */
-void sim_preempt(void);
+/*
+ * Between two accesses to what other threads use, too: they may be scheduled here; SELDOM: where
+ * that is for every batch.
+ */
+void sim_preempt(unsigned int one_in);
 
 #ifdef LODEMILL_CANARY
 extern enum canary canary_planted;
 #define CANARY(which) (canary_planted == (which))
 #define CANARY_BUILD 1
 #define BUGGIFY(place) buggify(place)
-#define PREEMPT() sim_preempt()
+#define PREEMPT() sim_preempt(8)
+#define PREEMPT_SELDOM() sim_preempt(200)
 #else
 #define CANARY(which) (0)
 #define CANARY_BUILD 0
 #define BUGGIFY(place) (0)
 #define PREEMPT() ((void)0)
+#define PREEMPT_SELDOM() ((void)0)
 #endif
 
 #endif

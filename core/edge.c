@@ -68,6 +68,7 @@ edge_discard_oldest(struct edge *edge)
 		rte_ring_dequeue_elem_finish(edge->ring, 0);
 		return false;
 	}
+	PREEMPT_SELDOM();
 	rte_ring_dequeue_elem_finish(edge->ring, 1);
 	edge->rows_discarded += ((struct lm_batch *)item.word)->count;
 	if (item.value > edge->watermark) {
@@ -113,6 +114,7 @@ edge_put_batch(struct edge *edge, struct lm_batch *batch)
 	}
 	batch->sequence = edge->sequence;
 	item.value = edge->watermark; /* that of a batch which was discarded for this one, too */
+	PREEMPT_SELDOM();
 	/* The pool counts on this bound; the ring may be larger. */
 	if (ring_count(edge->ring) >= edge->credit + EDGE_OVERFLOW ||
 	    rte_ring_sp_enqueue_elem(edge->ring, &item, sizeof(item)) != 0) {
@@ -263,6 +265,7 @@ edge_send_control(struct edge *edge, enum edge_item_kind kind, int64_t value)
 		edge->idle_told = false;
 		failed = rte_ring_sp_enqueue_elem(edge->ring, &item, sizeof(item));
 	}
+	PREEMPT_SELDOM();
 	if (kind != EDGE_WATERMARK) {
 		item.word = kind;
 		item.value = value;

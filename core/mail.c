@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/canary.h"
 #include "core/limits.h"
 #include "core/ring.h"
 #include "core/worker.h"
@@ -52,6 +53,7 @@ mail_run(struct worker *self)
 	bool busy = false;
 
 	while (rte_ring_dequeue_elem(self->mailbox.ring, &mail, sizeof(mail)) == 0) {
+		PREEMPT();
 		mail.function(self, mail.arg, mail.value);
 		busy = true;
 	}

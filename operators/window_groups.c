@@ -70,12 +70,12 @@ window_find_last(struct lm_op *op, struct window *window, const struct lm_batch 
 		if (is_near) {
 			is_new = *window_count_of(c, value) == 0;
 		} else {
-			value = lm_map_get(window->map, packed->hash[row], word, sizeof(*word));
-			is_new = value == NULL;
+			is_new =
+			    lm_map_get(window->map, packed->hash[row], word, sizeof(*word)) == NULL;
 		}
 		if (is_new && groups == c->group.keys_max) {
 			value = NULL;
-		} else if (!is_near && is_new) {
+		} else if (!is_near) {
 			value =
 			    lm_map_put(window->map, packed->hash[row], word, sizeof(*word), NULL);
 		}

@@ -8,6 +8,19 @@
 #include "core/canary.h"
 #include "state/arena_shadow.h"
 
+/* All of the arena is copied: its owner need not save anything of it any more. */
+static void
+arena_pass(struct arena_copy *copy, struct arena *arena)
+{
+	__atomic_store_n(&arena->copied, copy->epoch, __ATOMIC_RELEASE);
+	copy->chunk = 0;
+	copy->arena++;
+	while (copy->part != NULL && copy->arena == copy->part->arena_count) {
+		copy->part = copy->part->next;
+		copy->arena = 0;
+	}
+}
+
 bool
 arena_copy_begin(struct arena_copy *copy, struct state_space *space)
 {
@@ -19,6 +32,14 @@ arena_copy_begin(struct arena_copy *copy, struct state_space *space)
 	*copy = (struct arena_copy){
 		.space = space, .epoch = epoch, .base = space->base, .part = space->part
 	};
+	while (CANARY(CANARY_COPY_PASSED) && copy->part != NULL) {
+		if (copy->part->arena_count == 0) {
+			copy->part = copy->part->next;
+			continue;
+		}
+		arena_pass(copy, copy->part->arena[copy->arena]);
+	}
+	copy->part = space->part;
 	return true;
 }
 
@@ -44,19 +65,6 @@ arena_copy_words(char *to, const char *from, uint32_t size)
 		    __atomic_load_n((const uint64_t *)(const void *)(from + i), __ATOMIC_RELAXED);
 
 		memcpy(to + i, &word, sizeof(word));
-	}
-}
-
-/* All of the arena is copied: its owner need not save anything of it any more. */
-static void
-arena_pass(struct arena_copy *copy, struct arena *arena)
-{
-	__atomic_store_n(&arena->copied, copy->epoch, __ATOMIC_RELEASE);
-	copy->chunk = 0;
-	copy->arena++;
-	while (copy->part != NULL && copy->arena == copy->part->arena_count) {
-		copy->part = copy->part->next;
-		copy->arena = 0;
 	}
 }
 
@@ -90,9 +98,6 @@ arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *bytes,
 		if (offset >= arena->size) {
 			arena_pass(copy, arena);
 			continue;
-		}
-		if (CANARY(CANARY_COPY_PASSED)) {
-			__atomic_store_n(&arena->copied, copy->epoch, __ATOMIC_RELEASE);
 		}
 		piece->size = arena_run(copy, arena, room);
 		copy->chunk += piece->size == 0 ? 1 : (piece->size + ARENA_CHUNK - 1) / ARENA_CHUNK;

@@ -409,7 +409,7 @@ lm_list_upsert(struct lm_lists *lists, const struct lm_map_rows *in, struct lm_l
 uint32_t
 lm_list_find(const struct lm_lists *lists, const struct lm_map_rows *in, struct lm_list **list)
 {
-	return lm_map_find(lists->map, in, (void **)list);
+	return lm_map_find(lists->map, in, (const void **)(void *)list);
 }
 
 struct lm_list *
@@ -426,13 +426,14 @@ lm_list_put(struct lm_lists *lists, uint64_t hash, const void *key, uint32_t len
 struct lm_list *
 lm_list_get(const struct lm_lists *lists, uint64_t hash, const void *key, uint32_t length)
 {
-	return lm_map_get(lists->map, hash, key, length);
+	/* What writes to a list touches it. */
+	return (struct lm_list *)(uintptr_t)lm_map_get(lists->map, hash, key, length);
 }
 
 bool
 lm_list_erase(struct lm_lists *lists, uint64_t hash, const void *key, uint32_t length)
 {
-	struct lm_list *list = lm_map_get(lists->map, hash, key, length);
+	struct lm_list *list = lm_list_get(lists, hash, key, length);
 
 	if (list == NULL) {
 		return false;

@@ -115,13 +115,15 @@ struct lm_map *lm_map_init(void *memory, const struct lm_map_shape *shape);
  */
 uint32_t lm_map_upsert(struct lm_map *map, const struct lm_map_rows *in, void **values,
                        uint8_t *inserted);
-/* The same without inserting: values[i] is NULL where the key is not there. Returns how many. */
-uint32_t lm_map_find(const struct lm_map *map, const struct lm_map_rows *in, void **values);
+/* The same without inserting, to read only: values[i] is NULL where the key is not there. Returns
+ * how many. */
+uint32_t lm_map_find(const struct lm_map *map, const struct lm_map_rows *in, const void **values);
 
 /* One key; `length` is key_size for keys of fixed width. */
 void *lm_map_put(struct lm_map *map, uint64_t hash, const void *key, uint32_t length,
                  bool *inserted);
-void *lm_map_get(const struct lm_map *map, uint64_t hash, const void *key, uint32_t length);
+/* To read only: what is to be written comes from lm_map_put. */
+const void *lm_map_get(const struct lm_map *map, uint64_t hash, const void *key, uint32_t length);
 /* False: it was not there. Erasing long keys may, now and then, compact all of them. */
 bool lm_map_erase(struct lm_map *map, uint64_t hash, const void *key, uint32_t length);
 /* Erases all. Takes time by keys_max, not by the keys that are there: a byte each, in slots with

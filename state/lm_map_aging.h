@@ -103,7 +103,7 @@ void *lm_map_put_at(struct lm_map *map, uint64_t hash, const void *key, uint32_t
                     int64_t time_ns, bool *inserted);
 /* lm_map_find, where a key that has expired at the time of its row is not there. */
 uint32_t lm_map_find_at(const struct lm_map *map, const struct lm_map_rows *in,
-                        const int64_t *time_ns, void **values);
+                        const int64_t *time_ns, const void **values);
 /*
  * Removes up to `keys_max` keys that are to be forgotten, no row at or before `time_ns` being to
  * come. False: there may be more, or on_remove said no.

@@ -402,7 +402,7 @@ lm_map_put(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t le
 	return entry == NULL ? NULL : entry + map->value_offset;
 }
 
-void *
+const void *
 lm_map_get(const struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t length)
 {
 	struct map_key key = map_key_of(map, key_bytes, length);

@@ -461,7 +461,7 @@ lm_map_put_at(struct lm_map *map, uint64_t hash, const void *key, uint32_t lengt
 
 uint32_t
 lm_map_find_at(const struct lm_map *map, const struct lm_map_rows *in, const int64_t *time_ns,
-               void **values)
+               const void **values)
 {
 	uint32_t absent = lm_map_find(map, in, values);
 

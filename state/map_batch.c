@@ -346,7 +346,8 @@ lm_map_upsert(struct lm_map *map, const struct lm_map_rows *in, void **values, u
 }
 
 uint32_t
-lm_map_find(const struct lm_map *map, const struct lm_map_rows *in, void **values)
+lm_map_find(const struct lm_map *map, const struct lm_map_rows *in, const void **values)
 {
-	return run_all((struct lm_map *)(uintptr_t)map, in, values, NULL, false);
+	return run_all((struct lm_map *)(uintptr_t)map, in, (void **)(uintptr_t)values, NULL,
+	               false);
 }

@@ -387,9 +387,9 @@ step_actor(struct actor *actor)
  * long. Those that take its place are not themselves interrupted.
  */
 void
-sim_preempt(void)
+sim_preempt(unsigned int one_in)
 {
-	if (sim.current == NULL || sim.is_preempted || sim_below(8) != 0) {
+	if (sim.current == NULL || sim.is_preempted || sim_below(one_in) != 0) {
 		return;
 	}
 	sim.is_preempted = true;

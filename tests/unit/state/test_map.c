@@ -257,7 +257,7 @@ static void
 step_find(struct model *m)
 {
 	struct batch b;
-	void *value[ROWS];
+	const void *value[ROWS];
 	uint32_t absent = 0, result;
 
 	batch_make(m, &b);
@@ -451,7 +451,7 @@ test_large(void **state)
 	}
 	assert_int_equal(lm_map_count(map), LARGE);
 	for (uint64_t k = 0; k < LARGE; k++) {
-		uint64_t *count = lm_map_get(map, mix(k), &k, sizeof(k));
+		const uint64_t *count = lm_map_get(map, mix(k), &k, sizeof(k));
 
 		assert_non_null(count);
 		assert_in_range(*count, 3, 4);

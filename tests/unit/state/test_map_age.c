@@ -416,7 +416,7 @@ static void
 step_find(void)
 {
 	struct batch b;
-	void *value[ROWS];
+	const void *value[ROWS];
 	uint32_t absent, want = 0;
 
 	batch_make(&b);

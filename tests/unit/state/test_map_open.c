@@ -180,7 +180,7 @@ test_restored(void **state)
 	assert_true(space_restored(slice[1].state.space, 4));
 	assert_int_equal(lm_map_count(to), 500);
 	key = 123;
-	assert_int_equal(*(uint64_t *)lm_map_get(to, mix(key), &key, 8), 369);
+	assert_int_equal(*(const uint64_t *)lm_map_get(to, mix(key), &key, 8), 369);
 	assert_false(space_restored(slice[2].state.space, 4));
 }
 
