@@ -165,10 +165,14 @@ def test_suspend(folder):
 
 def child_of(running):
     """The engine's process below a supervisor; None: between two of them."""
-    done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(running.process.pid)], capture_output=True,
-                          text=True, check=False)
-    pids = done.stdout.split()
-    return int(pids[0]) if pids else None
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        with contextlib.suppress(OSError), open(path, encoding="ascii", errors="replace") as file:
+            pid, rest = file.read().split(" (", 1)
+            # What stands behind its name, which may hold anything: state, parent.
+            state, parent = rest.rsplit(")", 1)[1].split()[:2]
+            if int(parent) == running.process.pid and state != "Z":
+                return int(pid)
+    return None
 
 
 def test_supervised(folder):
