@@ -263,7 +263,8 @@ def test_no_permission(folder):
     need_root("setpriv")
     os.mkdir(os.path.join(folder, "disk"))
     os.chmod(folder, 0o777)
-    job = Job(folder, "two_inputs.yaml", {"rows": "6M", "epoch": "100ms"})
+    # The tree may be where nobody else may look.
+    job = Job(folder, shutil.copy(topology("two_inputs.yaml"), folder), {"rows": "6M", "epoch": "100ms"})
     job.state = os.path.join(folder, "disk", "state")
     for path in (os.path.join(folder, "disk"), job.out):
         os.chmod(path, 0o777)
