@@ -159,13 +159,14 @@ source_stop(struct worker *self, void *arg, uint64_t value)
 	slice->stopping = true;
 }
 
+/* Those that have ended need none: their lcore may not look at its mail for many epochs. */
 static void
 mail_to_sources(struct lm_engine *engine, mail_fn *function, uint64_t value)
 {
 	for (uint32_t i = 0; i < engine->slice_count; i++) {
 		struct lm_op *slice = engine->slice[i];
 
-		if (slice->is_source) {
+		if (slice->is_source && !__atomic_load_n(&slice->ended, __ATOMIC_ACQUIRE)) {
 			mail_send(slice->worker, function, slice, value);
 		}
 	}
