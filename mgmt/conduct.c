@@ -136,7 +136,7 @@ conduct_step(struct conduct *conduct, uint64_t *limit_ns)
 		return ORDER_NONE;
 	}
 	look_at_facts(conduct, &facts, &status);
-	order = control_step(conduct->control, &facts);
+	order = control_step(conduct->control, &facts, &status);
 	if (order == ORDER_SNAPSHOT) {
 		engine_hurry_snapshot(conduct->job.engine);
 		return ORDER_NONE;

@@ -128,13 +128,20 @@ control_publish_probe(struct control *control, const struct sample *sample)
 }
 
 enum manager_order
-control_step(struct control *control, const struct manager_facts *facts)
+control_step(struct control *control, const struct manager_facts *facts,
+             const struct snapshot_status *snapshots)
 {
 	struct manager *manager = &control->shared.manager;
+	struct snapshot_status *shown = &control->shared.snapshots;
 	enum manager_order order;
 	uint64_t completed;
 
 	pthread_mutex_lock(&control->lock);
+	if (facts->has_snapshots &&
+	    (shown->durable != snapshots->durable || shown->lost != snapshots->lost)) {
+		*shown = *snapshots;
+		control->shared.version++;
+	}
 	completed = manager->completed_count;
 	order = manager_step(manager, facts);
 	completed = manager->completed_count - completed;

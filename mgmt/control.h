@@ -42,7 +42,10 @@ struct control_picture {
 void control_publish(struct control *control, const struct control_picture *picture);
 void control_publish_probe(struct control *control, const struct sample *sample);
 
-enum manager_order control_step(struct control *control, const struct manager_facts *facts);
+/* `snapshots` is what the facts were taken from: who is told of an end sees it in the status, too.
+ */
+enum manager_order control_step(struct control *control, const struct manager_facts *facts,
+                                const struct snapshot_status *snapshots);
 /* A copy of the action under way; false: there is none. */
 bool control_current(struct control *control, struct action *action);
 /* The job ends for a reason of its own. */

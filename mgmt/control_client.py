@@ -6,8 +6,7 @@
 
     with Client.of_job() as job:                  # the only job of this user; or of_job("my-prefix")
         print(job.status()["topology"])
-        action = job.snapshot()["action"]
-        print(job.wait(action["id"]))             # {"state": "done", ...}
+        print(job.finish("snapshot"))             # {"state": "done", ...}
         job.subscribe(["probe"])
         for method, params in job.events():
             print(params["rows_per_s"])
@@ -107,8 +106,8 @@ class Client:
             except socket.timeout as error:
                 raise Error("%s does not answer" % self.path, hint="try again; see whether the process is "
                             "stopped") from error
-            except OSError as error:
-                raise Error("%s: %s" % (self.path, error.strerror)) from error
+            except OSError:
+                got = b""
             if not got:
                 raise Error("the job has ended the connection", hint="it may have ended")
             self.buffer += got
@@ -146,12 +145,21 @@ class Client:
 
     def wait(self, action, seconds=3600.0):
         """Waits for the end of an action; returns it as the notification says it."""
-        self.socket.settimeout(seconds)
-        end = time.monotonic() + seconds
         self.subscribe(["action.completed"])
         entries = self.actions(id=action)["actions"]
         if entries and entries[0]["state"] in ("done", "failed"):
             return entries[0]
+        return self._completed(action, seconds)
+
+    def finish(self, method, seconds=3600.0, **params):
+        """Asks for an action and waits for its end, also where that is the end of the job."""
+        self.subscribe(["action.completed"])
+        action = self.call(method, params)["action"]
+        return action if action["state"] in ("done", "failed") else self._completed(action["id"], seconds)
+
+    def _completed(self, action, seconds):
+        self.socket.settimeout(seconds)
+        end = time.monotonic() + seconds
         for method, params in self.events():
             if method == "action.completed" and params["action"]["id"] == action:
                 return params["action"]

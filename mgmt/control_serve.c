@@ -145,6 +145,20 @@ client_receive(struct control *control, struct control_client *client)
 	return true;
 }
 
+/* Some may have left since they were looked at. */
+static void
+receive_all(struct control *control)
+{
+	for (uint32_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct control_client *client = &control->client[i];
+
+		if (client->socket >= 0 && !client->has_more && !client->is_leaving &&
+		    !is_backed_up(client)) {
+			(void)client_receive(control, client);
+		}
+	}
+}
+
 static struct control_client *
 find_free(struct control *control)
 {
@@ -182,6 +196,10 @@ take_client(struct control *control, int socket)
 
 	if (peer_of(socket, &fresh.peer) == 0) {
 		fresh.role = peer_role(&fresh.peer, &control->grants, geteuid());
+	}
+	if (client == NULL) {
+		receive_all(control);
+		client = find_free(control);
 	}
 	if (client == NULL) {
 		rpc_refuse(&error, CONTROL_ERROR_BUSY, "",

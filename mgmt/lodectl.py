@@ -6,7 +6,7 @@ import argparse
 import re
 import sys
 
-from lodemill_client import SCHEMA, Client, Error, answers, jobs, json, os
+from lodemill_client import SCHEMA, Client, Error, jobs, json, os
 
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 STATES = {"running": "green", "done": "green", "failed": "red", "stopping": "yellow", "draining": "yellow",
@@ -163,7 +163,7 @@ def show_event(method, params):
                                         percent(busiest["busy"]))
     if fullest and fullest["waiting"]:
         line += "  fullest %s/%d %s" % (clean(fullest["operator"]), fullest["slice"],
-                                        percent(fullest["waiting"] / fullest["room"]))
+                                        percent(min(1, fullest["waiting"] / fullest["room"])))
     for sink in params["sinks"]:
         if sink["rows"]:
             line += "  %s p99 %s" % (clean(sink["operator"]), time_of(sink["p99_ns"]))
@@ -190,13 +190,14 @@ def run_method(options, method):
     names = [p["name"] for p in method["params"]]
     params = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
     with connect(options) as client:
-        result = client.call(method["name"], params)
         if method["role"] == "view":
+            result = client.call(method["name"], params)
             dump(result) if options.json else shown(method, result)
             return 0
-        action = result["action"]
-        if not options.no_wait and action["state"] not in ("done", "failed"):
-            action = client.wait(action["id"])
+        if options.no_wait:
+            action = client.call(method["name"], params)["action"]
+        else:
+            action = client.finish(method["name"], **params)
     dump(action) if options.json else show_action(action)
     return 1 if action["state"] == "failed" else 0
 
@@ -237,9 +238,6 @@ def connect(options):
         if not os.path.exists(options.socket):
             raise Error("%s is not there" % options.socket, hint="see `lodectl jobs`, or start the job with "
                         "--control %s" % options.socket)
-        if not answers(options.socket):
-            raise Error("nobody answers at %s" % options.socket,
-                        hint="the job has ended or crashed; is it yours?")
         return Client(options.socket)
     return Client.of_job(options.prefix)
 
