@@ -202,13 +202,16 @@ static bool
 call_describe(struct control_client *client, const struct rpc_call *call, struct rpc_error *error,
               bool *is_fine)
 {
-	json_t *schema = json_loads(control_schema, 0, NULL);
+	char *text;
+	int size = asprintf(&text, "{\"schema\":%s,\"role\":\"%s\"}", control_schema,
+	                    control_role_names[client->role]);
+	bool good = put_text(client, call, size < 0 ? NULL : text, size < 0 ? 0 : (size_t)size,
+	                     error, is_fine);
 
-	return put_value(client, call,
-	                 schema == NULL ? NULL
-	                                : json_pack("{soss}", "schema", schema, "role",
-	                                            control_role_names[client->role]),
-	                 error, is_fine);
+	if (size >= 0) {
+		free(text);
+	}
+	return good;
 }
 
 static bool
