@@ -85,14 +85,14 @@ void
 conduct_show(struct conduct *conduct)
 {
 	struct snapshot_status status;
-	struct control_picture picture = { .sample = &conduct->job.live->now,
-		                           .queue = conduct->queue };
+	struct control_picture picture = { .queue = conduct->queue };
 	int64_t now_ns = env_now_ns();
 
 	if (conduct->control == NULL) {
 		return;
 	}
 	look_at_queues(conduct);
+	picture.sample = &conduct->job.live->now;
 	if (conduct->job.durability->snapshots != NULL) {
 		snapshots_status(conduct->job.durability->snapshots, &status);
 		picture.snapshots = &status;
