@@ -5,13 +5,14 @@
     control_generate.py SCHEMA header              the C types of checked parameters
     control_generate.py SCHEMA source              the C tables that parameters are checked by
     control_generate.py SCHEMA client TEMPLATE     lodemill_client.py, out of mgmt/control_client.py
-    control_generate.py SCHEMA lodectl TEMPLATE LODECTL    the program, one file
+    control_generate.py SCHEMA lodectl TEMPLATE LODECTL OUT    the program, one file
     control_generate.py SCHEMA completion          for bash
     control_generate.py SCHEMA docs PAGE           the page with its reference part as it should be
     control_generate.py SCHEMA check PAGE          status 1 if the page is not that
 """
 
 import json
+import os
 import re
 import sys
 import textwrap
@@ -134,14 +135,17 @@ def client(schema, template):
         'SCHEMA = {}', "SCHEMA = json.loads(r'''%s''')" % json.dumps(schema, indent=1))
 
 
-def lodectl(schema, template, program):
+def lodectl(schema, template, program, out):
     with open(program, encoding="utf-8") as file:
         text = file.read()
     library = client(schema, template).split("\n", 1)[1]
     start = "from lodemill_client import "
     lines = [line for line in text.split("\n") if not line.startswith(start)]
     assert len(lines) == text.count("\n"), "one line imports the client"
-    return "\n".join([lines[0], library.rstrip("\n"), "", ""] + lines[2:])
+    with open(out, "w", encoding="utf-8") as file:
+        file.write("\n".join([lines[0], library.rstrip("\n"), "", ""] + lines[2:]))
+    os.chmod(out, 0o755)
+    return ""
 
 
 def option(param):
