@@ -32,12 +32,14 @@ def table(headings, rows):
     keep = [i for i in range(len(headings)) if any(row[i] for row in rows)]
     width = [max([len(headings[i])] + [len(row[i]) for row in rows]) for i in range(len(headings))]
 
-    def line(cells):
-        return "  " + "  ".join(cells[i].ljust(width[i]) if left[i] else cells[i].rjust(width[i])
-                                for i in keep).rstrip()
-    print(style(line(headings), "bold"))
+    def line(cells, paint):
+        padded = [cells[i].ljust(width[i]) if left[i] else cells[i].rjust(width[i]) for i in keep]
+        padded[-1] = padded[-1].rstrip()
+        return "  " + "  ".join(paint(headings[i], text) for i, text in zip(keep, padded)).rstrip()
+    print(style(line(headings, lambda _, text: text), "bold"))
     for row in rows:
-        print(line(row))
+        print(line(row, lambda heading, text: style(text, STATES.get(text.strip()))
+                   if heading == "STATE" else text))
 
 
 def exact(number):

@@ -405,6 +405,13 @@ def test_lodectl(folder):
         for method in SCHEMA["methods"]:
             name = method["name"].replace("subscribe", "watch")
             check("usage: lodectl " + name in lodectl([name, "--help"]).stdout, name)
+        main, terminal = os.openpty()
+        env = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        subprocess.run([*LODECTL, *at, "actions"], stdout=terminal, check=True, timeout=SECONDS, env=env)
+        os.close(terminal)
+        shown = os.read(main, 65536).decode()
+        os.close(main)
+        check("\033[1m" in shown and "\033[31mfailed\033[0m" in shown, "no colour on a terminal: " + shown)
         stopped = lodectl([*at, "stop", "--deadline", "20s"]).stdout
         check(re.match(r"stop 2: done after \d", stopped), stopped)
         job.end()
