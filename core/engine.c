@@ -219,6 +219,23 @@ engine_suspend(struct lm_engine *engine)
 	return engine->epoch + 1;
 }
 
+void
+engine_hurry_snapshot(struct lm_engine *engine)
+{
+	int64_t now_ns = env_now_ns();
+
+	if (__atomic_load_n(&engine->snapshot_wanted, __ATOMIC_RELAXED) &&
+	    engine->epoch_due_ns > now_ns) {
+		engine->epoch_due_ns = now_ns;
+	}
+}
+
+uint64_t
+engine_snapshot_epoch(const struct lm_engine *engine)
+{
+	return __atomic_load_n(&engine->shared->snapshot_epoch, __ATOMIC_ACQUIRE);
+}
+
 bool
 lm_engine_wait(struct lm_engine *engine, uint64_t timeout_ns)
 {

@@ -56,6 +56,10 @@ void engine_want_snapshot(struct lm_engine *engine);
 /* The control thread: the next epoch starts as soon as there can be a snapshot of it, and sources
  * send nothing behind it. Returns its number. */
 uint64_t engine_suspend(struct lm_engine *engine);
+/* The control thread: if a snapshot is wanted, the next epoch is due now. */
+void engine_hurry_snapshot(struct lm_engine *engine);
+/* The last epoch started that is a snapshot; 0: none yet. */
+uint64_t engine_snapshot_epoch(const struct lm_engine *engine);
 /* Whether all slices have ended. */
 bool engine_has_ended(const struct lm_engine *engine);
 /* The last epoch that all living slices have passed on. */

@@ -18,6 +18,7 @@
 #include "core/env.h"
 #include "core/text.h"
 #include "mgmt/cli.h"
+#include "mgmt/conduct.h"
 #include "mgmt/config_load.h"
 #include "mgmt/durability.h"
 #include "mgmt/hgrm.h"
@@ -28,11 +29,12 @@
 #include "mgmt/supervise.h"
 #include "mgmt/text_table.h"
 
-/* Between two readings of the engine; and how long what is under way may take to drain after
- * Ctrl-C. */
-#define TICK_NS 100000000u
-#define STOP_TICK_NS 5000000u
-#define DRAIN_NS 5000000000
+/* Between two readings of the engine; between two looks at what is asked; and how long what is
+ * under way may take to drain after Ctrl-C. */
+#define TICK_NS 100000000
+#define STEP_NS 10000000u
+#define STOP_STEP_NS 5000000u
+#define DRAIN_NS 5000000000u
 
 struct run_options {
 	struct job_request job;
@@ -40,6 +42,7 @@ struct run_options {
 	uint64_t duration_ns; /* 0: until the end */
 	const char *hgrm;
 	const char *state; /* folder of snapshots; NULL: as the file says */
+	struct conduct_options control;
 };
 
 static volatile sig_atomic_t interrupts;
@@ -62,9 +65,50 @@ parse_duration(struct run_options *options, const char *text)
 }
 
 static int
+parse_role(struct run_options *options, const char *text)
+{
+	char why[256];
+
+	if (peer_grant_add(&options->control.grants, text, why) != 0) {
+		fprintf(stderr, "error: --control-role %s\n", why);
+		return -1;
+	}
+	return 2;
+}
+
+/* Options with a value behind them; 0: it is none of these. */
+static int
+parse_value(struct run_options *options, const char *word, const char *next)
+{
+	if (strcmp(word, "--duration") == 0) {
+		return parse_duration(options, next);
+	}
+	if (strcmp(word, "--control-role") == 0) {
+		return parse_role(options, next);
+	}
+	if (next == NULL) {
+		return 0;
+	}
+	if (strcmp(word, "--hgrm") == 0) {
+		options->hgrm = next;
+		return 2;
+	}
+	if (strcmp(word, "--state") == 0) {
+		options->state = next;
+		return 2;
+	}
+	if (strcmp(word, "--control") == 0) {
+		options->control.path = next;
+		return 2;
+	}
+	return 0;
+}
+
+static int
 parse_word(struct run_options *options, int argc, char **argv, int at)
 {
 	const char *next = at + 1 < argc ? argv[at + 1] : NULL;
+	int used;
 
 	if (strcmp(argv[at], "--json") == 0) {
 		options->json = true;
@@ -82,18 +126,8 @@ parse_word(struct run_options *options, int argc, char **argv, int at)
 		options->supervise = true;
 		return 1;
 	}
-	if (strcmp(argv[at], "--duration") == 0) {
-		return parse_duration(options, next);
-	}
-	if (strcmp(argv[at], "--hgrm") == 0 && next != NULL) {
-		options->hgrm = next;
-		return 2;
-	}
-	if (strcmp(argv[at], "--state") == 0 && next != NULL) {
-		options->state = next;
-		return 2;
-	}
-	return job_word(&options->job, argc, argv, at);
+	used = parse_value(options, argv[at], next);
+	return used != 0 ? used : job_word(&options->job, argc, argv, at);
 }
 
 /*
@@ -125,8 +159,11 @@ struct run {
 	struct live live;
 	struct durability durability;
 	enum summary_status status;
+	struct conduct conduct;
 	int64_t start_ns, stop_ns; /* 0: nobody has asked it to stop */
-	uint64_t last_epoch;       /* with snapshots: it stops once this one is durable */
+	uint64_t limit_ns;         /* from then on */
+	uint64_t last_epoch;       /* it stops once this one is durable; 0: once all has ended */
+	bool is_early;             /* it stopped before that */
 };
 
 static bool
@@ -136,13 +173,16 @@ is_to_stop(const struct run *run, const struct run_options *options)
 	                          env_now_ns() - run->start_ns >= (int64_t)options->duration_ns);
 }
 
-/* Without snapshots everything under way is drained; with them one more is taken, to go on from. */
+/* Without snapshots everything under way is drained; with them one more is taken, to go on from,
+ * unless it is for good. */
 static void
-ask_to_stop(struct run *run)
+ask_to_stop(struct run *run, uint64_t limit_ns, bool is_for_good)
 {
+	conduct_ending(&run->conduct);
 	run->stop_ns = env_now_ns();
+	run->limit_ns = limit_ns;
 	run->status = SUMMARY_STOPPED;
-	if (run->durability.snapshots != NULL) {
+	if (!is_for_good && run->durability.snapshots != NULL) {
 		run->last_epoch = engine_suspend(run->engine);
 	} else {
 		lm_engine_stop(run->engine);
@@ -150,16 +190,17 @@ ask_to_stop(struct run *run)
 }
 
 static bool
-has_stopped(const struct run *run)
+has_stopped(struct run *run)
 {
 	int64_t for_ns = env_now_ns() - run->stop_ns;
 
-	if (run->durability.snapshots != NULL &&
+	if (run->last_epoch != 0 &&
 	    snapshots_durable(run->durability.snapshots) >= run->last_epoch) {
 		return true;
 	}
-	if (interrupts > 1 || for_ns > DRAIN_NS) {
-		env_log(4, run->durability.snapshots != NULL
+	if (interrupts > 1 || for_ns > (int64_t)run->limit_ns) {
+		run->is_early = true;
+		env_log(4, run->last_epoch != 0
 		               ? "stopped without a last snapshot: the next run goes on from the "
 		                 "one before"
 		               : "stopped before everything was drained");
@@ -168,19 +209,39 @@ has_stopped(const struct run *run)
 	return false;
 }
 
+/* What was asked for over the control socket. */
+static void
+step(struct run *run)
+{
+	uint64_t limit_ns = DRAIN_NS;
+	enum manager_order order = conduct_step(&run->conduct, &limit_ns);
+
+	if (run->stop_ns == 0 && (order == ORDER_STOP || order == ORDER_DRAIN)) {
+		ask_to_stop(run, limit_ns, order == ORDER_DRAIN);
+	}
+}
+
 static void
 follow(struct run *run, const struct run_options *options)
 {
-	run->start_ns = env_now_ns();
-	while (!lm_engine_wait(run->engine, run->stop_ns == 0 ? TICK_NS : STOP_TICK_NS)) {
-		live_tick(&run->live);
+	int64_t tick_ns = env_now_ns();
+
+	run->start_ns = tick_ns;
+	while (!lm_engine_wait(run->engine, run->stop_ns == 0 ? STEP_NS : STOP_STEP_NS)) {
+		if (env_now_ns() >= tick_ns) {
+			tick_ns = env_now_ns() + TICK_NS;
+			live_tick(&run->live);
+			conduct_show(&run->conduct);
+		}
+		step(run);
 		if (run->stop_ns == 0 && is_to_stop(run, options)) {
-			ask_to_stop(run);
+			ask_to_stop(run, DRAIN_NS, false);
 		}
 		if (run->stop_ns != 0 && has_stopped(run)) {
-			break;
+			return;
 		}
 	}
+	conduct_ending(&run->conduct);
 }
 
 static void
@@ -265,6 +326,11 @@ static bool
 run_built(struct run *run, struct job *job, const struct run_options *options,
           struct lm_errors *errors)
 {
+	const struct conduct_job conducted = { .engine = run->engine,
+		                               .live = &run->live,
+		                               .durability = &run->durability,
+		                               .topology = job->graph->name,
+		                               .prefix = job->eal.file_prefix };
 	bool good = durability_attach(&run->durability, run->engine);
 
 	if (!good || run->durability.had_ended) {
@@ -273,7 +339,8 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 	run->live.snapshots = run->durability.snapshots;
 	good = live_open(&run->live, run->engine, job->graph, &job->placement.lm,
 	                 job->eal.file_prefix) == 0 &&
-	       durability_start(&run->durability) && lm_engine_start(run->engine) == 0;
+	       conduct_start(&run->conduct, &conducted) && durability_start(&run->durability) &&
+	       lm_engine_start(run->engine) == 0;
 	if (good) {
 		follow(run, options);
 	}
@@ -284,19 +351,21 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 	if (!good) {
 		run->status = SUMMARY_FAILED;
 	}
+	conduct_end(&run->conduct, !good ? ENDED_BADLY : run->is_early ? ENDED_EARLY : ENDED_WHOLE);
 	sum_up(job, &run->live, options, run->status, errors);
 	if (options->hgrm != NULL) {
 		write_hgrm(run->engine, options->hgrm);
 	}
+	conduct_close(&run->conduct);
 	live_close(&run->live);
 	return good;
 }
 
 static int
-run_engine(struct job *job, const struct run_options *options)
+run_engine(struct job *job, const struct run_options *options, const struct conduct *conduct)
 {
 	struct lm_errors errors = { 0 };
-	struct run run = { .status = SUMMARY_COMPLETE };
+	struct run run = { .status = SUMMARY_COMPLETE, .conduct = *conduct };
 	struct engine_origin origin;
 	bool good = durability_open(&run.durability, job->topology, job->graph, options->state);
 
@@ -310,6 +379,7 @@ run_engine(struct job *job, const struct run_options *options)
 		                    text_colour(stderr));
 	}
 	lm_errors_free(&errors);
+	conduct_close(&run.conduct);
 	durability_close(&run.durability);
 	lm_engine_free(run.engine);
 	return good ? CLI_OK : CLI_FAILED;
@@ -327,17 +397,21 @@ run_job(void *arg)
 	struct request *request = arg;
 	struct run_options *options = &request->options;
 	struct sigaction action = { .sa_handler = on_signal };
+	struct conduct conduct = { 0 };
 	struct job job = { 0 };
 	int status = CLI_USAGE;
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (job_load(&job, &options->job) && job_place(&job, &options->job, request->cli)) {
+	if (job_load(&job, &options->job) && job_place(&job, &options->job, request->cli) &&
+	    conduct_open(&conduct, &options->control, job.eal.file_prefix)) {
 		announce(&job, options);
-		if (start_eal(&job)) {
+		if (!start_eal(&job)) {
+			conduct_close(&conduct);
+		} else {
 			check_ports(&job);
-			status = run_engine(&job, options);
+			status = run_engine(&job, options, &conduct);
 			rte_eal_cleanup();
 			eal_args_clean(&job.eal, rte_eal_get_runtime_dir());
 		}

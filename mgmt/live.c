@@ -41,6 +41,8 @@ live_open(struct live *live, struct lm_engine *engine, const struct lm_graph *gr
 	live->engine = engine;
 	result = sample_init(&live->now, engine, &about);
 	result = result != 0 ? result : sample_init(&live->before, engine, &about);
+	result = result != 0 ? result : sample_init(&live->probe, engine, &about);
+	result = result != 0 ? result : sample_init(&live->probe_before, engine, &about);
 	if (result != 0) {
 		return result;
 	}
@@ -75,24 +77,43 @@ put_snapshots(const struct live *live, struct sample_counter counters[SNAPSHOT_C
 	return SNAPSHOT_COUNTERS;
 }
 
-void
-live_tick(struct live *live)
+/* What no slice counts. Returns how many. */
+static uint32_t
+put_counters(const struct live *live, struct sample_counter counters[COUNTERS_MAX])
 {
 	struct port_counter ports[COUNTERS_MAX];
-	struct sample_counter counters[COUNTERS_MAX];
 	uint32_t count = port_counters(ports, COUNTERS_MAX - SNAPSHOT_COUNTERS);
 
-	memset(counters, 0, sizeof(counters));
+	memset(counters, 0, COUNTERS_MAX * sizeof(*counters));
 	for (uint32_t i = 0; i < count; i++) {
 		memcpy(counters[i].name, ports[i].name, sizeof(ports[i].name));
 		counters[i].value = ports[i].value;
 	}
-	count += put_snapshots(live, counters + count);
+	return count + put_snapshots(live, counters + count);
+}
+
+void
+live_tick(struct live *live)
+{
+	struct sample_counter counters[COUNTERS_MAX];
+	uint32_t count = put_counters(live, counters);
+
 	sample_swap(&live->now, &live->before);
 	sample_read(&live->now, live->engine, &live->before, env_now_ns(), counters, count);
 	if (live->shm != NULL) {
 		stats_shm_write(live->shm, &live->now);
 	}
+}
+
+const struct sample *
+live_probe(struct live *live)
+{
+	struct sample_counter counters[COUNTERS_MAX];
+	uint32_t count = put_counters(live, counters);
+
+	sample_swap(&live->probe, &live->probe_before);
+	sample_read(&live->probe, live->engine, &live->probe_before, env_now_ns(), counters, count);
+	return &live->probe;
 }
 
 void
@@ -118,4 +139,6 @@ live_close(struct live *live)
 	stats_shm_close(live->shm, false);
 	sample_free(&live->now);
 	sample_free(&live->before);
+	sample_free(&live->probe);
+	sample_free(&live->probe_before);
 }

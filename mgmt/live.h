@@ -15,6 +15,7 @@
 struct live {
 	struct lm_engine *engine;
 	struct sample now, before;
+	struct sample probe, probe_before;
 	struct stats_shm *shm;       /* NULL: could not be made; the run goes on without */
 	struct snapshots *snapshots; /* NULL: none are taken */
 };
@@ -24,6 +25,8 @@ int live_open(struct live *live, struct lm_engine *engine, const struct lm_graph
               const struct lm_placement *placement, const char *prefix);
 /* Reads the engine and publishes. */
 void live_tick(struct live *live);
+/* Reads the engine once more, for what is told every so often: recent means since the last call. */
+const struct sample *live_probe(struct live *live);
 /* Packets and bytes that all port sources took. */
 void live_packets(const struct live *live, uint64_t *packets, uint64_t *bytes);
 void live_close(struct live *live);

@@ -100,6 +100,46 @@ env_worker_join(uint32_t lcore)
 	pthread_join(workers[lcore].thread, NULL);
 }
 
+struct env_thread {
+	env_step_fn *step;
+	void *arg;
+	pthread_t thread;
+};
+
+static void *
+run_thread(void *arg)
+{
+	const struct env_thread *thread = arg;
+
+	while (thread->step(thread->arg)) {
+	}
+	return NULL;
+}
+
+int
+env_thread_start(struct env_thread **thread, const char *name, env_step_fn *step, void *arg)
+{
+	struct env_thread *t = calloc(1, sizeof(*t));
+
+	(void)name;
+	*thread = t;
+	if (t == NULL) {
+		return -ENOMEM;
+	}
+	t->step = step;
+	t->arg = arg;
+	return -pthread_create(&t->thread, NULL, run_thread, t);
+}
+
+void
+env_thread_join(struct env_thread *thread)
+{
+	if (thread != NULL) {
+		pthread_join(thread->thread, NULL);
+		free(thread);
+	}
+}
+
 void
 env_pause(void)
 {

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef CONDUCT_H
+#define CONDUCT_H
+
+/*
+ * The control thread's side of the control interface: shows the running engine to mgmt/control.h
+ * and carries out what the manager orders. Without a socket all of it does nothing.
+ *
+ *     if (!conduct_open(&conduct, &options, prefix)) …       before EAL: another job may have the
+ * path conduct_start(&conduct, &job);                         when the engine is built
+ *     conduct_show(&conduct);                                behind each live_tick
+ *     order = conduct_step(&conduct);                        often
+ *     conduct_end(&conduct, outcome); conduct_close(&conduct);
+ */
+
+#include "mgmt/control.h"
+#include "mgmt/durability.h"
+#include "mgmt/live.h"
+
+struct conduct_options {
+	const char *path; /* NULL: the default; "none": no socket */
+	struct peer_grants grants;
+};
+
+/* What is conducted; all of it outlives the conduct. */
+struct conduct_job {
+	struct lm_engine *engine;
+	struct live *live;
+	const struct durability *durability;
+	const char *topology, *prefix;
+};
+
+struct conduct {
+	struct control *control; /* NULL: none */
+	struct conduct_job job;
+	struct view_queue *queue; /* [slice] */
+	int64_t probe_due_ns;
+};
+
+/* False: a running job has the path, or one that was asked for cannot be made; said on stderr. */
+bool conduct_open(struct conduct *conduct, const struct conduct_options *options,
+                  const char *prefix);
+/* False: no memory or no thread; said on stderr. */
+bool conduct_start(struct conduct *conduct, const struct conduct_job *job);
+void conduct_show(struct conduct *conduct);
+/* STOP and DRAIN with their limit in *limit_ns: the caller ends the job. */
+enum manager_order conduct_step(struct conduct *conduct, uint64_t *limit_ns);
+/* The job ends for a reason of its own. */
+void conduct_ending(struct conduct *conduct);
+void conduct_end(struct conduct *conduct, enum manager_outcome outcome);
+void conduct_close(struct conduct *conduct);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The control interface: its life, and what its two threads hand over to each other. */
+#include "mgmt/control.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "mgmt/control_struct.h"
+
+int
+control_open(struct control **result, const char *path, const struct peer_grants *grants,
+             char why[256])
+{
+	struct control *control = calloc(1, sizeof(*control));
+	int error;
+
+	*result = NULL;
+	if (control == NULL) {
+		snprintf(why, 256, "no memory");
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		control->client[i].socket = -1;
+	}
+	control->grants = *grants;
+	control->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_init(&control->lock, NULL);
+	manager_init(&control->shared.manager);
+	error = control_socket_open(&control->socket, path, grants->count > 0, why);
+	if (error != 0) {
+		control_close(control);
+		return error;
+	}
+	*result = control;
+	return 0;
+}
+
+const char *
+control_path(const struct control *control)
+{
+	return control->socket.path;
+}
+
+static int
+picture_init(struct picture *picture, const struct sample *sample)
+{
+	int error = sample_alloc(&picture->sample, &sample->shape);
+
+	error = error != 0 ? error : sample_alloc(&picture->probe, &sample->shape);
+	picture->queue = calloc(sample->shape.count[SAMPLE_SLICES] + 1, sizeof(*picture->queue));
+	if (error != 0 || picture->queue == NULL) {
+		return -ENOMEM;
+	}
+	memcpy(picture->sample.block, sample->block, sample->size);
+	memcpy(picture->probe.block, sample->block, sample->size);
+	return 0;
+}
+
+static void
+picture_free(struct picture *picture)
+{
+	sample_free(&picture->sample);
+	sample_free(&picture->probe);
+	free(picture->queue);
+}
+
+int
+control_start(struct control *control, const struct view_about *about, const struct sample *sample)
+{
+	int error = picture_init(&control->shared, sample);
+
+	control->about = *about;
+	error = error != 0 ? error : picture_init(&control->mine, sample);
+	error = error != 0 ? error : sample_alloc(&control->before, &sample->shape);
+	if (error != 0) {
+		return error;
+	}
+	control->shared.version = 1;
+	memcpy(control->before.block, sample->block, sample->size);
+	return env_thread_start(&control->thread, "lm-control", control_serve, control);
+}
+
+static void
+wake_up(const struct control *control)
+{
+	uint64_t one = 1;
+
+	/* Full is as good: it wakes up. */
+	(void)!write(control->wake, &one, sizeof(one));
+}
+
+static void
+copy_sample(struct sample *to, const struct sample *from)
+{
+	assert(to->size == from->size);
+	memcpy(to->block, from->block, from->size);
+}
+
+void
+control_publish(struct control *control, const struct control_picture *picture)
+{
+	struct picture *shared = &control->shared;
+
+	pthread_mutex_lock(&control->lock);
+	copy_sample(&shared->sample, picture->sample);
+	memcpy(shared->queue, picture->queue,
+	       shared->sample.shape.count[SAMPLE_SLICES] * sizeof(*shared->queue));
+	if (picture->snapshots != NULL) {
+		shared->snapshots = *picture->snapshots;
+	}
+	shared->version++;
+	pthread_mutex_unlock(&control->lock);
+}
+
+void
+control_publish_probe(struct control *control, const struct sample *sample)
+{
+	pthread_mutex_lock(&control->lock);
+	copy_sample(&control->shared.probe, sample);
+	control->shared.probe_number++;
+	pthread_mutex_unlock(&control->lock);
+	wake_up(control);
+}
+
+enum manager_order
+control_step(struct control *control, const struct manager_facts *facts,
+             const struct snapshot_status *snapshots)
+{
+	struct manager *manager = &control->shared.manager;
+	struct snapshot_status *shown = &control->shared.snapshots;
+	enum manager_order order;
+	uint64_t completed;
+
+	pthread_mutex_lock(&control->lock);
+	if (facts->has_snapshots &&
+	    (shown->durable != snapshots->durable || shown->lost != snapshots->lost)) {
+		*shown = *snapshots;
+		control->shared.version++;
+	}
+	completed = manager->completed_count;
+	order = manager_step(manager, facts);
+	completed = manager->completed_count - completed;
+	pthread_mutex_unlock(&control->lock);
+	if (completed > 0) {
+		wake_up(control);
+	}
+	return order;
+}
+
+bool
+control_current(struct control *control, struct action *action)
+{
+	const struct action *current;
+
+	pthread_mutex_lock(&control->lock);
+	current = manager_current(&control->shared.manager);
+	if (current != NULL) {
+		*action = *current;
+	}
+	pthread_mutex_unlock(&control->lock);
+	return current != NULL;
+}
+
+void
+control_ending(struct control *control, int64_t now_ns)
+{
+	pthread_mutex_lock(&control->lock);
+	manager_ending(&control->shared.manager, now_ns);
+	pthread_mutex_unlock(&control->lock);
+	wake_up(control);
+}
+
+void
+control_end(struct control *control, const struct manager_facts *facts,
+            enum manager_outcome outcome)
+{
+	pthread_mutex_lock(&control->lock);
+	manager_end(&control->shared.manager, facts, outcome);
+	pthread_mutex_unlock(&control->lock);
+	wake_up(control);
+}
+
+uint64_t
+control_actions_version(const struct manager *manager)
+{
+	/* Each action is asked for, begins, ends: in any of these a summand grows. */
+	return manager->next_id * 3 + manager->completed_count * 2 + (uint64_t)manager->state +
+	       (manager->current != 0 ? 1 : 0);
+}
+
+void
+control_look(struct control *control)
+{
+	struct picture *mine = &control->mine;
+	const struct picture *shared = &control->shared;
+
+	pthread_mutex_lock(&control->lock);
+	if (mine->version != shared->version) {
+		copy_sample(&mine->sample, &shared->sample);
+		memcpy(mine->queue, shared->queue,
+		       mine->sample.shape.count[SAMPLE_SLICES] * sizeof(*mine->queue));
+		mine->snapshots = shared->snapshots;
+		mine->version = shared->version;
+	}
+	if (control_actions_version(&mine->manager) != control_actions_version(&shared->manager)) {
+		mine->manager = shared->manager;
+	}
+	if (mine->probe_number != shared->probe_number) {
+		copy_sample(&control->before, &mine->probe);
+		copy_sample(&mine->probe, &shared->probe);
+		mine->probe_number = shared->probe_number;
+	}
+	pthread_mutex_unlock(&control->lock);
+}
+
+uint64_t
+control_submit(struct control *control, const struct action_ask *ask, struct action *action)
+{
+	struct manager *manager = &control->shared.manager;
+	uint64_t id;
+
+	pthread_mutex_lock(&control->lock);
+	id = manager_submit(manager, ask, env_now_ns());
+	if (id != 0) {
+		*action = *manager_find(manager, id);
+	}
+	pthread_mutex_unlock(&control->lock);
+	return id;
+}
+
+void
+control_close(struct control *control)
+{
+	if (control == NULL) {
+		return;
+	}
+	__atomic_store_n(&control->stopping, true, __ATOMIC_RELEASE);
+	if (control->wake >= 0) {
+		wake_up(control);
+	}
+	env_thread_join(control->thread);
+	control_socket_close(&control->socket);
+	if (control->wake >= 0) {
+		close(control->wake);
+	}
+	picture_free(&control->shared);
+	picture_free(&control->mine);
+	sample_free(&control->before);
+	free(control->status.text);
+	free(control->stats.text);
+	pthread_mutex_destroy(&control->lock);
+	free(control);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef CONTROL_H
+#define CONTROL_H
+
+/*
+ * The control interface of a running job: JSON-RPC 2.0 over a Unix socket, one object per line, see
+ * docs/control.md. One thread of its own, at the lowest priority, serves all clients from pictures
+ * of the job that the control thread publishes; what is to be done it hands over to the manager.
+ *
+ *     control_open(&control, path, &grants, why);          before anything is started: a clash
+ * shows control_start(control, &about, &sample, slices);     calls are answered from here on
+ *     control_publish(control, &picture);                  ten times a second
+ *     control_publish_probe(control, &sample);             every CONTROL_PROBE_NS
+ *     order = control_step(control, &facts);               the manager's turn
+ *     control_end(control, &facts, outcome);               completes what is open
+ *     control_close(control);                              tells the clients, removes the socket
+ *
+ * Threads: one control thread makes these calls.
+ */
+
+#include "mgmt/control_peer.h"
+#include "mgmt/control_view.h"
+
+#define CONTROL_CLIENTS_MAX 64u
+#define CONTROL_PROBE_NS 500000000
+
+struct control;
+
+/* 0, or -errno and a sentence that says what to do. -EADDRINUSE: a running job has the path. */
+int control_open(struct control **control, const char *path, const struct peer_grants *grants,
+                 char why[256]);
+const char *control_path(const struct control *control);
+/* `sample` gives the shape of all that will be published. 0 or -errno. */
+int control_start(struct control *control, const struct view_about *about,
+                  const struct sample *sample);
+
+struct control_picture {
+	const struct sample *sample;
+	const struct view_queue *queue; /* [slice] */
+	const struct snapshot_status *snapshots;
+};
+void control_publish(struct control *control, const struct control_picture *picture);
+void control_publish_probe(struct control *control, const struct sample *sample);
+
+/* `snapshots` is what the facts were taken from: who is told of an end sees it in the status, too.
+ */
+enum manager_order control_step(struct control *control, const struct manager_facts *facts,
+                                const struct snapshot_status *snapshots);
+/* A copy of the action under way; false: there is none. */
+bool control_current(struct control *control, struct action *action);
+/* The job ends for a reason of its own. */
+void control_ending(struct control *control, int64_t now_ns);
+void control_end(struct control *control, const struct manager_facts *facts,
+                 enum manager_outcome outcome);
+void control_close(struct control *control); /* NULL is fine */
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef CONTROL_VIEW_H
+#define CONTROL_VIEW_H
+
+/*
+ * What the control interface shows of a job, as JSON: results and notifications with the fields
+ * that mgmt/control.json names. Made from samples (mgmt/sample.h) and the manager's log; no engine
+ * is touched. Each returns a new value, or NULL when memory ran out.
+ */
+
+#include <jansson.h>
+
+#include "mgmt/manager.h"
+#include "mgmt/sample.h"
+#include "state/snapshot.h"
+
+#define VIEW_TEXT 256u
+
+/* What stays the same while the job runs. */
+struct view_about {
+	char topology[VIEW_TEXT], version[VIEW_TEXT], prefix[VIEW_TEXT], folder[VIEW_TEXT];
+	uint32_t pid;
+	bool has_snapshots;
+};
+
+/* What the socket counts. X-macro: field. */
+#define VIEW_COUNTS(X)                                                                             \
+	X(connected)                                                                               \
+	X(accepted)                                                                                \
+	X(turned_away)                                                                             \
+	X(cut_off)                                                                                 \
+	X(calls)                                                                                   \
+	X(malformed)                                                                               \
+	X(oversized)                                                                               \
+	X(unknown)                                                                                 \
+	X(wrong_params)                                                                            \
+	X(forbidden)                                                                               \
+	X(failed)
+
+struct view_counts {
+#define VIEW_COUNT_FIELD(name) uint64_t name;
+	VIEW_COUNTS(VIEW_COUNT_FIELD)
+#undef VIEW_COUNT_FIELD
+};
+
+/* Rings before a slice. */
+struct view_queue {
+	uint32_t waiting, room;
+};
+
+/* One picture of the job. */
+struct view {
+	const struct view_about *about;
+	const struct sample *sample;
+	const struct view_queue *queue; /* [slice] */
+	const struct snapshot_status *snapshots;
+	const struct manager *manager;
+	const struct view_counts *counts;
+	int64_t now_ns;
+};
+
+/* Of the process between two probes. */
+struct view_process {
+	uint64_t number;
+	double cpu;
+	uint64_t memory;
+};
+
+json_t *view_status(const struct view *view);
+/* `op`: of this operator alone; LM_NONE: of all. */
+json_t *view_stats(const struct view *view, uint32_t op);
+json_t *view_action(const struct action *action, int64_t now_ns);
+json_t *view_probe(const struct view *view, const struct sample *before,
+                   const struct view_process *process);
+
+#endif
