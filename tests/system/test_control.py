@@ -5,6 +5,7 @@
 Prints TAP. Environment: see harness.py.
 """
 
+import contextlib
 import glob
 import json
 import os
@@ -465,10 +466,10 @@ def flood(path, until, counts):
 
 def test_flood(folder):
     """thousands of calls a second, snapshots and a stop in between: the rows are those of a quiet run"""
-    out, sets = two_inputs(folder, "quiet")
+    out, sets = two_inputs(folder, "quiet", rows="2M")
     lodemill(["run", topology("two_inputs.yaml"), "--quiet"], eal=EAL, sets=sets)
     want = committed(out)
-    out, sets = two_inputs(folder, "flooded")
+    out, sets = two_inputs(folder, "flooded", rows="2M")
     counts, snapshots = [], 0
     for number in range(2):
         with Job(folder, sets=sets, name="two_inputs.yaml", number=number) as job:
@@ -477,10 +478,10 @@ def test_flood(folder):
             for thread in threads:
                 thread.start()
             try:
-                with job.client() as client:
-                    for _ in range(3):
-                        snapshots += client.finish("snapshot")["state"] == "done"
-                    if number == 0:
+                # The second life catches up, and may be over at any time.
+                with job.client() if number == 0 else contextlib.nullcontext() as client:
+                    if client is not None:
+                        snapshots = sum(client.finish("snapshot")["state"] == "done" for _ in range(3))
                         stopped = client.finish("stop")
                         equal("done", stopped["state"], stopped["reason"])
                 status = job.end()["status"]
@@ -490,7 +491,7 @@ def test_flood(folder):
                 for thread in threads:
                     thread.join()
     check(sum(counts) > 1000, "%d calls are no flood" % sum(counts))
-    check(snapshots >= 3, "%d snapshots" % snapshots)
+    equal(3, snapshots, "snapshots")
     equal(len(want), len(committed(out)), "rows")
     check(want == committed(out), "as many rows, but not the same")
 
