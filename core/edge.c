@@ -219,7 +219,7 @@ edge_should_go(struct edge *edge, enum edge_flush why, int64_t now_ns)
 		return true;
 	case EDGE_FLUSH_IDLE:
 		/* A consumer on the same lcore is as idle as its producer: it is next. */
-		if (edge_count(edge) == 0 || edge->from->worker == edge->to->worker) {
+		if (edge_count(edge) == 0 || edge->from->worker == slice_worker(edge->to)) {
 			return edge_has_room(edge, now_ns);
 		}
 		break;
