@@ -234,12 +234,13 @@ look(struct snapshots *s, struct snap_slice *slice, bool *moved)
 	if (!op->had_ended && __atomic_load_n(&op->state.flipped, __ATOMIC_ACQUIRE) == s->epoch) {
 		return begin_slice(s, slice);
 	}
-	if (ended) {
-		return end_slice(s, slice);
-	}
-	if (__atomic_load_n(&op->state.refused, __ATOMIC_ACQUIRE) == s->epoch) {
+	/* Also of one that has ended since: its end is behind the marker. */
+	if (!op->had_ended && __atomic_load_n(&op->state.refused, __ATOMIC_ACQUIRE) == s->epoch) {
 		slice->phase = SLICE_FREE;
 		return snapshots_fail(s, -EBUSY, "a slice still had the snapshot before in hand");
+	}
+	if (ended) {
+		return end_slice(s, slice);
 	}
 	*moved = false;
 	return 0;
