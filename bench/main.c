@@ -37,6 +37,7 @@ static const struct own {
 	{ "snapshot_write", bench_snapshot_write, 2 },
 	{ "snapshot_incremental", bench_snapshot_incremental, 2 },
 	{ "restore", bench_restore, 2 },
+	{ "migrate_pause_us", bench_migrate_pause, 2 },
 };
 
 uint64_t bench_state_bytes;

@@ -97,12 +97,13 @@ static bool
 open_engine(struct snap_job *job)
 {
 	struct engine_origin origin = { 0 };
+	uint32_t workers = job->shape.workers == 0 ? 1 : job->shape.workers;
 
 	write_text(job);
 	job->topology =
 	    config_load_text("bench.yaml", job->text, strlen(job->text), NULL, &job->errors);
 	job->graph = job->topology == NULL ? NULL : lm_graph_check(job->topology, &job->errors);
-	if (job->graph == NULL || !bench_place(&job->placement, NULL, 1, LM_SLICES_MAX)) {
+	if (job->graph == NULL || !bench_place(&job->placement, NULL, workers, LM_SLICES_MAX)) {
 		return false;
 	}
 	if (job->snapshots != NULL) {

@@ -33,6 +33,7 @@ struct snap_shape {
 	bool is_uniform; /* else Zipf 1.0 */
 	uint32_t batch_rows;
 	uint64_t epoch_ns;
+	uint32_t workers; /* all of the job is on the first; 0: one */
 };
 /* Keys for a state of so many bytes. */
 uint64_t snap_keys(uint64_t bytes);

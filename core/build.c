@@ -252,6 +252,7 @@ static void
 build_turns(struct lm_engine *engine)
 {
 	const struct lm_graph *graph = engine->graph;
+	uint32_t turn = 0;
 
 	for (uint32_t i = 0; i < graph->operator_count; i++) {
 		const struct graph_operator *op = &graph->op[graph->order[i]];
@@ -260,6 +261,7 @@ build_turns(struct lm_engine *engine)
 			struct lm_op *slice = engine->slice[op->first_slice + s];
 
 			if (!is_fused(slice)) {
+				slice->turn = turn++;
 				slice->worker->slice[slice->worker->slice_count++] = slice;
 			}
 		}

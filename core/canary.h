@@ -23,6 +23,9 @@ enum canary {
 	CANARY_LOST_POSITION,   /* a snapshot has what was serialized for an earlier one */
 	CANARY_EARLY_COMMIT,    /* a sink commits before its snapshot is durable */
 	CANARY_EARLY_EPOCH,     /* a slice counts as through with an epoch before it is */
+	CANARY_LOST_MAIL,       /* mail for a slice that has moved on is dropped */
+	CANARY_TWO_OWNERS,      /* an lcore keeps the slice that it has handed over */
+	CANARY_LOST_CALL,       /* a call that is not through is forgotten in the hand-over */
 	/* Of the store. */
 	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */
 	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */

@@ -125,6 +125,7 @@ edge_put_batch(struct edge *edge, struct lm_batch *batch)
 	}
 	edge->watermark = INT64_MIN;
 	edge->idle_told = false;
+	edge->idle_waits = false;
 	edge->sequence += rows;
 	edge->rows_sent += rows;
 	edge->batches_sent++;
@@ -221,7 +222,7 @@ edge_should_go(struct edge *edge, enum edge_flush why, int64_t now_ns)
 		return true;
 	case EDGE_FLUSH_IDLE:
 		/* A consumer on the same lcore is as idle as its producer: it is next. */
-		if (edge_count(edge) == 0 || edge->from->worker == edge->to->worker) {
+		if (edge_count(edge) == 0 || edge->from->worker == slice_worker(edge->to)) {
 			return edge_has_room(edge, now_ns);
 		}
 		break;
@@ -244,6 +245,20 @@ edge_flush(struct edge *edge, enum edge_flush why, int64_t now_ns)
 	if (edge->watermark != INT64_MIN && edge_count(edge) == 0) {
 		edge_send_control(edge, EDGE_WATERMARK, 0);
 	}
+	if (edge->idle_waits && edge_count(edge) < edge->credit) {
+		edge_send_control(edge, EDGE_IDLE, 0);
+	}
+}
+
+/*
+ * Where rows are shed a producer goes on, and may fall idle again and again, in front of a consumer
+ * that stands still.
+ */
+static bool
+edge_idle_must_wait(const struct edge *edge)
+{
+	return (edge->policy == LM_POLICY_SHED_NEWEST || edge->policy == LM_POLICY_SHED_OLDEST) &&
+	       edge_count(edge) >= edge->credit + EDGE_OVERFLOW;
 }
 
 void
@@ -258,6 +273,11 @@ edge_send_control(struct edge *edge, enum edge_item_kind kind, int64_t value)
 	if (edge->open != NULL && !CANARY(CANARY_LOSE_PARTIAL)) {
 		edge_close_open(edge);
 	}
+	if (kind == EDGE_IDLE && edge_idle_must_wait(edge)) {
+		edge->idle_waits = true;
+		return;
+	}
+	edge->idle_waits &= kind != EDGE_IDLE;
 	/* A watermark that waits for a batch goes before anything it must not come after. */
 	if (edge->watermark != INT64_MIN) {
 		item.value = edge->watermark;

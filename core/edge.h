@@ -60,7 +60,8 @@ struct edge {
 	uint64_t rows_discarded; /* by policy, after: SHED_OLDEST */
 	uint64_t rows_overflow;  /* emitted beyond the room there was */
 	bool idle_told;
-	bool closed; /* the end was sent */
+	bool idle_waits; /* to be told, until there is credit */
+	bool closed;     /* the end was sent */
 
 	/* The consumer's. */
 	uint64_t expected __attribute__((aligned(64))); /* sequence */

@@ -167,7 +167,7 @@ mail_to_sources(struct lm_engine *engine, mail_fn *function, uint64_t value)
 		struct lm_op *slice = engine->slice[i];
 
 		if (slice->is_source && !__atomic_load_n(&slice->ended, __ATOMIC_ACQUIRE)) {
-			mail_send(slice->worker, function, slice, value);
+			mail_send_to_slice(slice, function, slice, value);
 		}
 	}
 }
@@ -282,6 +282,104 @@ lm_engine_join(struct lm_engine *engine)
 	engine->state = ENGINE_JOINED;
 }
 
+/* An entry that is free, NULL if there is none; its number is the next. */
+static struct move *
+new_move(struct lm_engine *engine)
+{
+	for (uint32_t i = 0; i < MOVES_MAX; i++) {
+		struct move *move = &engine->move[i];
+
+		if (move->id == 0) {
+			memset(move, 0, sizeof(*move));
+			move->id = ++engine->move_id;
+			return move;
+		}
+	}
+	return NULL;
+}
+
+static bool
+is_under_way(const struct lm_engine *engine, const struct lm_op *head)
+{
+	for (uint32_t i = 0; i < MOVES_MAX; i++) {
+		const struct move *move = &engine->move[i];
+
+		if (move->id != 0 && move->head == head &&
+		    !__atomic_load_n(&move->is_done, __ATOMIC_ACQUIRE)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Why a move need not even be tried; MOVE_DONE: it must be. */
+static enum move_result
+refuse_move(const struct lm_engine *engine, uint32_t slice, uint32_t worker)
+{
+	const struct lm_op *head;
+
+	if (slice >= engine->slice_count) {
+		return MOVE_NO_SLICE;
+	}
+	if (worker >= engine->worker_count) {
+		return MOVE_NO_WORKER;
+	}
+	if (engine->state != ENGINE_RUNNING) {
+		return MOVE_NOT_RUNNING;
+	}
+	head = engine->slice[slice]->head;
+	if (is_under_way(engine, head)) {
+		return MOVE_UNDER_WAY;
+	}
+	return slice_worker(head) == engine->worker[worker] ? MOVE_SAME_WORKER : MOVE_DONE;
+}
+
+uint64_t
+engine_migrate(struct lm_engine *engine, uint32_t slice, uint32_t worker)
+{
+	enum move_result refused = refuse_move(engine, slice, worker);
+	struct move *move = new_move(engine);
+
+	if (move == NULL) {
+		return 0;
+	}
+	move->slice = slice;
+	move->to = worker;
+	if (refused != MOVE_DONE) {
+		move_complete(move, refused);
+		return move->id;
+	}
+	move->head = engine->slice[slice]->head;
+	move->worker = engine->worker[worker];
+	mail_send(move->worker, migrate_expect, move, 0);
+	return move->id;
+}
+
+bool
+engine_collect(struct lm_engine *engine, struct move *done)
+{
+	struct move *first = NULL;
+
+	for (uint32_t i = 0; i < MOVES_MAX; i++) {
+		struct move *move = &engine->move[i];
+
+		/* Nobody is there any more who would complete it. */
+		if (move->id != 0 && engine->state == ENGINE_JOINED && !move->is_done) {
+			move_complete(move, MOVE_NOT_RUNNING);
+		}
+		if (move->id != 0 && __atomic_load_n(&move->is_done, __ATOMIC_ACQUIRE) &&
+		    (first == NULL || move->id < first->id)) {
+			first = move;
+		}
+	}
+	if (first == NULL) {
+		return false;
+	}
+	*done = *first;
+	first->id = 0;
+	return true;
+}
+
 uint32_t
 lm_engine_operator_count(const struct lm_engine *engine)
 {
@@ -321,7 +419,7 @@ lm_engine_slice_operator(const struct lm_engine *engine, uint32_t slice)
 uint32_t
 lm_engine_slice_worker(const struct lm_engine *engine, uint32_t slice)
 {
-	return engine->slice[slice]->worker->index;
+	return slice_worker(engine->slice[slice])->index;
 }
 
 uint32_t

@@ -10,6 +10,8 @@
  */
 
 #include "core/layout.h"
+#include "core/limits.h"
+#include "core/migrate.h"
 #include "core/worker.h"
 
 /* New: built. Running: workers are launched. Joined: they are back. */
@@ -33,6 +35,8 @@ struct lm_engine {
 	int64_t epoch_due_ns;
 	bool snapshot_wanted; /* the next epoch is one; set by the snapshots' thread */
 	bool suspending;      /* sources pause behind the next epoch */
+	struct move move[MOVES_MAX];
+	uint64_t move_id; /* the last one given out */
 };
 
 /* What a job goes on from that ran before. */
@@ -60,6 +64,15 @@ uint64_t engine_suspend(struct lm_engine *engine);
 void engine_hurry_snapshot(struct lm_engine *engine);
 /* The last epoch started that is a snapshot; 0: none yet. */
 uint64_t engine_snapshot_epoch(const struct lm_engine *engine);
+/*
+ * The control thread: asks for a slice to go on on another worker, with the slices it calls and
+ * those that call it directly. Returns the number of the move, which engine_collect gives back
+ * once, whatever came of it; 0: MOVES_MAX are not collected, nothing was asked. Moves of different
+ * slices may be under way at a time. Never blocks.
+ */
+uint64_t engine_migrate(struct lm_engine *engine, uint32_t slice, uint32_t worker);
+/* The control thread: one move that is complete; false: none is. After the join all are. */
+bool engine_collect(struct lm_engine *engine, struct move *done);
 /* Whether all slices have ended. */
 bool engine_has_ended(const struct lm_engine *engine);
 /* The last epoch that all living slices have passed on. */

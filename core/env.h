@@ -42,6 +42,12 @@ void env_thread_join(struct env_thread *thread);
 void env_pause(void);
 void env_yield(void);
 void env_sleep_ns(uint64_t ns);
+/*
+ * Sleeps until env_wake of the same word, at most so long; not at all if the word is another value
+ * by now. May come back earlier for no reason. env_wake: any thread.
+ */
+void env_park(uint32_t *word, uint32_t value, uint64_t ns);
+void env_wake(uint32_t *word);
 
 /* Files, for operators that read and write them. Results: bytes or 0, else -errno. */
 int env_file_open(const char *path, int flags, int mode);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <numa.h>
 #include <pthread.h>
 #include <sched.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -313,6 +315,21 @@ env_sleep_ns(uint64_t ns)
 		                 .tv_nsec = (long)(ns % 1000000000u) };
 
 	nanosleep(&time, NULL);
+}
+
+void
+env_park(uint32_t *word, uint32_t value, uint64_t ns)
+{
+	struct timespec time = { .tv_sec = (time_t)(ns / 1000000000u),
+		                 .tv_nsec = (long)(ns % 1000000000u) };
+
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &time, NULL, 0);
+}
+
+void
+env_wake(uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 int

@@ -34,6 +34,10 @@
 
 /* Functions in the mailbox of a worker. */
 #define MAIL_SLOTS 1024u
+/* How long a worker without slices sleeps at a time when there is no mail. */
+#define MAIL_WAIT_NS 100000000u
+/* Slices that may be on their way between workers, or have arrived untold, at a time. */
+#define MOVES_MAX 16u
 
 #define SLOTS_MIN 64u
 #define SLOTS_MAX 65536u

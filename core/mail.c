@@ -16,7 +16,7 @@ struct mail {
 	mail_fn *function;
 	void *arg;
 	uint64_t value;
-	uint64_t padding;
+	struct lm_op *slice; /* that it is for; NULL: for the worker */
 };
 
 int
@@ -35,27 +35,72 @@ mailbox_close(struct mailbox *mailbox)
 	mailbox->ring = NULL;
 }
 
+/*
+ * The exchange is after the mail in the order of all exchanges: either the worker that is about to
+ * sleep sees the mail, or it is seen here that it sleeps.
+ */
+static void
+mail_put(struct worker *to, struct mail *mail)
+{
+	if (rte_ring_enqueue_elem(to->mailbox.ring, mail, sizeof(*mail)) != 0) {
+		env_log(2, "the mailbox of lcore %u is full: stopping", to->lcore);
+		abort();
+	}
+	PREEMPT();
+	if (__atomic_exchange_n(&to->mailbox.parked, 0, __ATOMIC_SEQ_CST) != 0) {
+		env_wake(&to->mailbox.parked);
+	}
+}
+
 void
 mail_send(struct worker *to, mail_fn *function, void *arg, uint64_t value)
 {
 	struct mail mail = { .function = function, .arg = arg, .value = value };
 
-	if (rte_ring_enqueue_elem(to->mailbox.ring, &mail, sizeof(mail)) != 0) {
-		env_log(2, "the mailbox of lcore %u is full: stopping", to->lcore);
-		abort();
-	}
+	mail_put(to, &mail);
+}
+
+void
+mail_send_to_slice(struct lm_op *slice, mail_fn *function, void *arg, uint64_t value)
+{
+	struct mail mail = {
+		.function = function,
+		.arg = arg,
+		.value = value,
+		.slice = slice,
+	};
+
+	mail_put(slice_worker(slice), &mail);
 }
 
 bool
 mail_run(struct worker *self)
 {
+	/* Not more: mail for a slice that is on its way here comes back to this mailbox. */
+	uint32_t count = ring_count(self->mailbox.ring);
 	struct mail mail;
 	bool busy = false;
 
-	while (rte_ring_dequeue_elem(self->mailbox.ring, &mail, sizeof(mail)) == 0) {
+	while (count-- > 0 && rte_ring_dequeue_elem(self->mailbox.ring, &mail, sizeof(mail)) == 0) {
 		PREEMPT();
-		mail.function(self, mail.arg, mail.value);
+		if (mail.slice == NULL || worker_has(self, mail.slice)) {
+			mail.function(self, mail.arg, mail.value);
+		} else if (!CANARY(CANARY_LOST_MAIL)) {
+			mail_put(slice_worker(mail.slice), &mail);
+		}
 		busy = true;
 	}
 	return busy;
+}
+
+void
+mail_wait(struct worker *self)
+{
+	struct mailbox *mailbox = &self->mailbox;
+
+	__atomic_exchange_n(&mailbox->parked, 1, __ATOMIC_SEQ_CST);
+	PREEMPT();
+	if (ring_count(mailbox->ring) == 0) {
+		env_park(&mailbox->parked, 1, MAIL_WAIT_NS);
+	}
 }

@@ -6,12 +6,18 @@
  * A function and a pointer to another lcore: how anything is changed that another lcore owns.
  * Pre-sized; sending cannot fail (a full mailbox means a bug and aborts).
  *
+ * Mail may be for a slice: then it is run where the slice is. A worker that has it no more passes
+ * it on; one that does not have it yet keeps it for its next turn.
+ *
+ * A worker without slices sleeps until there is mail.
+ *
  * Threads: anyone sends; the worker that owns the mailbox runs what arrived.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
+struct lm_op;
 struct worker;
 struct rte_ring;
 
@@ -19,13 +25,18 @@ typedef void mail_fn(struct worker *self, void *arg, uint64_t value);
 
 struct mailbox {
 	struct rte_ring *ring;
+	uint32_t parked; /* 1: the worker may sleep, who sends must wake it */
 };
 
 /* 0 or -ENOMEM. */
 int mailbox_open(struct mailbox *mailbox, int numa_node);
 void mailbox_close(struct mailbox *mailbox);
 void mail_send(struct worker *to, mail_fn *function, void *arg, uint64_t value);
-/* Runs what has arrived; true if there was something. */
+/* To the worker that runs the slice, whichever that is when the mail is read. */
+void mail_send_to_slice(struct lm_op *slice, mail_fn *function, void *arg, uint64_t value);
+/* Runs what has arrived until now; true if there was something. */
 bool mail_run(struct worker *self);
+/* Sleeps until there is mail, or MAIL_WAIT_NS. */
+void mail_wait(struct worker *self);
 
 #endif

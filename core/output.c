@@ -56,7 +56,7 @@ edge_rank(struct edge *edge, const struct lm_op *slice, bool local)
 {
 	uint64_t rank = UINT32_MAX - edge_load(edge);
 
-	if (local && edge->to->worker == slice->worker) {
+	if (local && slice_worker(edge->to) == slice->worker) {
 		rank |= 1ul << 32;
 	}
 	if (edge_has_room(edge, slice->worker->now_ns)) {

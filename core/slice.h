@@ -12,13 +12,16 @@
  * not finish (lm_op_again) is pending: its chain gets nothing new until it was called again and is
  * through.
  *
- * Threads: everything here belongs to the lcore of `worker`; counters may be read by anyone.
+ * Threads: everything here belongs to the lcore of `worker`, which may become another one between
+ * two turns (core/migrate.h); counters may be read by anyone, and by slice_worker which lcore it
+ * is.
  */
 
 #include "core/edge.h"
 #include "core/route.h"
 #include "core/state_ops.h"
 
+struct move;
 struct worker;
 struct engine_shared;
 
@@ -73,7 +76,6 @@ struct lm_op {
 	const void *config;
 	void *context;
 	const char *name;
-	struct worker *worker;
 	struct engine_shared *shared;
 	uint32_t number; /* of the slice in the graph */
 	uint32_t index;  /* among those of its operator */
@@ -89,6 +91,10 @@ struct lm_op {
 	uint32_t exit_count;
 	struct lm_op **chain; /* this slice and those it calls, callers first */
 	uint32_t chain_count;
+	uint32_t turn; /* heads: their place among all that have turns */
+
+	struct worker *worker;
+	struct move *move; /* heads: that has brought it here, and is not complete */
 
 	/* State of the turn. */
 	uint32_t cursor; /* input looked at next */
@@ -145,6 +151,13 @@ bool slice_has_room(struct lm_op *slice);
 void slice_deliver(struct lm_op *slice, uint32_t input, struct lm_batch *batch,
                    const struct lm_select *select);
 void slice_deliver_control(struct lm_op *slice, enum edge_item_kind kind, int64_t value);
+
+/* The worker of a slice, for others than that worker: it may be another one by now. */
+static inline struct worker *
+slice_worker(const struct lm_op *slice)
+{
+	return __atomic_load_n(&slice->worker, __ATOMIC_RELAXED);
+}
 
 /* Plain counters that others read: one writer, whole values. */
 static inline void

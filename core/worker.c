@@ -3,7 +3,10 @@
 
 #include "core/worker.h"
 
+#include <string.h>
+
 #include "core/env.h"
+#include "core/migrate.h"
 
 /* A head's share of a turn: a few batches, then what is partial goes if nothing more is there. */
 static bool
@@ -11,6 +14,9 @@ worker_run_slice(struct lm_op *slice)
 {
 	bool busy = false, more = true;
 
+	if (slice->move != NULL) {
+		migrate_arrive(slice);
+	}
 	for (uint32_t i = 0; i < SLICE_BATCHES_PER_TURN && more; i++) {
 		more = slice_turn(slice);
 		busy |= more;
@@ -52,22 +58,6 @@ worker_first_slice(struct worker *worker)
 	return (uint32_t)(shared->shuffle_seed >> 33) % worker->slice_count;
 }
 
-static void
-worker_check_end(struct worker *worker)
-{
-	for (uint32_t i = 0; i < worker->slice_count; i++) {
-		const struct lm_op *head = worker->slice[i];
-
-		for (uint32_t k = 0; k < head->chain_count; k++) {
-			if (!head->chain[k]->ended) {
-				return;
-			}
-		}
-	}
-	worker->has_ended = true;
-	__atomic_add_fetch(&worker->shared->ended_workers, 1, __ATOMIC_RELEASE);
-}
-
 /* Busy and idle time add up to the whole: a turn lasts until the next one begins. */
 static void
 worker_account(struct worker *worker, bool busy, int64_t from_ns)
@@ -83,6 +73,69 @@ worker_account(struct worker *worker, bool busy, int64_t from_ns)
 			__atomic_store_n(&stats->longest_turn_ns, turn_ns, __ATOMIC_RELAXED);
 		}
 	}
+}
+
+/* Nothing was to do. True if it slept. */
+static bool
+worker_rest(struct worker *worker)
+{
+	if (worker->expected > 0) {
+		worker->idle.shares_cpu ? env_yield() : env_pause();
+		return false;
+	}
+	if (worker->slice_count == 0) {
+		mail_wait(worker);
+		return true;
+	}
+	return idle_wait(&worker->idle, worker->now_ns);
+}
+
+/* The new owner of a slice may wait for this very CPU. */
+static void
+worker_make_way(const struct worker *worker)
+{
+	if (worker->idle.shares_cpu) {
+		env_yield();
+	}
+}
+
+bool
+worker_has(const struct worker *worker, const struct lm_op *slice)
+{
+	for (uint32_t i = 0; i < worker->slice_count; i++) {
+		if (worker->slice[i] == slice->head) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+worker_add(struct worker *worker, struct lm_op *head)
+{
+	uint32_t at = worker->slice_count++;
+
+	for (; at > 0 && worker->slice[at - 1]->turn > head->turn; at--) {
+		worker->slice[at] = worker->slice[at - 1];
+	}
+	worker->slice[at] = head;
+	/* Its timers are looked at with those of the others: in this turn. */
+	worker->timer_due_ns = worker->now_ns;
+	idle_reset(&worker->idle);
+}
+
+void
+worker_remove(struct worker *worker, struct lm_op *head)
+{
+	uint32_t at = 0;
+
+	while (worker->slice[at] != head) {
+		at++;
+		assert(at < worker->slice_count);
+	}
+	worker->slice_count--;
+	memmove(&worker->slice[at], &worker->slice[at + 1],
+	        (worker->slice_count - at) * sizeof(struct lm_op *));
 }
 
 bool
@@ -101,6 +154,7 @@ worker_step(void *arg)
 		struct lm_op *slice = worker->slice[(first + i) % worker->slice_count];
 		int64_t before_ns = worker->now_ns;
 
+		assert(slice->worker == worker);
 		if (worker_run_slice(slice)) {
 			busy = true;
 			worker->now_ns = env_now_ns();
@@ -109,11 +163,12 @@ worker_step(void *arg)
 	}
 	if (busy) {
 		idle_reset(&worker->idle);
-		if (!worker->has_ended) {
-			worker_check_end(worker);
-		}
-	} else if (idle_wait(&worker->idle, worker->now_ns)) {
+	} else if (worker_rest(worker)) {
 		count_up(&worker->stats.sleeps, 1);
+	}
+	if (worker->has_given) {
+		worker->has_given = false;
+		worker_make_way(worker);
 	}
 	worker_account(worker, busy, from_ns);
 	return !worker->quit;

@@ -5,7 +5,8 @@
 /*
  * The per-lcore loop: mail, timers, slices; the only caller of slice_turn. A worker is stepped: one
  * step is bounded, never blocks except in the idle policy, and says whether to go on. The simulator
- * steps the same function.
+ * steps the same function. Slices come and go by mail (core/migrate.h); without any the worker
+ * sleeps until there is mail.
  *
  * Threads: a worker's fields belong to its lcore; others send it mail.
  */
@@ -34,7 +35,8 @@ struct worker {
 	int64_t now_ns; /* the clock, read once a turn */
 	int64_t wall_ns;
 	int64_t timer_due_ns; /* the next timer of any slice */
-	bool has_ended;       /* all its slices have; told once */
+	uint32_t expected;    /* slices on their way here: it does not sleep */
+	bool has_given;       /* in this step, a slice to another worker */
 	bool quit;
 	struct lm_worker_stats stats;
 } __attribute__((aligned(64)));
@@ -48,10 +50,15 @@ struct engine_shared {
 	uint64_t snapshot_epoch; /* slices flip their state at its marker; set before it starts */
 	uint64_t incarnation;    /* of the state folder; 0: there is none */
 	uint32_t ended_slices __attribute__((aligned(64)));
-	uint32_t ended_workers;
 };
 
 /* One turn; the env_step_fn of a worker. */
 bool worker_step(void *worker);
+
+/* A head's slice to and from the list of those that get turns, between two turns. */
+void worker_add(struct worker *worker, struct lm_op *head);
+void worker_remove(struct worker *worker, struct lm_op *head);
+/* Whether the worker runs the slice, by itself or in a chain. */
+bool worker_has(const struct worker *worker, const struct lm_op *slice);
 
 #endif

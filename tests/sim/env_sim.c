@@ -13,6 +13,7 @@
 #include "core/canary.h"
 #include "core/engine.h"
 #include "core/env.h"
+#include "tests/sim/control.h"
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
 
@@ -29,7 +30,8 @@ struct actor {
 	uint32_t lcore;
 	bool runs;
 	int64_t awake_at_ns;
-	uint64_t slowness; /* it has one turn in so many */
+	const uint32_t *parked; /* until this is woken; NULL: it is not parked */
+	uint64_t slowness;      /* it has one turn in so many */
 };
 
 static struct {
@@ -323,9 +325,41 @@ env_sleep_ns(uint64_t ns)
 	}
 }
 
+/* Only being woken ends it, so that one who should have been woken and was not is missed. */
+void
+env_park(uint32_t *word, uint32_t value, uint64_t ns)
+{
+	(void)ns;
+	sim.rests.sleeps++;
+	if (sim.current != NULL && *word == value) {
+		sim.current->parked = word;
+	}
+}
+
+bool
+sim_is_parked(const uint32_t *word)
+{
+	for (uint32_t i = 0; i < sim.actor_count; i++) {
+		if (sim.actor[i].parked == word) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+env_wake(uint32_t *word)
+{
+	for (uint32_t i = 0; i < sim.actor_count; i++) {
+		if (sim.actor[i].parked == word) {
+			sim.actor[i].parked = NULL;
+		}
+	}
+}
+
 /*
  * A worker that is awake, at random, the slow ones less often; if all sleep, time moves to the
- * first that wakes. NULL: time passes, that is all.
+ * first that wakes by itself. NULL: time passes, that is all.
  */
 static struct actor *
 pick_actor(void)
@@ -335,7 +369,7 @@ pick_actor(void)
 	struct actor *picked;
 
 	for (uint32_t i = 0; i < sim.actor_count; i++) {
-		if (!sim.actor[i].runs) {
+		if (!sim.actor[i].runs || sim.actor[i].parked != NULL) {
 			continue;
 		}
 		if (sim.actor[i].awake_at_ns <= sim.now_ns) {
@@ -345,7 +379,7 @@ pick_actor(void)
 		}
 	}
 	if (count == 0) {
-		sim.now_ns = first_ns;
+		sim.now_ns = first_ns == INT64_MAX ? sim.now_ns : first_ns;
 		return NULL;
 	}
 	picked = &sim.actor[awake[sim_below(count)]];
@@ -400,9 +434,7 @@ sim_preempt(unsigned int one_in)
 			step_actor(actor);
 		}
 		sim.now_ns += (int64_t)(50 + sim_below(2000));
-		if (sim_below(4) == 0) {
-			engine_tick(sim.engine);
-		}
+		control_act(sim.engine);
 	}
 	sim.is_preempted = false;
 }
@@ -415,6 +447,7 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 	engine->shared->shuffle = true;
 	engine->shared->shuffle_seed = sim_random();
 	sim.engine = engine;
+	control_begin(engine);
 	if (sim_watched != NULL) {
 		sim_watched->begin(engine);
 	}
@@ -426,16 +459,15 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 			step_actor(actor);
 			sim.steps++;
 			if (sim.steps == sim.stop_after) {
-				lm_engine_stop(engine);
+				control_stop(engine);
 			}
+			control_check(engine);
 		}
 		sim.now_ns += (int64_t)(50 + sim_below(2000));
 		if (sim_watched != NULL) {
 			sim_watched->step(engine);
 		}
-		if (sim_below(4) == 0) {
-			engine_tick(engine);
-		}
+		control_act(engine);
 		if (engine_has_ended(engine)) {
 			ended = true;
 			break;
@@ -445,6 +477,7 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 		}
 	}
 	lm_engine_join(engine);
+	ended = control_end(engine) && ended;
 	return (sim_watched == NULL || sim_watched->end(engine)) && ended;
 }
 

@@ -46,6 +46,8 @@ uint64_t sim_steps(void);
 size_t sim_memory(void);
 /* Moves time on, for tests that step workers by hand. */
 void sim_advance(int64_t ns);
+/* Whether a worker sleeps until the word is woken. */
+bool sim_is_parked(const uint32_t *word);
 /* How often workers have rested since sim_reset, by the way they did. */
 struct sim_rests {
 	uint64_t pauses, yields, sleeps, slept_ns;

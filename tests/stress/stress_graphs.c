@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The random graphs of the simulator on real threads: two to four workers share what CPUs there
- * are, the control thread starts epochs, reads counters, and sometimes stops a run early. What must
- * arrive is known from the graph.
+ * are, the control thread starts epochs, reads counters, and sometimes stops a run early. All the
+ * while slices go from lcore to lcore, up to four every 200 us. What must arrive is known from the
+ * graph, and in which order.
  *
- *     stress-graphs [SECONDS [SEED]]
+ *     stress-graphs [SECONDS [SEED [MOVES]]]        so long, and until so many moves were made
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -16,12 +17,14 @@
 #include <cmocka.h>
 
 #include "core/env.h"
-#include "core/lm_engine.h"
+#include "core/engine.h"
 #include "tests/sim/classes.h"
 #include "tests/sim/random_graph.h"
 #include "tests/sim/sim.h"
 
-static uint64_t seconds = 15, first_seed = 1;
+static uint64_t seconds = 15, first_seed = 1, moves_wanted = 2000;
+static uint64_t moves_asked, moves_done, moves_refused;
+static int64_t pause_max_ns;
 static uint64_t random_state;
 
 /* Of the graphs and their placement: drawn by the control thread alone. */
@@ -82,22 +85,53 @@ read_all(const struct lm_engine *engine)
 	lm_engine_latency(engine, LM_NONE, &hist);
 }
 
+static void
+collect_moves(struct lm_engine *engine)
+{
+	struct move move;
+
+	while (engine_collect(engine, &move)) {
+		if (move.result != MOVE_DONE) {
+			moves_refused++;
+			continue;
+		}
+		moves_done++;
+		pause_max_ns = move.pause_ns > pause_max_ns ? move.pause_ns : pause_max_ns;
+	}
+}
+
+/* Any slices to any workers, one or several at a time. */
+static void
+move_some(struct lm_engine *engine)
+{
+	collect_moves(engine);
+	for (uint64_t some = 1 + sim_below(4); some > 0; some--) {
+		uint32_t slice = (uint32_t)sim_below(engine->slice_count);
+		uint32_t worker = (uint32_t)sim_below(engine->worker_count);
+
+		moves_asked += engine_migrate(engine, slice, worker) != 0;
+	}
+}
+
 /* Until it has ended; one run in five is stopped before. */
 static void
 wait_for_end(struct lm_engine *engine, struct random_graph *graph, uint64_t seed)
 {
 	uint64_t stop_after = sim_below(5) == 0 ? sim_below(20) : UINT64_MAX;
 
-	for (uint64_t waits = 0; !lm_engine_wait(engine, 500000); waits++) {
+	for (uint64_t waits = 0; !lm_engine_wait(engine, 200000); waits++) {
 		read_all(engine);
+		move_some(engine);
 		if (waits == stop_after) {
 			lm_engine_stop(engine);
 		}
-		if (waits > 120000) {
+		if (waits > 300000) {
 			fail_msg("seed %" PRIu64 " did not end in a minute", seed);
 		}
 	}
 	lm_engine_join(engine);
+	collect_moves(engine);
+	assert_int_equal(moves_done + moves_refused, moves_asked);
 	random_graph_stopped(graph, engine);
 }
 
@@ -144,9 +178,10 @@ test_graphs(void **state)
 	(void)state;
 	do {
 		run_graph(seed++);
-	} while (env_now_ns() < until_ns);
+	} while (env_now_ns() < until_ns || moves_done < moves_wanted);
 	sim_collect_clear();
-	fprintf(stderr, "# %" PRIu64 " graphs\n", seed - first_seed);
+	fprintf(stderr, "# %" PRIu64 " graphs, %" PRIu64 " moves, the longest %" PRId64 " us\n",
+	        seed - first_seed, moves_done, pause_max_ns / 1000);
 }
 
 int
@@ -159,6 +194,9 @@ main(int argc, char **argv)
 	}
 	if (argc > 2) {
 		first_seed = strtoull(argv[2], NULL, 10);
+	}
+	if (argc > 3) {
+		moves_wanted = strtoull(argv[3], NULL, 10);
 	}
 	sim_classes_register();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,6 +223,39 @@ test_control_slots(void **state)
 	finish();
 }
 
+/* A producer that sheds and falls idle again and again: it is told in the end, and once. */
+static void
+test_idle_waits(void **state)
+{
+	static const enum lm_policy policies[] = { LM_POLICY_SHED_NEWEST, LM_POLICY_SHED_OLDEST };
+
+	(void)state;
+	for (uint32_t p = 0; p < 2; p++) {
+		struct edge_item item, last = { 0 };
+		uint32_t idles = 0;
+
+		begin(policies[p]);
+		for (uint32_t i = 0; i < 100; i++) {
+			edge_tell_watermark(edge, i + 1);
+			send(3);
+			edge_send_control(edge, EDGE_IDLE, 0);
+		}
+		edge_send_control(edge, EDGE_MARKER, 1);
+		edge_flush(edge, EDGE_FLUSH_IDLE, now_ns);
+		while (edge_take(edge, &item)) {
+			edge_flush(edge, EDGE_FLUSH_IDLE, now_ns);
+			last = item;
+			idles += edge_item_kind(&item) == EDGE_IDLE;
+			if (edge_item_kind(&item) == EDGE_DATA) {
+				batch_release((struct lm_batch *)item.word, 1);
+			}
+		}
+		assert_int_equal(edge_item_kind(&last), EDGE_IDLE);
+		assert_true(idles <= CREDIT + EDGE_OVERFLOW);
+		finish();
+	}
+}
+
 /* Idleness is told once, and again when rows or event time have come in between. */
 static void
 test_idle_told_once(void **state)
@@ -705,6 +738,7 @@ main(void)
 		cmocka_unit_test(test_overflow_slots),
 		cmocka_unit_test(test_overflow_counted),
 		cmocka_unit_test(test_control_slots),
+		cmocka_unit_test(test_idle_waits),
 		cmocka_unit_test(test_idle_told_once),
 		cmocka_unit_test(test_shed_newest),
 		cmocka_unit_test(test_shed_oldest),

@@ -67,15 +67,17 @@ test_order(void **state)
 	mailbox_close(&worker.mailbox);
 }
 
-/* What a message sends to the same worker is run as well. */
+/* What a message sends to the same worker is run, but not in the same turn. */
 static void
 test_from_within(void **state)
 {
 	(void)state;
 	begin();
 	mail_send(&worker, keep_and_send, got, 0);
-	assert_true(mail_run(&worker));
-	assert_int_equal(got_count, 6);
+	for (uint32_t i = 1; i <= 6; i++) {
+		assert_true(mail_run(&worker));
+		assert_int_equal(got_count, i);
+	}
 	assert_false(mail_run(&worker));
 	mailbox_close(&worker.mailbox);
 }

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The control thread of a run in the simulator: it starts epochs, stops sources, and in two seeds
+ * of three moves slices from lcore to lcore at any moment. What it asks for must come: a source
+ * hears of an epoch and of the stop within a few turns of the lcores, wherever it is by then; every
+ * move is told once, and the slice is where it was moved to; no lcore sleeps on its mail.
+ */
+
+#include "tests/sim/control.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/env.h"
+#include "core/ring.h"
+#include "tests/sim/sim.h"
+
+/*
+ * Rounds in which every worker has a turn, or is parked, in which mail arrives. One or two do, but
+ * mail may run after a slice that is moved again and again: each time it comes too late is less
+ * likely than the one before.
+ */
+#define ROUNDS_MAX 30u
+
+/* What all sources must have heard of after so many rounds. */
+struct hearing {
+	uint32_t rounds_left; /* 0: nothing */
+	uint64_t turns[LM_WORKERS_MAX];
+	bool has_turned[LM_WORKERS_MAX];
+};
+
+static struct {
+	uint64_t moves_every; /* chances between two moves, about; 0: none are made */
+	uint64_t asked, collected;
+	uint64_t epoch;
+	struct hearing epoch_heard, stop_heard;
+	bool has_failed;
+} control;
+
+static void
+hearing_next_round(struct hearing *hearing, const struct lm_engine *engine)
+{
+	for (uint32_t i = 0; i < engine->worker_count; i++) {
+		hearing->turns[i] = engine->worker[i]->stats.turns;
+		hearing->has_turned[i] = false;
+	}
+}
+
+static void
+hearing_begin(struct hearing *hearing, const struct lm_engine *engine)
+{
+	hearing->rounds_left = ROUNDS_MAX;
+	hearing_next_round(hearing, engine);
+}
+
+/* True once, after the last round. */
+static bool
+hearing_is_over(struct hearing *hearing, const struct lm_engine *engine)
+{
+	bool all = hearing->rounds_left > 0;
+
+	for (uint32_t i = 0; i < engine->worker_count; i++) {
+		const struct worker *worker = engine->worker[i];
+
+		hearing->has_turned[i] |= worker->stats.turns != hearing->turns[i] ||
+		                          sim_is_parked(&worker->mailbox.parked);
+		all &= hearing->has_turned[i];
+	}
+	if (!all) {
+		return false;
+	}
+	hearing_next_round(hearing, engine);
+	return --hearing->rounds_left == 0;
+}
+
+static void
+check_sources(const struct lm_engine *engine, bool of_stop)
+{
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		const struct lm_op *slice = engine->slice[i];
+		bool heard =
+		    of_stop ? slice->stopping
+			    : slice->marker == engine->epoch || slice->stats.epoch >= engine->epoch;
+
+		if (slice->is_source && !heard && !slice->ended && !slice->ending) {
+			fprintf(stderr, "%s slice %u has not heard of the %s\n", slice->name,
+			        slice->index, of_stop ? "stop" : "epoch");
+			control.has_failed = true;
+		}
+	}
+}
+
+void
+control_check(const struct lm_engine *engine)
+{
+	if (control.epoch != engine->epoch) {
+		control.epoch = engine->epoch;
+		hearing_begin(&control.epoch_heard, engine);
+	}
+	if (hearing_is_over(&control.epoch_heard, engine)) {
+		check_sources(engine, false);
+	}
+	if (hearing_is_over(&control.stop_heard, engine)) {
+		check_sources(engine, true);
+	}
+	for (uint32_t i = 0; i < engine->worker_count; i++) {
+		const struct mailbox *mailbox = &engine->worker[i]->mailbox;
+
+		if (sim_is_parked(&mailbox->parked) && ring_count(mailbox->ring) > 0) {
+			fprintf(stderr, "worker %u sleeps on its mail\n", i);
+			control.has_failed = true;
+		}
+	}
+}
+
+static void
+collect(struct lm_engine *engine)
+{
+	struct move done;
+
+	while (engine_collect(engine, &done)) {
+		control.collected++;
+		if (done.result == MOVE_DONE && engine->state == ENGINE_RUNNING &&
+		    lm_engine_slice_worker(engine, done.slice) != done.to) {
+			fprintf(stderr, "slice %u was moved to worker %u and is not there\n",
+			        done.slice, done.to);
+			control.has_failed = true;
+		}
+	}
+}
+
+/* Any slice to any worker, now and then one that does not exist; often with more mail behind it. */
+static void
+move(struct lm_engine *engine)
+{
+	uint32_t slice = (uint32_t)sim_below(engine->slice_count + sim_below(16) / 15);
+	uint32_t worker = (uint32_t)sim_below(engine->worker_count + sim_below(16) / 15);
+
+	control.asked += engine_migrate(engine, slice, worker) != 0;
+	if (sim_below(2) == 0) {
+		engine->epoch_due_ns = env_now_ns();
+	}
+}
+
+void
+control_act(struct lm_engine *engine)
+{
+	if (sim_below(4) == 0) {
+		engine_tick(engine);
+	}
+	if (control.moves_every != 0) {
+		collect(engine);
+	}
+	if (control.moves_every != 0 && sim_below(control.moves_every) == 0) {
+		move(engine);
+	}
+}
+
+void
+control_stop(struct lm_engine *engine)
+{
+	for (uint32_t i = 0; control.moves_every != 0 && i < 4; i++) {
+		move(engine);
+	}
+	lm_engine_stop(engine);
+	hearing_begin(&control.stop_heard, engine);
+}
+
+void
+control_begin(struct lm_engine *engine)
+{
+	control.moves_every = 0;
+	if (sim_below(3) != 0) {
+		control.moves_every = 1 + sim_below(sim_below(2) == 0 ? 6 : 300);
+	}
+	control.asked = control.collected = 0;
+	control.epoch = engine->epoch;
+	control.epoch_heard.rounds_left = control.stop_heard.rounds_left = 0;
+	control.has_failed = false;
+}
+
+bool
+control_end(struct lm_engine *engine)
+{
+	collect(engine);
+	if (control.asked != control.collected) {
+		fprintf(stderr, "%" PRIu64 " moves were asked for, %" PRIu64 " came back\n",
+		        control.asked, control.collected);
+		return false;
+	}
+	return !control.has_failed;
+}

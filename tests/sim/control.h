@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SIM_CONTROL_H
+#define SIM_CONTROL_H
+
+/* The control thread of a run in the simulator: see control.c. */
+
+#include "core/engine.h"
+
+void control_begin(struct lm_engine *engine);
+/* What the control thread does next, if anything; at any moment, also within steps of others. */
+void control_act(struct lm_engine *engine);
+/* Asks the sources to end. */
+void control_stop(struct lm_engine *engine);
+/* Between two steps: whether all that was sent has arrived in time. */
+void control_check(const struct lm_engine *engine);
+/* Behind the join. False: something did not come back, or came too late; said on stderr. */
+bool control_end(struct lm_engine *engine);
+
+#endif
