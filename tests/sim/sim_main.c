@@ -71,7 +71,9 @@ static const struct scenario scenarios[] = {
 	{ "stops", sim_stops_run, BLIND_STORE | BLIND_STATE, NULL },
 	/* No call of these with rows stops half way; slots of flows are of a chunk or two. */
 	{ "flows", topo_flows_run,
-	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND_RACE, NULL },
+	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
+	      BLIND_RACE,
+	  NULL },
 	{ "captures", topo_captures_run,
 	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND_RACE, topo_captures },
 	{ "decoded", topo_decoded_run,
@@ -104,7 +106,8 @@ static const struct scenario scenarios[] = {
 	/* Calls go through at once; no ages; a bit in a hundred thousand is of a key that is there.
 	 */
 	{ "crash", sim_crash_run,
-	  BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_UNTOUCHED_LINK) | BLIND(CANARY_BLIND_CRC),
+	  BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) | BLIND(CANARY_UNTOUCHED_LINK) |
+	      BLIND(CANARY_BLIND_CRC),
 	  NULL },
 	/* No engine. */
 	{ "store", sim_store_run, BLIND_ENGINE, NULL },
