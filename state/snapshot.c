@@ -323,6 +323,7 @@ begin_epoch(struct snapshots *s, uint64_t epoch)
 	s->epoch = epoch;
 	s->failed = 0;
 	s->copied_bytes = 0;
+	s->hurries = false;
 	s->began_ns = env_now_ns();
 	s->deadline_ns = s->began_ns + (int64_t)s->options.timeout_ns;
 	result = store_begin(s->store, epoch);
@@ -375,23 +376,28 @@ end_epoch(struct snapshots *s, bool is_durable)
 	}
 }
 
+/*
+ * A log that fills up knows no pace, to the end of its epoch: keys are touched for the first time
+ * as long as their slots are not copied, and that costs the stream more than a copier in a hurry.
+ */
 static bool
-log_is_filling(const struct snapshots *s)
+is_in_a_hurry(struct snapshots *s)
 {
 	const struct snap_slice *slice = &s->slice[s->current];
 
-	return slice->phase == SLICE_COPYING && arena_copy_log_fills(&slice->copy);
+	s->hurries |= slice->phase == SLICE_COPYING && arena_copy_log_fills(&slice->copy);
+	return s->hurries;
 }
 
-/* Whether copying is ahead of its pace. A log that fills up knows no pace. */
+/* Whether copying is ahead of its pace. */
 static bool
-is_ahead(const struct snapshots *s)
+is_ahead(struct snapshots *s)
 {
 	double seconds = (double)(env_now_ns() - s->began_ns) / 1e9;
 
 	return s->options.pace != 0 &&
 	       (double)s->copied_bytes > seconds * (double)s->options.pace + ENV_DISK_BYTES &&
-	       !log_is_filling(s);
+	       !is_in_a_hurry(s);
 }
 
 static void

@@ -75,6 +75,7 @@ struct snapshots {
 	uint32_t current; /* slice that is copied */
 	int64_t began_ns, deadline_ns, retry_ns;
 	uint64_t copied_bytes; /* of this epoch */
+	bool hurries;          /* this epoch knows no pace */
 	int failed;            /* -errno of the epoch under way */
 	bool is_final;         /* the last one, all slices have ended */
 	bool is_over;
