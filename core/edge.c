@@ -68,7 +68,6 @@ edge_discard_oldest(struct edge *edge)
 		rte_ring_dequeue_elem_finish(edge->ring, 0);
 		return false;
 	}
-	PREEMPT_SELDOM();
 	rte_ring_dequeue_elem_finish(edge->ring, 1);
 	edge->rows_discarded += ((struct lm_batch *)item.word)->count;
 	if (item.value > edge->watermark) {

@@ -28,6 +28,16 @@
 
 #define HUGE_PAGE (2ul << 20)
 
+/* Without EAL nobody knows how fast the cycle counter is: programs that are not an engine. */
+static int64_t
+now_without_eal(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec + 1;
+}
+
 int64_t
 env_now_ns(void)
 {
@@ -36,6 +46,9 @@ env_now_ns(void)
 
 	/* The first call is made by the control thread, before there are workers. */
 	if (ns_per_cycle == 0) {
+		if (rte_get_tsc_hz() == 0) {
+			return now_without_eal();
+		}
 		start = rte_rdtsc();
 		ns_per_cycle = 1e9 / (double)rte_get_tsc_hz();
 	}
