@@ -13,7 +13,6 @@
 
 /* Where the arenas of a slice are: by what was opened and by slot. */
 struct arena_index {
-	struct state_space *space;
 	struct arena_part **part;
 	uint32_t **of_slot; /* [part][slot]: its arena + 1 */
 	uint32_t part_count, slot_count;
@@ -36,8 +35,7 @@ index_open_arenas(struct arena_index *index, struct lm_op *slice)
 	struct state_space *space = slice->state.space;
 	uint32_t i = 0;
 
-	*index = (struct arena_index){ .space = space,
-		                       .part_count = space->part_count,
+	*index = (struct arena_index){ .part_count = space->part_count,
 		                       .slot_count = 1u << slice->state.slot_bits };
 	index->part = calloc(space->part_count + 1, sizeof(*index->part));
 	index->of_slot = calloc(space->part_count + 1, sizeof(*index->of_slot));

@@ -128,7 +128,7 @@ struct restore_part {
 	struct lm_op *slice;
 	struct part_id id;
 	uint64_t bytes;
-	int result; /* 0; -EINVAL: it does not fit the arenas; else see store_read */
+	int result; /* 0; -EINVAL: it does not fit the arenas; else see store_part_read */
 	char why[MANIFEST_WHY];
 };
 /* Reads all of them, several at once. */

@@ -262,11 +262,3 @@ store_mark_damaged(struct store *store, uint64_t epoch, const char *why)
 		snprintf(found->why, sizeof(found->why), "%s", why);
 	}
 }
-
-int
-store_read(struct store *store, const struct store_epoch *epoch, struct part_id id,
-           store_block_fn *block, void *arg)
-{
-	assert(epoch->manifest != NULL);
-	return store_part_read(store->folder, epoch->manifest, id, block, arg, store->why);
-}

@@ -10,7 +10,7 @@
  *
  *     result = store_open(folder, &options, &store, why);      takes the folder for this process
  *     result = store_pick(store, STORE_ALL, &pick);            what there is, checked
- *     result = store_read(store, pick.good, part, block, arg); restores it
+ *     result = store_part_read(folder, pick.good->manifest, part, block, arg, why); restores it
  *
  *     result = store_begin(store, store_epoch_next(store));
  *     result = part_begin(store, id, PART_DELTA, &part);       or store_keep: it has not changed
@@ -93,8 +93,8 @@ const char *store_disk(const struct store *store);
  * store_prune.
  *
  * STORE_ALL reads every byte. STORE_LENGTHS is for who reads all of it anyway, and but once: it
- * looks at the manifests and at the lengths of the files; if store_read then finds damage, throw
- * away what was restored, store_mark_damaged the epoch and pick again.
+ * looks at the manifests and at the lengths of the files; if store_part_read then finds damage,
+ * throw away what was restored, store_mark_damaged the epoch and pick again.
  */
 enum store_depth { STORE_LENGTHS, STORE_ALL };
 struct store_pick {
@@ -159,8 +159,6 @@ void store_mark_damaged(struct store *store, uint64_t epoch, const char *why);
 /* The blocks of a part, in the order in which they were put, base first: later ones replace what
  * earlier ones say. Whoever gets them may use them once all of it has returned 0. */
 typedef int store_block_fn(void *arg, const struct block *block, const uint8_t *payload);
-int store_read(struct store *store, const struct store_epoch *epoch, struct part_id id,
-               store_block_fn *block, void *arg);
 
 /*
  * Anybody: what a folder holds, without taking it; for people and for the catalogue. Of a job that
@@ -184,6 +182,8 @@ int store_file_check(const char *folder, enum store_depth depth, uint64_t job,
                      const struct manifest_file *file, char why[MANIFEST_WHY]);
 /* Whether what store_file_check or a reader returned speaks of the file, not of this process. */
 bool store_is_damage(int result);
+/* Any thread, as many at once as you like. 0; what `block` returned; -ENOENT: the epoch has no such
+ * part; -EBADMSG or what the disk said, and why. */
 int store_part_read(const char *folder, const struct manifest *manifest, struct part_id id,
                     store_block_fn *block, void *arg, char why[MANIFEST_WHY]);
 /*

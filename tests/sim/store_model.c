@@ -282,7 +282,7 @@ check_record(const struct model_image *image, const struct store_epoch *epoch)
 }
 
 bool
-model_check(const struct model *model, struct store *store, const struct store_epoch *epoch)
+model_check(const struct model *model, const struct store_epoch *epoch)
 {
 	const struct model_image *image = model_find(model, epoch->epoch);
 	struct laying laying = { .model = model, .bytes = calloc(1, model->size) };
@@ -291,15 +291,17 @@ model_check(const struct model *model, struct store *store, const struct store_e
 	assert(laying.bytes != NULL);
 	for (uint32_t part = 0; good && part < MODEL_PARTS; part++) {
 		bool found = manifest_part(epoch->manifest, part_name(part)) != NULL;
+		char why[MANIFEST_WHY] = "";
 		int result = 0;
 
 		laying.part = part;
 		if (found) {
-			result = store_read(store, epoch, part_name(part), lay_block, &laying);
+			result = store_part_read(MODEL_FOLDER, epoch->manifest, part_name(part),
+			                         lay_block, &laying, why);
 		}
 		if (result != 0 || found != image->has_part[part]) {
 			fprintf(stderr, "epoch %" PRIu64 ", part %u: %s, %s\n", epoch->epoch, part,
-			        found ? "there" : "not there", store_why(store));
+			        found ? "there" : "not there", why);
 			good = false;
 		}
 	}

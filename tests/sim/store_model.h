@@ -47,7 +47,7 @@ int model_write(struct model *model, struct store *store, uint64_t *epoch);
 /* The store goes on from this epoch: state, and what the next epoch can build on. */
 void model_restart(struct model *model, uint64_t epoch);
 /* Reads an epoch back; true if it is what it was. Else says the difference on stderr. */
-bool model_check(const struct model *model, struct store *store, const struct store_epoch *epoch);
+bool model_check(const struct model *model, const struct store_epoch *epoch);
 const struct model_image *model_find(const struct model *model, uint64_t epoch);
 
 int model_open(struct store **store, uint32_t keep, enum block_codec codec);

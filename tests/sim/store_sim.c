@@ -86,7 +86,7 @@ check_pick(const struct run *run, const struct store_pick *pick)
 	const struct store_epoch *epoch = store_epochs(run->store, &count);
 	const struct store_epoch *expected = NULL;
 
-	if (pick->good != NULL && !model_check(&run->model, run->store, pick->good)) {
+	if (pick->good != NULL && !model_check(&run->model, pick->good)) {
 		return wrong("what is called good is not", pick->good->epoch);
 	}
 	if (run->is_silent) {

@@ -74,7 +74,7 @@ crash_at(uint64_t k, uint64_t seed)
 		assert_int_equal(pick.good->epoch, 2);
 		assert_int_not_equal(result, 0);
 	}
-	assert_true(model_check(&model, store, pick.good));
+	assert_true(model_check(&model, pick.good));
 	/* And on: the next epoch builds on what was found. */
 	model_restart(&model, pick.good->epoch);
 	model_change(&model);
@@ -83,7 +83,7 @@ crash_at(uint64_t k, uint64_t seed)
 	disk_crash();
 	reload(&store, &pick);
 	assert_int_equal(pick.good->epoch, epoch);
-	assert_true(model_check(&model, store, pick.good));
+	assert_true(model_check(&model, pick.good));
 	store_close(store);
 	model_end(&model);
 	return crashed;
@@ -129,7 +129,7 @@ fail_at(uint64_t k, enum disk_fault fault, uint64_t seed)
 	disk_crash();
 	reload(&store, &pick);
 	assert_int_equal(pick.good->epoch, epoch);
-	assert_true(model_check(&model, store, pick.good));
+	assert_true(model_check(&model, pick.good));
 	store_close(store);
 	model_end(&model);
 	return failed;
@@ -196,7 +196,7 @@ crash_opening(uint64_t k)
 	disk_crash();
 	reload(&store, &pick);
 	assert_int_equal(pick.good->epoch, 2);
-	assert_true(model_check(&model, store, pick.good));
+	assert_true(model_check(&model, pick.good));
 	store_close(store);
 	model_end(&model);
 	return crashed;
@@ -242,7 +242,7 @@ crash_first(uint64_t k)
 	assert_int_equal(store_pick(store, STORE_ALL, &pick), 0);
 	assert_ptr_equal(pick.good, pick.newest);
 	assert_true(pick.good != NULL || result != 0);
-	assert_true(pick.good == NULL || model_check(&model, store, pick.good));
+	assert_true(pick.good == NULL || model_check(&model, pick.good));
 	store_close(store);
 	model_end(&model);
 	return crashed;
