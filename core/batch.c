@@ -38,6 +38,7 @@ pool_create(const struct lm_schema *schema, uint32_t count, uint32_t workers, in
 	pool->schema = schema;
 	pool->count = count;
 	pool->workers = workers;
+	pool->numa_node = numa_node;
 	/* Relaxed tails: a worker that lost its CPU inside the ring does not hold up the others. */
 	pool->ring =
 	    ring_create(count, sizeof(void *), RING_F_MP_RTS_ENQ | RING_F_MC_RTS_DEQ, numa_node);

@@ -27,6 +27,7 @@ struct lm_pool {
 	const struct lm_schema *schema;
 	uint32_t count; /* batches */
 	uint32_t workers;
+	int numa_node;
 	struct rte_ring *ring; /* what no stack holds */
 	void *memory;
 	struct pool_stack stack[]; /* [worker] */

@@ -17,6 +17,19 @@
 /* New: built. Running: workers are launched. Joined: they are back. */
 enum engine_state { ENGINE_NEW, ENGINE_RUNNING, ENGINE_JOINED };
 
+/* What came of a change of the graph. */
+enum change_result {
+	CHANGE_DONE,
+	CHANGE_JOB_ENDS, /* the job began to end before the change did: nothing was changed */
+};
+struct change_report {
+	uint64_t number; /* of the change, from 1 */
+	enum change_result result;
+	uint64_t epoch;      /* at whose marker it was */
+	int64_t took_ns;     /* from the marker to the last slice */
+	uint32_t added, retired; /* slices */
+};
+
 struct lm_engine {
 	enum engine_state state;
 	struct lm_graph *graph;
@@ -27,6 +40,7 @@ struct lm_engine {
 	uint32_t worker_count;
 	uint32_t launched; /* of them */
 	struct lm_op **slice;
+	struct wiring *wiring; /* [slice], until it is put in */
 	uint32_t slice_count;
 	struct edge **edge; /* as in the layout */
 	struct lm_pool **pool;
@@ -37,6 +51,13 @@ struct lm_engine {
 	bool suspending;      /* sources pause behind the next epoch */
 	struct move move[MOVES_MAX];
 	uint64_t move_id; /* the last one given out */
+	struct change *change; /* of the graph, under way; NULL: none */
+	struct change_report changed; /* the last one that came to its end */
+	uint64_t change_number;       /* the last one given out */
+	uint64_t generation;          /* changes of the graph that were done */
+	struct lm_pool **spare;       /* pools of earlier graphs: for later ones */
+	uint32_t spare_count;
+	bool change_failed; /* rows were lost on edges that are gone */
 };
 
 /* What a job goes on from that ran before. */
@@ -52,6 +73,14 @@ struct lm_engine *engine_create(struct lm_graph *graph, const struct lm_placemen
 /* core/build.c: slices, edges and pools from the layout; false after reporting why not. */
 bool engine_build(struct lm_engine *engine, struct lm_errors *errors);
 void engine_unbuild(struct lm_engine *engine);
+/* Room for what the graph and the layout need; then all of it that is not there yet, and the
+ * wiring. False: no memory. */
+bool engine_allocate(struct lm_engine *engine);
+bool engine_build_parts(struct lm_engine *engine);
+/* 0, or -errno after reporting why. */
+int engine_open_slice(struct lm_engine *engine, struct lm_op *slice, struct lm_errors *errors);
+void engine_free_slice(struct lm_op *slice);
+void engine_free_edge(struct edge *edge);
 
 /* The control thread's step: starts an epoch when one is due. Never blocks. */
 void engine_tick(struct lm_engine *engine);
@@ -73,6 +102,19 @@ uint64_t engine_snapshot_epoch(const struct lm_engine *engine);
 uint64_t engine_migrate(struct lm_engine *engine, uint32_t slice, uint32_t worker);
 /* The control thread: one move that is complete; false: none is. After the join all are. */
 bool engine_collect(struct lm_engine *engine, struct move *done);
+/*
+ * The control thread: asks for another number of slices of an operator; `workers` (NULL: any) says
+ * where the additional ones go. Behind the marker of an epoch of its own, as soon as no other epoch
+ * or move is under way. Returns its number, engine->changed tells when it is through; 0 after
+ * reporting why not. One change at a time; nothing moves meanwhile. After it all numbers of slices
+ * may be others: engine->generation has grown.
+ */
+uint64_t engine_rescale(struct lm_engine *engine, uint32_t op, uint32_t slices,
+                        const uint16_t *workers, struct lm_errors *errors);
+/* core/engine.c: starts an epoch now; it may be one of a snapshot if one is wanted. */
+void engine_start_epoch(struct lm_engine *engine, bool may_snapshot);
+/* Whether a move is not complete. */
+bool engine_moves(const struct lm_engine *engine);
 /* Whether all slices have ended. */
 bool engine_has_ended(const struct lm_engine *engine);
 /* The last epoch that all living slices have passed on. */

@@ -22,6 +22,7 @@
 #include "core/state_ops.h"
 
 struct move;
+struct rewire;
 struct worker;
 struct engine_shared;
 
@@ -62,6 +63,28 @@ struct output {
 	bool was_short; /* fewer rows came than were reserved: its bytes may be full */
 	struct output_wire *wire;
 	uint32_t wire_count;
+	uint64_t rows_before, handed_before; /* the audit's: when the wires were put in */
+};
+
+/*
+ * What a slice is connected to, and what it is called for it. Made on the control thread, put in
+ * all at once: before the slice runs, or between two turns when the graph changes (core/rewire.h).
+ */
+struct wiring {
+	uint32_t number, op, slices, turn;
+	struct lm_op *head;
+	struct edge **input;
+	uint32_t input_count;
+	struct {
+		struct lm_pool *pool;
+		struct output_wire *wire;
+		uint32_t wire_count;
+	} output[LM_PORTS_MAX];
+	struct output_wire **exit;
+	uint32_t exit_count;
+	struct lm_op **chain;
+	uint32_t chain_count;
+	const uint16_t *slice_of; /* of op_state */
 };
 
 struct slice_timer {
@@ -77,8 +100,10 @@ struct lm_op {
 	void *context;
 	const char *name;
 	struct engine_shared *shared;
+	uint32_t index; /* among those of its operator */
+
+	/* Of its wiring: constant between two changes of the graph. */
 	uint32_t number; /* of the slice in the graph */
-	uint32_t index;  /* among those of its operator */
 	uint32_t slices;
 	uint32_t op;
 	struct lm_op *head; /* of its chain; itself if it has turns */
@@ -95,6 +120,7 @@ struct lm_op {
 
 	struct worker *worker;
 	struct move *move; /* heads: that has brought it here, and is not complete */
+	struct rewire *rewire; /* its part in a change of the graph; NULL: none is under way */
 
 	/* State of the turn. */
 	uint32_t cursor; /* input looked at next */
@@ -133,7 +159,9 @@ struct lm_op {
 	const char *gauge_name[8];
 	struct lm_hist *latency; /* sinks */
 	struct op_state state;
+	uint32_t key[LM_KEY_FIELDS_MAX]; /* of its state */
 	bool opened;
+	bool stays; /* control's: in a change of the graph, it is in both */
 	char open_error[240]; /* what open said */
 };
 
@@ -152,11 +180,21 @@ void slice_deliver(struct lm_op *slice, uint32_t input, struct lm_batch *batch,
                    const struct lm_select *select);
 void slice_deliver_control(struct lm_op *slice, enum edge_item_kind kind, int64_t value);
 
+/* Exchanges what the slice is connected to for `wiring`, which then holds what was. */
+void slice_exchange_wiring(struct lm_op *slice, struct wiring *wiring);
+
 /* The worker of a slice, for others than that worker: it may be another one by now. */
 static inline struct worker *
 slice_worker(const struct lm_op *slice)
 {
 	return __atomic_load_n(&slice->worker, __ATOMIC_RELAXED);
+}
+
+/* Whether a call of it is not through, or waits. */
+static inline bool
+slice_is_pending(const struct lm_op *slice)
+{
+	return slice->pending.call != CALL_NONE || slice->inbox_count > 0;
 }
 
 /* Plain counters that others read: one writer, whole values. */

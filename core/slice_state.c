@@ -14,9 +14,9 @@
 #define INPUT_WORDS 3u
 
 uint32_t
-slice_state_max(const struct lm_op *slice)
+slice_state_max(uint32_t inputs)
 {
-	return 8u * (SLICE_WORDS + LM_TIMERS_MAX * TIMER_WORDS + slice->input_count * INPUT_WORDS);
+	return 8u * (SLICE_WORDS + LM_TIMERS_MAX * TIMER_WORDS + inputs * INPUT_WORDS);
 }
 
 /* Timers stand as the time that is left: the clock of the next process is another one. */
@@ -77,7 +77,7 @@ slice_state_read(struct lm_op *slice, const void *bytes, size_t size)
 	struct lm_reader reader = { .bytes = bytes, .size = size };
 	uint64_t timer_count;
 
-	if (size != slice_state_max(slice) || lm_read_u64(&reader) != SLICE_STATE_FORMAT) {
+	if (size != slice_state_max(slice->input_count) || lm_read_u64(&reader) != SLICE_STATE_FORMAT) {
 		return -EINVAL;
 	}
 	slice->watermark = lm_read_i64(&reader);

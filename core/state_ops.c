@@ -28,7 +28,7 @@ int
 state_arm(struct lm_op *op)
 {
 	struct op_state *state = &op->state;
-	bool good = text_open(op, &state->engine_text, slice_state_max(op));
+	bool good = text_open(op, &state->engine_text, slice_state_max(op->input_count));
 
 	if (op->class->serialize != NULL) {
 		good = good && text_open(op, &state->class_text, LM_SERIAL_MAX);

@@ -23,12 +23,26 @@
 struct lm_op;
 struct state_space;
 
+/* The state of some slots of an operator on its way from one slice to another. */
+struct state_bundle {
+	void *first;
+};
+
 struct state_ops {
 	/* Makes what a snapshot needs. 0, or -ENOMEM. */
 	int (*arm)(struct lm_op *op, struct state_space *space);
 	/* The state of `epoch` is what it is now; constant time. False: one is still under way. */
 	bool (*flip)(struct state_space *space, uint64_t epoch);
 	uint64_t (*size)(const struct state_space *space); /* bytes */
+	/*
+	 * For changes of the number of slices. prepare: on a control thread, while the owner runs:
+	 * memory for as many as `slots` slots; 0 or -ENOMEM. give and take: the owners, between two
+	 * callbacks: the slots that slice_of gives to `to` go into the bundle, and come out of it.
+	 */
+	int (*prepare)(struct lm_op *op, uint32_t slots);
+	void (*give)(struct lm_op *op, const uint16_t *slice_of, uint32_t to,
+	             struct state_bundle *into);
+	void (*take)(struct lm_op *op, struct state_bundle *from);
 };
 
 /* What a slice wrote down. */
@@ -53,6 +67,7 @@ struct op_state {
 	const uint32_t *key;
 	uint32_t key_count;
 	bool is_alone; /* the operator's only slice */
+	bool is_heir;  /* made for an operator that runs: the state of its slots comes from others */
 
 	/* As of the last flip: what the class serialized, what the engine remembers of the slice,
 	 * what the sink's transaction is; and the sink's last one, once it has ended. */
@@ -76,7 +91,7 @@ void state_end(struct lm_op *op);
 int state_deserialize(struct lm_op *op, const void *bytes, size_t size, uint32_t version);
 
 /* core/slice_state.c: what the engine remembers of a slice: event time, timers, randomness. */
-uint32_t slice_state_max(const struct lm_op *slice); /* bytes */
+uint32_t slice_state_max(uint32_t inputs); /* bytes, of a slice with so many */
 void slice_state_write(const struct lm_op *slice, struct op_text *text);
 /* Before the slice runs. 0, or -EINVAL: it is of another slice. */
 int slice_state_read(struct lm_op *slice, const void *bytes, size_t size);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control thread of a run in the simulator: it starts epochs, stops sources, and in two seeds
- * of three moves slices from lcore to lcore at any moment. What it asks for must come: a source
+ * The control thread of a run in the simulator: it starts epochs, stops sources, in two seeds of
+ * three moves slices from lcore to lcore at any moment, in one of two gives operators another
+ * number of slices. What it asks for must come: a source
  * hears of an epoch and of the stop within a few turns of the lcores, wherever it is by then; every
  * move is told once, and the slice is where it was moved to; no lcore sleeps on its mail.
  */
@@ -10,6 +11,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "core/env.h"
 #include "core/ring.h"
@@ -29,9 +32,14 @@ struct hearing {
 	bool has_turned[LM_WORKERS_MAX];
 };
 
+#define SLICES_MAX 6u
+
 static struct {
-	uint64_t moves_every; /* chances between two moves, about; 0: none are made */
+	uint64_t moves_every;   /* chances between two moves, about; 0: none are made */
+	uint64_t changes_every; /* the same of changes of the number of slices */
 	uint64_t asked, collected;
+	bool wants_change;
+	uint64_t change; /* the last one asked for */
 	uint64_t epoch;
 	struct hearing epoch_heard, stop_heard;
 	bool has_failed;
@@ -142,16 +150,71 @@ move(struct lm_engine *engine)
 	}
 }
 
+/*
+ * Whether rows arrive in the order that the scenario expects, however many slices it has: by its
+ * key, which is the first column, or in any order.
+ */
+static bool
+may_rescale(const struct lm_graph *graph, uint32_t op)
+{
+	const struct lm_graph *base = graph->base == NULL ? graph : graph->base;
+	bool by_key = true, to_all = false, forward = false, in_order = base->op[op].slices == 1;
+	uint32_t inputs = 0;
+
+	for (uint32_t w = 0; w < graph->wire_count; w++) {
+		const struct graph_wire *wire = &graph->wire[w];
+
+		if (wire->to == op) {
+			inputs++;
+			by_key &= wire->grouping == LM_GROUP_KEY && wire->field[0] == 0;
+			to_all |= wire->grouping == LM_GROUP_ALL;
+			in_order |= wire->declared == LM_GROUP_KEY ||
+			            wire->declared == LM_GROUP_GLOBAL ||
+			            wire->declared == LM_GROUP_FORWARD;
+		}
+		forward |= wire->from == op && wire->declared == LM_GROUP_FORWARD;
+	}
+	return strncmp(graph->op[op].class->name, "sim_", 4) == 0 && graph->op[op].output_count > 0 &&
+	       inputs > 0 && !to_all && ((by_key && !forward) || !in_order || inputs > 1);
+}
+
+/* When nothing moves: until then no move is asked for. */
+static void
+rescale(struct lm_engine *engine)
+{
+	uint32_t count = engine->graph->operator_count, first = (uint32_t)sim_below(count);
+	struct lm_errors errors = { 0 };
+
+	for (uint32_t i = 0; i < count && control.wants_change && !engine_moves(engine); i++) {
+		uint32_t op = (first + i) % count;
+
+		if (may_rescale(engine->graph, op)) {
+			uint64_t number = engine_rescale(
+			    engine, op, 1 + (uint32_t)sim_below(SLICES_MAX), NULL, &errors);
+
+			control.change = number != 0 ? number : control.change;
+			control.wants_change = false;
+		}
+	}
+	control.wants_change &= engine_moves(engine);
+	lm_errors_free(&errors);
+}
+
 void
 control_act(struct lm_engine *engine)
 {
+	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
+		control.wants_change = true;
+	}
+	rescale(engine);
 	if (sim_below(4) == 0) {
 		engine_tick(engine);
 	}
 	if (control.moves_every != 0) {
 		collect(engine);
 	}
-	if (control.moves_every != 0 && sim_below(control.moves_every) == 0) {
+	if (control.moves_every != 0 && !control.wants_change &&
+	    sim_below(control.moves_every) == 0) {
 		move(engine);
 	}
 }
@@ -173,7 +236,12 @@ control_begin(struct lm_engine *engine)
 	if (sim_below(3) != 0) {
 		control.moves_every = 1 + sim_below(sim_below(2) == 0 ? 6 : 300);
 	}
-	control.asked = control.collected = 0;
+	control.changes_every = 0;
+	if (sim_below(2) != 0) {
+		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);
+	}
+	control.asked = control.collected = control.change = 0;
+	control.wants_change = false;
 	control.epoch = engine->epoch;
 	control.epoch_heard.rounds_left = control.stop_heard.rounds_left = 0;
 	control.has_failed = false;
@@ -186,6 +254,12 @@ control_end(struct lm_engine *engine)
 	if (control.asked != control.collected) {
 		fprintf(stderr, "%" PRIu64 " moves were asked for, %" PRIu64 " came back\n",
 		        control.asked, control.collected);
+		return false;
+	}
+	if (getenv("DBGC")) fprintf(stderr, "changes %lu done %lu moves %lu\n", control.change, engine->generation, control.asked);
+	if (engine->changed.number != control.change) {
+		fprintf(stderr, "change %" PRIu64 " was asked for, %" PRIu64 " came to its end\n",
+		        control.change, engine->changed.number);
 		return false;
 	}
 	return !control.has_failed;

@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/engine.h"
 #include "tests/sim/classes.h"
 #include "tests/sim/sim.h"
 
 static const enum lm_grouping any_grouping[] = {
 	LM_GROUP_FORWARD, LM_GROUP_LOCAL,  LM_GROUP_SHUFFLE,     LM_GROUP_ROUND_ROBIN,
 	LM_GROUP_KEY,     LM_GROUP_GLOBAL, LM_GROUP_PARTIAL_KEY, LM_GROUP_ALL,
+	LM_GROUP_KEY,     LM_GROUP_KEY,    LM_GROUP_KEY,
 };
 
 static struct random_node *
@@ -68,7 +70,7 @@ connect(struct random_graph *graph, struct random_node *from, struct random_node
 		wire.grouping = LM_GROUP_KEY;
 	}
 	wire.columns[0] = wire.grouping == LM_GROUP_KEY || wire.grouping == LM_GROUP_PARTIAL_KEY
-	                      ? (sim_below(2) == 0 ? "key" : "number")
+	                      ? (sim_below(3) != 0 ? "key" : "number")
 	                      : NULL;
 	if (sim_below(12) == 0) {
 		wire.policy = sim_below(2) == 0 ? LM_POLICY_SHED_NEWEST : LM_POLICY_SHED_OLDEST;
@@ -247,13 +249,13 @@ check_node(const struct random_graph *graph, const struct random_node *node)
 void
 random_graph_stopped(struct random_graph *graph, const struct lm_engine *engine)
 {
-	uint32_t number = 0;
-
 	for (uint32_t n = 0; n < graph->count; n++) {
-		for (uint32_t i = 0; i < graph->node[n].slices; i++, number++) {
+		uint32_t first = engine->graph->op[n].first_slice;
+
+		for (uint32_t i = 0; graph->node[n].kind == SOURCE && i < graph->node[n].slices; i++) {
 			struct lm_slice_stats stats;
 
-			lm_engine_slice_stats(engine, number, &stats);
+			lm_engine_slice_stats(engine, first + i, &stats);
 			graph->node[n].made[i] = stats.rows_out[0];
 		}
 	}

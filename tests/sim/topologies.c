@@ -91,7 +91,7 @@ topo_load(const char *file, const struct topo *topo, struct lm_errors *errors)
 bool
 topo_is_affordable(const struct lm_graph *graph, const struct lm_placement *placement)
 {
-	struct layout *layout = layout_create(graph, placement);
+	struct layout *layout = layout_create(graph, placement, NULL);
 	bool affordable = layout != NULL && layout->bytes <= TOPO_BYTES_MAX;
 
 	layout_free(layout);
