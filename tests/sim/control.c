@@ -11,8 +11,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "core/env.h"
 #include "core/ring.h"
@@ -38,6 +36,7 @@ static struct {
 	uint64_t moves_every;   /* chances between two moves, about; 0: none are made */
 	uint64_t changes_every; /* the same of changes of the number of slices */
 	uint64_t asked, collected;
+	bool (*may_rescale)(const struct lm_graph *graph, uint32_t op); /* NULL: none may */
 	bool wants_change;
 	uint64_t change; /* the last one asked for */
 	uint64_t epoch;
@@ -150,34 +149,6 @@ move(struct lm_engine *engine)
 	}
 }
 
-/*
- * Whether rows arrive in the order that the scenario expects, however many slices it has: by its
- * key, which is the first column, or in any order.
- */
-static bool
-may_rescale(const struct lm_graph *graph, uint32_t op)
-{
-	const struct lm_graph *base = graph->base == NULL ? graph : graph->base;
-	bool by_key = true, to_all = false, forward = false, in_order = base->op[op].slices == 1;
-	uint32_t inputs = 0;
-
-	for (uint32_t w = 0; w < graph->wire_count; w++) {
-		const struct graph_wire *wire = &graph->wire[w];
-
-		if (wire->to == op) {
-			inputs++;
-			by_key &= wire->grouping == LM_GROUP_KEY && wire->field[0] == 0;
-			to_all |= wire->grouping == LM_GROUP_ALL;
-			in_order |= wire->declared == LM_GROUP_KEY ||
-			            wire->declared == LM_GROUP_GLOBAL ||
-			            wire->declared == LM_GROUP_FORWARD;
-		}
-		forward |= wire->from == op && wire->declared == LM_GROUP_FORWARD;
-	}
-	return strncmp(graph->op[op].class->name, "sim_", 4) == 0 && graph->op[op].output_count > 0 &&
-	       inputs > 0 && !to_all && ((by_key && !forward) || !in_order || inputs > 1);
-}
-
 /* When nothing moves: until then no move is asked for. */
 static void
 rescale(struct lm_engine *engine)
@@ -188,7 +159,7 @@ rescale(struct lm_engine *engine)
 	for (uint32_t i = 0; i < count && control.wants_change && !engine_moves(engine); i++) {
 		uint32_t op = (first + i) % count;
 
-		if (may_rescale(engine->graph, op)) {
+		if (control.may_rescale(engine->graph, op)) {
 			uint64_t number = engine_rescale(
 			    engine, op, 1 + (uint32_t)sim_below(SLICES_MAX), NULL, &errors);
 
@@ -237,7 +208,7 @@ control_begin(struct lm_engine *engine)
 		control.moves_every = 1 + sim_below(sim_below(2) == 0 ? 6 : 300);
 	}
 	control.changes_every = 0;
-	if (sim_below(2) != 0) {
+	if (control.may_rescale != NULL && sim_below(2) != 0) {
 		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);
 	}
 	control.asked = control.collected = control.change = 0;
@@ -247,16 +218,22 @@ control_begin(struct lm_engine *engine)
 	control.has_failed = false;
 }
 
+void
+control_let_rescale(bool (*may_rescale)(const struct lm_graph *graph, uint32_t op))
+{
+	control.may_rescale = may_rescale;
+}
+
 bool
 control_end(struct lm_engine *engine)
 {
+	control.may_rescale = NULL;
 	collect(engine);
 	if (control.asked != control.collected) {
 		fprintf(stderr, "%" PRIu64 " moves were asked for, %" PRIu64 " came back\n",
 		        control.asked, control.collected);
 		return false;
 	}
-	if (getenv("DBGC")) fprintf(stderr, "changes %lu done %lu moves %lu\n", control.change, engine->generation, control.asked);
 	if (engine->changed.number != control.change) {
 		fprintf(stderr, "change %" PRIu64 " was asked for, %" PRIu64 " came to its end\n",
 		        control.change, engine->changed.number);

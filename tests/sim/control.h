@@ -16,4 +16,7 @@ void control_check(const struct lm_engine *engine);
 /* Behind the join. False: something did not come back, or came too late; said on stderr. */
 bool control_end(struct lm_engine *engine);
 
+/* In the next run operators of which `may_rescale` says so get other numbers of slices. */
+void control_let_rescale(bool (*may_rescale)(const struct lm_graph *graph, uint32_t op));
+
 #endif

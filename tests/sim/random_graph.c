@@ -275,3 +275,31 @@ random_graph_check(const struct random_graph *graph)
 	}
 	return true;
 }
+
+/*
+ * Whether rows arrive in the order that the scenario expects, however many slices it has: by its
+ * key, which is the first column, or in any order.
+ */
+bool
+random_graph_may_rescale(const struct lm_graph *graph, uint32_t op)
+{
+	const struct lm_graph *base = graph->base == NULL ? graph : graph->base;
+	bool by_key = true, to_all = false, forward = false, in_order = base->op[op].slices == 1;
+	uint32_t inputs = 0;
+
+	for (uint32_t w = 0; w < graph->wire_count; w++) {
+		const struct graph_wire *wire = &graph->wire[w];
+
+		if (wire->to == op) {
+			inputs++;
+			by_key &= wire->grouping == LM_GROUP_KEY && wire->field[0] == 0;
+			to_all |= wire->grouping == LM_GROUP_ALL;
+			in_order |= wire->declared == LM_GROUP_KEY ||
+			            wire->declared == LM_GROUP_GLOBAL ||
+			            wire->declared == LM_GROUP_FORWARD;
+		}
+		forward |= wire->from == op && wire->declared == LM_GROUP_FORWARD;
+	}
+	return strncmp(graph->op[op].class->name, "sim_", 4) == 0 && graph->op[op].output_count > 0 &&
+	       inputs > 0 && !to_all && ((by_key && !forward) || !in_order || inputs > 1);
+}
