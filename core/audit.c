@@ -24,7 +24,7 @@ drops_of(const struct lm_op *slice)
 }
 
 /* enum lm_rows says what must be equal. */
-static bool
+bool
 audit_slice(const struct lm_op *slice, struct lm_errors *errors)
 {
 	uint64_t in = slice->stats.rows_in, drops = drops_of(slice);

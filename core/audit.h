@@ -16,6 +16,8 @@ struct edge;
 void audit_before_change(const struct lm_op *slice);
 /* … and from here on to the new ones. */
 void audit_behind_change(struct lm_op *slice);
+/* Control, when it does not run any more: rows in, out and dropped add up. */
+bool audit_slice(const struct lm_op *slice, struct lm_errors *errors);
 /* Control, when both ends have left it: all that was sent was taken. */
 bool audit_edge(const struct edge *edge, struct lm_errors *errors);
 

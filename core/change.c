@@ -103,8 +103,25 @@ free_frame(struct lm_engine *frame)
 	free(frame->edge);
 	free(frame->pool);
 	free(frame->table);
-	if (frame->graph->base != NULL) {
-		lm_graph_free(frame->graph);
+}
+
+/* A graph that was: others may look at what it holds, unless it is but a view. */
+static void
+put_away_graph(struct lm_engine *engine, struct lm_graph *graph)
+{
+	struct lm_graph **grown;
+
+	if (graph->base != NULL) {
+		lm_graph_free(graph);
+		return;
+	}
+	if (graph == engine->first) {
+		return;
+	}
+	grown = realloc(engine->past, (engine->past_count + 1) * sizeof(*grown));
+	if (grown != NULL) {
+		engine->past = grown;
+		engine->past[engine->past_count++] = graph;
 	}
 }
 
@@ -140,35 +157,47 @@ refuse(const struct lm_engine *engine)
 }
 
 uint64_t
-engine_rescale(struct lm_engine *engine, uint32_t op, uint32_t slices, const uint16_t *workers,
-               struct lm_errors *errors)
+engine_change(struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
 {
-	uint32_t kept[LM_OPERATORS_MAX];
 	const char *why = refuse(engine);
-	struct lm_graph *graph;
 
 	if (why != NULL) {
 		lm_errors_add(errors, nowhere, "ask again later", "%s", why);
 		return 0;
 	}
-	if (engine->graph->op[op].slices == slices) {
-		lm_errors_add(errors, nowhere, NULL, "operators.%s: it has %u slices already",
-		              engine->graph->op[op].name, slices);
-		return 0;
-	}
-	graph = graph_resize(engine->graph, op, slices, errors);
-	if (graph == NULL) {
-		return 0;
-	}
-	for (uint32_t i = 0; i < graph->operator_count; i++) {
-		kept[i] = i;
-	}
-	engine->change = change_plan(engine, graph, kept, workers, errors);
+	engine->change = change_plan(engine, ask, errors);
 	if (engine->change == NULL) {
 		return 0;
 	}
 	engine->change->report.number = ++engine->change_number;
 	return engine->change_number;
+}
+
+uint64_t
+engine_rescale(struct lm_engine *engine, uint32_t op, uint32_t slices, const uint16_t *workers,
+               struct lm_errors *errors)
+{
+	uint32_t same[LM_OPERATORS_MAX];
+	struct change_ask ask = { .kept = same, .heir_of = same, .workers = workers };
+	uint64_t number;
+
+	if (engine->graph->op[op].slices == slices) {
+		lm_errors_add(errors, nowhere, NULL, "operators.%s: it has %u slices already",
+		              engine->graph->op[op].name, slices);
+		return 0;
+	}
+	ask.graph = graph_resize(engine->graph, op, slices, errors);
+	if (ask.graph == NULL) {
+		return 0;
+	}
+	for (uint32_t i = 0; i < ask.graph->operator_count; i++) {
+		same[i] = i;
+	}
+	number = engine_change(engine, &ask, errors);
+	if (number == 0) {
+		lm_graph_free(ask.graph);
+	}
+	return number;
 }
 
 /* ---- its steps ---- */
@@ -181,6 +210,7 @@ give_up(struct lm_engine *engine, enum change_result result)
 	engine->changed = change->report;
 	engine->changed.result = result;
 	engine->change = NULL;
+	put_away_graph(engine, change->next.graph);
 	change_free(engine, change);
 }
 
@@ -267,19 +297,22 @@ take_spare(struct lm_engine *engine)
 }
 
 static void
-check_edges(struct lm_engine *engine, const struct lm_engine *was)
+check_edges(struct lm_engine *engine, const struct lm_engine *was, struct lm_errors *errors)
 {
-	struct lm_errors errors = { 0 };
-
 	for (uint32_t i = 0; i < was->layout->edge_count; i++) {
-		if (!was->edge[i]->stays && !audit_edge(was->edge[i], &errors)) {
+		if (!was->edge[i]->stays && !audit_edge(was->edge[i], errors)) {
 			engine->change_failed = true;
 		}
 	}
-	for (uint32_t i = 0; i < errors.count; i++) {
-		env_log(3, "behind a change of the graph: %s", errors.error[i].message);
+}
+
+static void
+tell_failures(struct lm_errors *errors)
+{
+	for (uint32_t i = 0; i < errors->count; i++) {
+		env_log(3, "behind a change of the graph: %s", errors->error[i].message);
 	}
-	lm_errors_free(&errors);
+	lm_errors_free(errors);
 }
 
 /* All are through: nobody but control knows what was. */
@@ -287,20 +320,31 @@ static void
 commit(struct lm_engine *engine)
 {
 	struct change *change = engine->change;
+	struct lm_errors errors = { 0 };
 	uint32_t ended = 0;
 
 	exchange(engine, &change->next);
 	take_spare(engine);
-	check_edges(engine, &change->next);
+	check_edges(engine, &change->next, &errors);
 	for (uint32_t i = 0; i < change->part_count; i++) {
-		ended += change->part[i].retires && change->part[i].slice->ended;
+		const struct rewire *part = &change->part[i];
+
+		ended += part->retires && part->slice->ended;
+		if (part->retires && part->hand_count == 0 && !audit_slice(part->slice, &errors)) {
+			engine->change_failed = true;
+		}
 	}
+	tell_failures(&errors);
 	__atomic_sub_fetch(&engine->shared->ended_slices, ended, __ATOMIC_RELEASE);
 	engine->changed = change->report;
 	engine->changed.took_ns = env_now_ns() - change->began_ns;
 	engine->generation++;
 	engine->change = NULL;
+	put_away_graph(engine, change->next.graph);
 	change_free(engine, change);
+	if (engine->stopping) {
+		lm_engine_stop(engine);
+	}
 }
 
 bool
@@ -331,5 +375,18 @@ change_end(struct lm_engine *engine)
 	if (engine->change != NULL) {
 		engine->changed = engine->change->report;
 		engine->changed.result = CHANGE_JOB_ENDS;
+	}
+}
+
+void
+change_drop(struct lm_engine *engine)
+{
+	struct lm_graph *graph;
+
+	if (engine->change != NULL) {
+		graph = engine->change->next.graph;
+		change_free(engine, engine->change);
+		engine->change = NULL;
+		lm_graph_free(graph);
 	}
 }

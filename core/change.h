@@ -33,15 +33,16 @@ struct change {
 	struct change_report report;
 };
 
-/* change_plan.c: NULL after reporting why not. `kept`: [operator of graph] what it is now. */
-struct change *change_plan(struct lm_engine *engine, struct lm_graph *graph, const uint32_t *kept,
-                           const uint16_t *workers, struct lm_errors *errors);
+/* change_plan.c: NULL after reporting why not; the graph is then the caller's still. */
+struct change *change_plan(struct lm_engine *engine, const struct change_ask *ask,
+                           struct lm_errors *errors);
 /* Frees all that was made for it: it never began, or nothing runs any more. */
 void change_free(struct lm_engine *engine, struct change *change);
 
 /* The control thread's step. Whether other epochs must wait. */
 bool change_tick(struct lm_engine *engine);
-/* Nothing runs any more, whatever is under way. */
+/* Nothing runs any more, whatever is under way: it is told; then it is freed. */
 void change_end(struct lm_engine *engine);
+void change_drop(struct lm_engine *engine);
 
 #endif

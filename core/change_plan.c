@@ -16,7 +16,7 @@ static const struct lm_place nowhere;
 
 /* What stays is found by its place: the same operator, the same index. */
 static bool
-find_old(const struct lm_engine *engine, struct change *change, const uint32_t *kept)
+find_old(const struct lm_engine *engine, struct change *change, const struct change_ask *ask)
 {
 	const struct lm_graph *graph = change->next.graph;
 
@@ -27,7 +27,7 @@ find_old(const struct lm_engine *engine, struct change *change, const uint32_t *
 	for (uint32_t o = 0; o < graph->operator_count; o++) {
 		const struct graph_operator *op = &graph->op[o];
 		const struct graph_operator *was =
-		    kept[o] == LM_NONE ? NULL : &engine->graph->op[kept[o]];
+		    ask->kept[o] == LM_NONE ? NULL : &engine->graph->op[ask->kept[o]];
 
 		for (uint32_t i = 0; i < op->slices; i++) {
 			change->old_of[op->first_slice + i] =
@@ -100,15 +100,16 @@ lay_out(const struct lm_engine *engine, struct change *change)
 /* ---- what stays of the rest ---- */
 
 static bool
-keep_tables(const struct lm_engine *engine, struct change *change, const uint32_t *kept)
+keep_tables(const struct lm_engine *engine, struct change *change, const struct change_ask *ask)
 {
 	struct lm_engine *next = &change->next;
 
 	for (uint32_t o = 0; o < next->graph->operator_count; o++) {
-		uint32_t was = kept[o];
+		uint32_t was = ask->heir_of[o];
 		uint32_t slices = next->graph->op[o].slices;
 
-		if (was == LM_NONE || engine->table[was] == NULL) {
+		if (was == LM_NONE || engine->table[was] == NULL ||
+		    engine->graph->op[was].slots != next->graph->op[o].slots) {
 			continue;
 		}
 		next->table[o] = slices == engine->graph->op[was].slices
@@ -334,7 +335,8 @@ add_hands(struct change *change, struct heirs *heirs)
 	}
 	for (uint32_t i = 0; i < heirs->from_count; i++) {
 		for (uint32_t k = 0; k < heirs->to_count; k++) {
-			bool is_heir = i >= heirs->to_count && i % heirs->to_count == k;
+			bool is_heir = part_of(change, heirs->from[i])->retires &&
+			               i % heirs->to_count == k;
 
 			if (heirs->from[i] != heirs->to[k] && (heirs->gives[i][k] || is_heir) &&
 			    !add_hand(change, heirs, i, k)) {
@@ -346,7 +348,7 @@ add_hands(struct change *change, struct heirs *heirs)
 }
 
 static bool
-make_hands(struct lm_engine *engine, struct change *change, const uint32_t *kept)
+make_hands(struct lm_engine *engine, struct change *change, const struct change_ask *ask)
 {
 	struct lm_engine *next = &change->next;
 	struct heirs *heirs = malloc(sizeof(*heirs));
@@ -354,17 +356,23 @@ make_hands(struct lm_engine *engine, struct change *change, const uint32_t *kept
 
 	for (uint32_t o = 0; good && o < next->graph->operator_count; o++) {
 		const struct graph_operator *op = &next->graph->op[o], *was;
+		uint32_t old = ask->heir_of[o];
 
-		if (kept[o] == LM_NONE || engine->graph->op[kept[o]].slices == op->slices) {
+		if (old == LM_NONE ||
+		    (ask->kept[o] == old && engine->graph->op[old].slices == op->slices)) {
 			continue;
 		}
-		was = &engine->graph->op[kept[o]];
+		was = &engine->graph->op[old];
 		heirs->from = engine->slice + was->first_slice;
 		heirs->from_count = was->slices;
 		heirs->to = next->slice + op->first_slice;
 		heirs->to_count = op->slices;
-		heirs->was = engine->table[kept[o]];
+		heirs->was = engine->table[old];
 		heirs->is = next->table[o];
+		if (heirs->is == NULL || heirs->was == NULL ||
+		    heirs->is->slot_bits != heirs->was->slot_bits) {
+			heirs->is = heirs->was = NULL;
+		}
 		good = add_hands(change, heirs);
 		for (uint32_t i = 0; good && heirs->is != NULL && i < was->slices; i++) {
 			part_of(change, heirs->from[i])->wiring.slice_of = heirs->is->slice_of;
@@ -478,15 +486,32 @@ open_new(struct lm_engine *engine, struct change *change, struct lm_errors *erro
 	return result == 0;
 }
 
+/* What is on its way round has no marker behind it. */
 static bool
-build(struct lm_engine *engine, struct change *change, const uint32_t *kept,
-      const uint16_t *workers)
+keeps_cycles(const struct lm_engine *engine, struct lm_errors *errors)
+{
+	for (uint32_t i = 0; i < engine->layout->edge_count; i++) {
+		const struct edge *edge = engine->edge[i];
+
+		if (edge->feedback && !edge->stays) {
+			lm_errors_add(errors, nowhere, "restart the job instead",
+			              "operators.%s: it is part of a cycle, whose rows under way "
+			              "would be lost",
+			              edge->from->name);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+build(struct lm_engine *engine, struct change *change, const struct change_ask *ask)
 {
 	struct lm_engine *next = &change->next;
 
-	if (!find_old(engine, change, kept) || !place(engine, change, workers) ||
+	if (!find_old(engine, change, ask) || !place(engine, change, ask->workers) ||
 	    !lay_out(engine, change) || !engine_allocate(next) ||
-	    !keep_tables(engine, change, kept) || !keep_pools(engine, change)) {
+	    !keep_tables(engine, change, ask) || !keep_pools(engine, change)) {
 		return false;
 	}
 	for (uint32_t s = 0; s < next->slice_count; s++) {
@@ -496,25 +521,28 @@ build(struct lm_engine *engine, struct change *change, const uint32_t *kept,
 	}
 	keep_edges(engine, change);
 	return engine_build_parts(next) && make_parts(engine, change) &&
-	       find_fresh(change) && make_hands(engine, change, kept) &&
+	       find_fresh(change) && make_hands(engine, change, ask) &&
 	       make_heads(engine, change);
 }
 
 struct change *
-change_plan(struct lm_engine *engine, struct lm_graph *graph, const uint32_t *kept,
-            const uint16_t *workers, struct lm_errors *errors)
+change_plan(struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
 {
 	struct change *change = calloc(1, sizeof(*change));
 	bool good = change != NULL;
 
 	if (good) {
-		change->next.graph = graph;
-		change->next.slice_count = graph->slice_count;
+		change->next.graph = ask->graph;
+		change->next.slice_count = ask->graph->slice_count;
 		change->next.shared = engine->shared;
 		change->next.worker = engine->worker;
 		change->next.worker_count = engine->worker_count;
 		change->next.epoch = engine->epoch;
-		good = build(engine, change, kept, workers);
+		good = build(engine, change, ask);
+	}
+	if (good && !keeps_cycles(engine, errors)) {
+		change_free(engine, change);
+		return NULL;
 	}
 	if (good && !open_new(engine, change, errors)) {
 		change_free(engine, change);

@@ -43,6 +43,7 @@ engine_create(struct lm_graph *graph, const struct lm_placement *placement,
 		return NULL;
 	}
 	engine->graph = graph;
+	engine->first = graph;
 	engine->worker_count = placement->worker_count;
 	engine->slice_count = graph->slice_count;
 	engine->shared = env_alloc(sizeof(*engine->shared), 64, -1);
@@ -77,15 +78,19 @@ lm_engine_free(struct lm_engine *engine)
 		return;
 	}
 	assert(engine->state != ENGINE_RUNNING);
-	change_free(engine, engine->change);
+	change_drop(engine);
 	if (engine->layout != NULL) {
 		engine_unbuild(engine);
 	}
 	layout_free(engine->layout);
 	free(engine->placement.worker_of);
-	if (engine->graph->base != NULL) {
+	if (engine->graph != engine->first) {
 		lm_graph_free(engine->graph);
 	}
+	while (engine->past_count > 0) {
+		lm_graph_free(engine->past[--engine->past_count]);
+	}
+	free(engine->past);
 	env_free(engine->shared);
 	free(engine);
 }
@@ -262,6 +267,7 @@ lm_engine_wait(struct lm_engine *engine, uint64_t timeout_ns)
 void
 lm_engine_stop(struct lm_engine *engine)
 {
+	engine->stopping = true;
 	mail_to_sources(engine, source_stop, 0);
 }
 

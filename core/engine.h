@@ -17,6 +17,17 @@
 /* New: built. Running: workers are launched. Joined: they are back. */
 enum engine_state { ENGINE_NEW, ENGINE_RUNNING, ENGINE_JOINED };
 
+/*
+ * A change that is asked for. By operator of the new graph: `kept`, its number in the present one
+ * if its slices go on as they are, as many as there are in both; `heir_of`, that of the one whose
+ * state and counters it takes over (its own where it is kept); LM_NONE.
+ */
+struct change_ask {
+	struct lm_graph *graph;
+	const uint32_t *kept, *heir_of;
+	const uint16_t *workers; /* of new slices, in their order; NULL: where the least is */
+};
+
 /* What came of a change of the graph. */
 enum change_result {
 	CHANGE_DONE,
@@ -57,6 +68,11 @@ struct lm_engine {
 	uint64_t generation;          /* changes of the graph that were done */
 	struct lm_pool **spare;       /* pools of earlier graphs: for later ones */
 	uint32_t spare_count;
+	/* Graphs that were: configurations, schemas and code of theirs are in use. */
+	struct lm_graph **past;
+	uint32_t past_count;
+	const struct lm_graph *first; /* the caller's */
+	bool stopping; /* sources are asked to end: those that come as well */
 	bool change_failed; /* rows were lost on edges that are gone */
 };
 
@@ -111,6 +127,12 @@ bool engine_collect(struct lm_engine *engine, struct move *done);
  */
 uint64_t engine_rescale(struct lm_engine *engine, uint32_t op, uint32_t slices,
                         const uint16_t *workers, struct lm_errors *errors);
+/*
+ * The same to another graph, whose settings, where they matter to what runs on, are as they were.
+ * The engine keeps it from here on and frees it; if 0 comes back, the caller does.
+ */
+uint64_t engine_change(struct lm_engine *engine, const struct change_ask *ask,
+                       struct lm_errors *errors);
 /* core/engine.c: starts an epoch now; it may be one of a snapshot if one is wanted. */
 void engine_start_epoch(struct lm_engine *engine, bool may_snapshot);
 /* Whether a move is not complete. */

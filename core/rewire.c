@@ -105,13 +105,15 @@ take(struct rewire *part, struct rewire_hand *hand)
 {
 	struct lm_op *slice = part->slice;
 
+	/* Slices that share out state by key have the same inputs, others need not. */
 	if (hand->with_state) {
 		slice->state.ops->take(slice, &hand->bundle);
+		part->watermark =
+		    hand->watermark > part->watermark ? hand->watermark : part->watermark;
 	}
 	if (hand->from_retires) {
 		take_counters(slice, hand->from);
 	}
-	part->watermark = hand->watermark > part->watermark ? hand->watermark : part->watermark;
 	part->awaits--;
 }
 
@@ -214,7 +216,9 @@ count_awaits(struct lm_op *head)
 static void
 switch_chain(struct worker *worker, struct lm_op *head, struct lm_op **chain, uint32_t count)
 {
-	bool was_idle = !head->is_source && epoch_is_idle(head);
+	/* One whose inputs have all ended is about to end, and may still send. */
+	bool was_idle =
+	    !head->is_source && epoch_is_idle(head) && !epoch_inputs_ended(head);
 
 	worker_remove(worker, head);
 	for (uint32_t i = 0; i < count; i++) {

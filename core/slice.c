@@ -409,6 +409,10 @@ slice_hear_idle(struct lm_op *slice)
 void
 slice_deliver_control(struct lm_op *slice, enum edge_item_kind kind, int64_t value)
 {
+	/* Behind a change of the graph an operator that is new may call one that has ended. */
+	if (slice->ended) {
+		return;
+	}
 	switch (kind) {
 	case EDGE_WATERMARK:
 		slice->watermark = value;

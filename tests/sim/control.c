@@ -2,7 +2,7 @@
 /*
  * The control thread of a run in the simulator: it starts epochs, stops sources, in two seeds of
  * three moves slices from lcore to lcore at any moment, in one of two gives operators another
- * number of slices. What it asks for must come: a source
+ * number of slices, or goes over to another topology and back. What it asks for must come: a source
  * hears of an epoch and of the stop within a few turns of the lcores, wherever it is by then; every
  * move is told once, and the slice is where it was moved to; no lcore sleeps on its mail.
  */
@@ -11,7 +11,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "core/change_diff.h"
 #include "core/env.h"
 #include "core/ring.h"
 #include "tests/sim/sim.h"
@@ -36,7 +39,9 @@ static struct {
 	uint64_t moves_every;   /* chances between two moves, about; 0: none are made */
 	uint64_t changes_every; /* the same of changes of the number of slices */
 	uint64_t asked, collected;
-	bool (*may_rescale)(const struct lm_graph *graph, uint32_t op); /* NULL: none may */
+	struct control_changes changes; /* that may be made; zeroes: none */
+	struct lm_topology *other;      /* that it goes over to, or runs */
+	bool runs_other, goes_over;
 	bool wants_change;
 	uint64_t change; /* the last one asked for */
 	uint64_t epoch;
@@ -159,7 +164,7 @@ rescale(struct lm_engine *engine)
 	for (uint32_t i = 0; i < count && control.wants_change && !engine_moves(engine); i++) {
 		uint32_t op = (first + i) % count;
 
-		if (control.may_rescale(engine->graph, op)) {
+		if (control.changes.may_rescale(engine->graph, op)) {
 			uint64_t number = engine_rescale(
 			    engine, op, 1 + (uint32_t)sim_below(SLICES_MAX), NULL, &errors);
 
@@ -171,11 +176,69 @@ rescale(struct lm_engine *engine)
 	lm_errors_free(&errors);
 }
 
+/* A change to another topology is through: that one runs, or still the one before. */
+static void
+note_topology(const struct lm_engine *engine)
+{
+	if (!control.goes_over || engine->change != NULL) {
+		return;
+	}
+	control.goes_over = false;
+	if (engine->changed.result == CHANGE_DONE) {
+		control.runs_other = !control.runs_other;
+	}
+	if (!control.runs_other) {
+		lm_topology_free(control.other);
+		control.other = NULL;
+	}
+}
+
+/* To another topology, or back. */
+static void
+go_over(struct lm_engine *engine)
+{
+	static struct change_diff diff;
+	struct change_ask ask = { .kept = diff.kept, .heir_of = diff.heir_of };
+	struct lm_errors errors = { 0 };
+	const struct lm_topology *from = control.changes.topology, *to = from;
+	uint64_t number = 0;
+
+	if (control.runs_other) {
+		from = control.other;
+	} else {
+		control.other = control.changes.other(from, engine->first);
+		to = control.other;
+	}
+	control.wants_change = false;
+	ask.graph = to == NULL ? NULL : lm_graph_check(to, &errors);
+	if (ask.graph != NULL) {
+		struct change_side was = { from, engine->graph }, is = { to, ask.graph };
+
+		change_compare(&was, &is, &diff);
+		number = engine_change(engine, &ask, &errors);
+		control.goes_over = number != 0;
+		control.change = number != 0 ? number : control.change;
+	}
+	if (number == 0) {
+		lm_graph_free(ask.graph);
+	}
+	if (number == 0 && !control.runs_other) {
+		lm_topology_free(control.other);
+		control.other = NULL;
+	}
+	lm_errors_free(&errors);
+}
+
 void
 control_act(struct lm_engine *engine)
 {
+	note_topology(engine);
 	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
 		control.wants_change = true;
+	}
+	if (control.wants_change && !engine_moves(engine) && engine->change == NULL &&
+	    sim_below(3) == 0) {
+		go_over(engine);
 	}
 	rescale(engine);
 	if (sim_below(4) == 0) {
@@ -208,32 +271,35 @@ control_begin(struct lm_engine *engine)
 		control.moves_every = 1 + sim_below(sim_below(2) == 0 ? 6 : 300);
 	}
 	control.changes_every = 0;
-	if (control.may_rescale != NULL && sim_below(2) != 0) {
+	if (control.changes.may_rescale != NULL && sim_below(2) != 0) {
 		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);
 	}
 	control.asked = control.collected = control.change = 0;
-	control.wants_change = false;
+	control.wants_change = control.goes_over = control.runs_other = false;
 	control.epoch = engine->epoch;
 	control.epoch_heard.rounds_left = control.stop_heard.rounds_left = 0;
 	control.has_failed = false;
 }
 
 void
-control_let_rescale(bool (*may_rescale)(const struct lm_graph *graph, uint32_t op))
+control_let_change(const struct control_changes *changes)
 {
-	control.may_rescale = may_rescale;
+	control.changes = *changes;
 }
 
 bool
 control_end(struct lm_engine *engine)
 {
-	control.may_rescale = NULL;
+	memset(&control.changes, 0, sizeof(control.changes));
+	lm_topology_free(control.other);
+	control.other = NULL;
 	collect(engine);
 	if (control.asked != control.collected) {
 		fprintf(stderr, "%" PRIu64 " moves were asked for, %" PRIu64 " came back\n",
 		        control.asked, control.collected);
 		return false;
 	}
+	if (getenv("DBGC")) fprintf(stderr, "changes %lu done %lu moves %lu\n", control.change, engine->generation, control.asked);
 	if (engine->changed.number != control.change) {
 		fprintf(stderr, "change %" PRIu64 " was asked for, %" PRIu64 " came to its end\n",
 		        control.change, engine->changed.number);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/engine.h"
+#include "core/topology.h"
 #include "tests/sim/classes.h"
 #include "tests/sim/sim.h"
 
@@ -302,4 +303,62 @@ random_graph_may_rescale(const struct lm_graph *graph, uint32_t op)
 	}
 	return strncmp(graph->op[op].class->name, "sim_", 4) == 0 && graph->op[op].output_count > 0 &&
 	       inputs > 0 && !to_all && ((by_key && !forward) || !in_order || inputs > 1);
+}
+
+/* Where order is by key, or nobody's, and nothing is shed or copied. */
+static bool
+may_go_round(const struct lm_graph *graph, const struct graph_wire *wire)
+{
+	bool by_key = wire->declared == LM_GROUP_KEY && wire->field[0] == 0;
+
+	return wire->policy == LM_POLICY_BLOCK && !wire->feedback && by_key &&
+	       graph->op[wire->to].class->outputs != NULL;
+}
+
+static void
+copy_operators(struct lm_topology *to, const struct lm_topology *from)
+{
+	for (uint32_t i = 0; i < from->operator_count; i++) {
+		const struct topology_operator *op = &from->op[i];
+
+		lm_topology_operator(to, op->name, op->type);
+		lm_topology_slices(to, op->name, op->slices);
+		for (uint32_t p = 0; p < op->param_count; p++) {
+			lm_topology_param(to, op->name, op->param[p].name,
+			                  op->param[p].item[0].text);
+		}
+	}
+}
+
+struct lm_topology *
+random_graph_detour(const struct lm_topology *topology, const struct lm_graph *graph)
+{
+	uint32_t chosen = (uint32_t)sim_below(topology->wire_count), tried = 0;
+	struct lm_topology *copy;
+
+	while (!may_go_round(graph, &graph->wire[chosen])) {
+		chosen = (chosen + 1) % topology->wire_count;
+		if (++tried == topology->wire_count) {
+			return NULL;
+		}
+	}
+	copy = lm_topology_create(topology->name);
+	*lm_topology_settings(copy) = topology->settings;
+	copy_operators(copy, topology);
+	lm_topology_operator(copy, "detour", "sim_pass");
+	lm_topology_slices(copy, "detour", 1 + (uint32_t)sim_below(4));
+	for (uint32_t w = 0; w < topology->wire_count; w++) {
+		struct lm_wire wire = topology->wire[w].wire;
+
+		if (w == chosen) {
+			struct lm_wire there = wire;
+
+			there.to = "detour";
+			wire.from = "detour";
+			wire.output = NULL;
+			lm_topology_wire(copy, &there);
+		}
+		lm_topology_wire(copy, &wire);
+	}
+	return copy;
 }
