@@ -504,6 +504,39 @@ keeps_cycles(const struct lm_engine *engine, struct lm_errors *errors)
 	return true;
 }
 
+/*
+ * Slices that get the rows of one slice each have come to different event times, and have told
+ * them: from then on none can take rows of another.
+ */
+static bool
+keeps_time(const struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
+{
+	const struct lm_graph *was = engine->graph, *is = ask->graph;
+
+	for (uint32_t w = 0; w < is->wire_count; w++) {
+		const struct graph_wire *wire = &is->wire[w];
+		uint32_t from = ask->heir_of[wire->from], to = ask->heir_of[wire->to];
+
+		for (uint32_t o = 0; o < was->wire_count; o++) {
+			const struct graph_wire *old = &was->wire[o];
+
+			if (old->from == from && old->to == to && old->output == wire->output &&
+			    old->input == wire->input && layout_is_paired(was, old) &&
+			    was->op[from].slices > 1 &&
+			    (!layout_is_paired(is, wire) ||
+			     was->op[from].slices != is->op[wire->from].slices)) {
+				lm_errors_add(errors, nowhere,
+				              "group the wire by something, or restart the job",
+				              "operators.%s: its slices belong to those of %s one to "
+				              "one, so their number stays",
+				              is->op[wire->to].name, is->op[wire->from].name);
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
 static bool
 build(struct lm_engine *engine, struct change *change, const struct change_ask *ask)
 {
@@ -540,7 +573,7 @@ change_plan(struct lm_engine *engine, const struct change_ask *ask, struct lm_er
 		change->next.epoch = engine->epoch;
 		good = build(engine, change, ask);
 	}
-	if (good && !keeps_cycles(engine, errors)) {
+	if (good && (!keeps_cycles(engine, errors) || !keeps_time(engine, ask, errors))) {
 		change_free(engine, change);
 		return NULL;
 	}

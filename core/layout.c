@@ -15,9 +15,8 @@ held_by_slice(const struct graph_operator *op)
 	return 3 + SLICE_INBOX + 2 * op->output_count;
 }
 
-/* Whether every producer has one fixed partner instead of a choice. */
-static bool
-wire_is_paired(const struct lm_graph *graph, const struct graph_wire *wire)
+bool
+layout_is_paired(const struct lm_graph *graph, const struct graph_wire *wire)
 {
 	return wire->grouping == LM_GROUP_FORWARD &&
 	       graph->op[wire->from].slices == graph->op[wire->to].slices;
@@ -27,7 +26,7 @@ wire_is_paired(const struct lm_graph *graph, const struct graph_wire *wire)
 static uint32_t
 wire_fan(const struct lm_graph *graph, const struct graph_wire *wire)
 {
-	if (wire_is_paired(graph, wire) || wire->grouping == LM_GROUP_GLOBAL) {
+	if (layout_is_paired(graph, wire) || wire->grouping == LM_GROUP_GLOBAL) {
 		return 1;
 	}
 	return graph->op[wire->to].slices;
@@ -43,7 +42,7 @@ edges_into_slice(const struct lm_graph *graph, uint32_t op)
 		const struct graph_wire *wire = &graph->wire[w];
 
 		if (wire->to == op) {
-			count += wire_is_paired(graph, wire) ? 1 : graph->op[wire->from].slices;
+			count += layout_is_paired(graph, wire) ? 1 : graph->op[wire->from].slices;
 		}
 	}
 	return count;
@@ -95,7 +94,7 @@ add_wire(struct layout *layout, uint32_t w)
 
 			edge->wire = w;
 			edge->from = from->first_slice + p;
-			edge->to = to->first_slice + (wire_is_paired(graph, wire) ? p : d);
+			edge->to = to->first_slice + (layout_is_paired(graph, wire) ? p : d);
 			edge->credit = wire_credit(graph, wire);
 		}
 	}

@@ -47,4 +47,7 @@ struct layout *layout_create(const struct lm_graph *graph, const struct lm_place
                              const uint32_t *chain);
 void layout_free(struct layout *layout); /* NULL is fine */
 
+/* Whether every producer has one fixed partner instead of a choice. */
+bool layout_is_paired(const struct lm_graph *graph, const struct graph_wire *wire);
+
 #endif
