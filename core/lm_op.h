@@ -84,11 +84,27 @@ struct lm_adoption {
 	uint32_t value_count;
 	const void *const *value;
 	const uint64_t *value_size; /* bytes, at least what was asked for */
-	/* Of the operator now: a key is of this slice if slice_of[its slot] == index. */
-	const uint16_t *slice_of; /* NULL: all are */
+	/* Of the operator now: see lm_adopts. */
+	const uint16_t *slice_of; /* NULL: all are of this slice */
 	uint32_t slot_bits;
 	uint32_t index;
+	bool is_last;  /* of the slices of then */
+	uint64_t lost; /* to add to: keys that find no place; then the job does not start */
 };
+
+/* Whether a key of this hash (lm_op_hash) is of the slice that adopts. */
+static inline bool
+lm_adopts(const struct lm_adoption *from, uint64_t hash)
+{
+	return from->slice_of == NULL ||
+	       from->slice_of[hash >> 1 >> (63u - from->slot_bits)] == from->index;
+}
+/* Whether slots of this number leave. */
+static inline bool
+lm_moves(const struct lm_move *move, uint32_t slot)
+{
+	return move->slice_of[slot] == move->to;
+}
 
 /*
  * A transaction: what a slice of a sink wrote between two snapshots, in words of its class. The
