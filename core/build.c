@@ -307,6 +307,7 @@ engine_free_slice(struct lm_op *slice)
 	if (slice->opened && slice->class->close != NULL) {
 		slice->class->close(slice);
 	}
+	state_close(slice);
 	for (uint32_t i = 0; i < slice->memory_count; i++) {
 		env_free(slice->memory[i]);
 	}

@@ -21,6 +21,7 @@ enum canary {
 	CANARY_COPY_PASSED,     /* an arena counts as copied before it is */
 	CANARY_IMAGE_WINS,      /* an image that is restored goes over what the log had */
 	CANARY_LOST_POSITION,   /* a snapshot has what was serialized for an earlier one */
+	CANARY_COUNT_LEFT,      /* keys that come from another slice are not counted */
 	CANARY_EARLY_COMMIT,    /* a sink commits before its snapshot is durable */
 	CANARY_EARLY_EPOCH,     /* a slice counts as through with an epoch before it is */
 	CANARY_LOST_MAIL,       /* mail for a slice that has moved on is dropped */

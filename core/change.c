@@ -33,6 +33,7 @@ free_parts(struct lm_engine *engine, struct change *change)
 		struct rewire *part = &change->part[i];
 
 		for (uint32_t h = 0; h < part->hand_count; h++) {
+			state_drop(&part->hand[h]->bundle);
 			free(part->hand[h]);
 		}
 		free(part->hand);

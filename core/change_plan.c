@@ -320,7 +320,7 @@ add_hand(struct change *change, struct heirs *heirs, uint32_t from, uint32_t to)
 	part->hand[part->hand_count++] = hand;
 	hand->from = giver;
 	hand->to = taker;
-	hand->with_state = heirs->gives[from][to] && giver->state.space != NULL;
+	hand->with_state = heirs->gives[from][to];
 	hand->from_retires = part->retires && from % heirs->to_count == to;
 	part_of(change, taker)->awaits++;
 	return true;
@@ -393,13 +393,13 @@ make_room(struct change *change)
 		                               : change->part[i].wiring.slice_of;
 		uint32_t slots = 0;
 
-		if (change->part[i].awaits == 0 || slice->state.space == NULL || slice_of == NULL) {
+		if (change->part[i].awaits == 0 || slice_of == NULL) {
 			continue;
 		}
 		for (uint32_t s = 0; s < 1u << slice->state.slot_bits; s++) {
 			slots += slice_of[s] == slice->index;
 		}
-		if (slice->state.ops->prepare(slice, slots) != 0) {
+		if (state_prepare_move(slice, slots) != 0) {
 			return false;
 		}
 	}
@@ -537,6 +537,27 @@ keeps_time(const struct lm_engine *engine, const struct change_ask *ask, struct 
 	return true;
 }
 
+/* Whether the state of every operator can come along. */
+static bool
+keeps_state(const struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
+{
+	for (uint32_t o = 0; o < ask->graph->operator_count; o++) {
+		const struct graph_operator *is = &ask->graph->op[o], *was;
+		const char *why;
+
+		if (ask->heir_of[o] == LM_NONE) {
+			continue;
+		}
+		was = &engine->graph->op[ask->heir_of[o]];
+		if (is->slices != was->slices && !op_can_rescale(is->class, &why)) {
+			lm_errors_add(errors, is->place, "leave `slices` as it is",
+			              "operators.%s: it %s", is->name, why);
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool
 build(struct lm_engine *engine, struct change *change, const struct change_ask *ask)
 {
@@ -573,7 +594,8 @@ change_plan(struct lm_engine *engine, const struct change_ask *ask, struct lm_er
 		change->next.epoch = engine->epoch;
 		good = build(engine, change, ask);
 	}
-	if (good && (!keeps_cycles(engine, errors) || !keeps_time(engine, ask, errors))) {
+	if (good && (!keeps_cycles(engine, errors) || !keeps_time(engine, ask, errors) ||
+	             !keeps_state(engine, ask, errors))) {
 		change_free(engine, change);
 		return NULL;
 	}

@@ -86,4 +86,8 @@ uint32_t graph_operator_of(const struct lm_graph *graph, uint32_t slice);
 /* Slots for an operator of so many slices with so many keys; UINT64_MAX: as many as may be. */
 uint32_t graph_slots(const struct lm_graph *graph, uint32_t slices, uint64_t keys);
 
+/* Whether operators of the class can have another number of slices; if not, *why is the rest of a
+ * sentence that begins with the operator's name. */
+bool op_can_rescale(const struct lm_op_class *class, const char **why);
+
 #endif

@@ -8,6 +8,22 @@
 
 static const struct lm_place nowhere;
 
+bool
+op_can_rescale(const struct lm_op_class *class, const char **why)
+{
+	*why = NULL;
+	if (class->poll != NULL) {
+		*why = "is a source: which slice reads what is settled when the job starts";
+	} else if ((class->flags & LM_OP_GLOBAL) != 0) {
+		*why = "is of a class that has one slice only";
+	} else if (class->prepare != NULL) {
+		*why = "commits what it writes slice by slice: change `slices` between two runs";
+	} else if ((class->flags & LM_OP_RESCALES) == 0) {
+		*why = "is of a class that does not say that its state can move (LM_OP_RESCALES)";
+	}
+	return *why == NULL;
+}
+
 enum lm_grouping
 graph_grouping(enum lm_grouping declared, uint32_t from_slices, uint32_t to_slices)
 {
@@ -50,23 +66,16 @@ check(const struct lm_graph *graph, uint32_t op, uint32_t slices, struct lm_erro
 {
 	const struct graph_operator *o = &graph->op[op];
 	uint32_t most = o->slots < LM_SLICES_MAX ? o->slots : LM_SLICES_MAX;
+	const char *why;
 
 	if (slices == 0 || slices > most) {
 		lm_errors_add(errors, nowhere, NULL, "operators.%s: %u slices are not 1 to %u",
 		              o->name, slices, most);
 		return false;
 	}
-	if ((o->class->flags & LM_OP_GLOBAL) != 0 && slices > 1) {
-		lm_errors_add(errors, nowhere, "what feeds it may have several",
-		              "operators.%s: type \"%s\" is always one slice", o->name,
-		              o->class->name);
-		return false;
-	}
-	if (o->input_count == 0) {
-		lm_errors_add(errors, nowhere, "restart the job with the other number",
-		              "operators.%s: the slices of a source share out its input when they "
-		              "start",
-		              o->name);
+	if (!op_can_rescale(o->class, &why)) {
+		lm_errors_add(errors, nowhere, "leave it as it is", "operators.%s: it %s", o->name,
+		              why);
 		return false;
 	}
 	return check_wires(graph, op, slices, errors);

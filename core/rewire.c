@@ -62,9 +62,9 @@ give(const struct rewire *part)
 		struct rewire_hand *hand = part->hand[i];
 
 		hand->watermark = slice->watermark;
-		if (hand->with_state && !slice->ended) {
-			slice->state.ops->give(slice, part->wiring.slice_of, hand->to->index,
-			                       &hand->bundle);
+		hand->with_state &= !slice->ended;
+		if (hand->with_state) {
+			state_give(slice, part->wiring.slice_of, hand->to->index, &hand->bundle);
 		}
 		put_in_hand(hand);
 	}
@@ -72,7 +72,7 @@ give(const struct rewire *part)
 
 /* ---- taking ---- */
 
-/* What a slice has counted that is no more: as if its heir had. Gauges are told by the class. */
+/* What a slice has counted that is no more: as if its heir had. */
 static void
 take_counters(struct lm_op *slice, const struct lm_op *from)
 {
@@ -87,6 +87,10 @@ take_counters(struct lm_op *slice, const struct lm_op *from)
 	count_up(&to->turns_blocked, more->turns_blocked);
 	for (uint32_t i = 0; i < LM_DROPS_MAX; i++) {
 		count_up(&to->drops[i], more->drops[i]);
+	}
+	for (uint32_t i = 0; i < LM_OP_GAUGES; i++) {
+		slice->gauge_before[i] += more->gauges[i];
+		count_up(&to->gauges[i], more->gauges[i]);
 	}
 	for (uint32_t i = 0; i < slice->output_count; i++) {
 		count_up(&to->rows_out[i], more->rows_out[i]);
@@ -107,7 +111,7 @@ take(struct rewire *part, struct rewire_hand *hand)
 
 	/* Slices that share out state by key have the same inputs, others need not. */
 	if (hand->with_state) {
-		slice->state.ops->take(slice, &hand->bundle);
+		state_take(slice, &hand->bundle);
 		part->watermark =
 		    hand->watermark > part->watermark ? hand->watermark : part->watermark;
 	}
@@ -233,6 +237,7 @@ switch_chain(struct worker *worker, struct lm_op *head, struct lm_op **chain, ui
 			chain[i]->state.engine_text = part->text;
 		}
 		audit_behind_change(chain[i]);
+		chain[i]->state.is_alone = chain[i]->slices == 1;
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		struct lm_op *slice = chain[i];

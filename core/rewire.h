@@ -27,7 +27,7 @@
 struct rewire_hand {
 	struct rewire_hand *next; /* that has arrived */
 	struct lm_op *from, *to;
-	bool with_state;
+	bool with_state;   /* slots; not of one that has ended */
 	bool from_retires; /* its counters come along */
 	struct state_bundle bundle;
 	int64_t watermark; /* of `from` */

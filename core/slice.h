@@ -156,7 +156,8 @@ struct lm_op {
 	uint32_t memory_count;
 
 	struct lm_slice_stats stats;
-	const char *gauge_name[8];
+	const char *gauge_name[LM_OP_GAUGES];
+	uint64_t gauge_before[LM_OP_GAUGES]; /* of slices that it has taken the place of */
 	struct lm_hist *latency; /* sinks */
 	struct op_state state;
 	uint32_t key[LM_KEY_FIELDS_MAX]; /* of its state */

@@ -153,3 +153,13 @@ state_deserialize(struct lm_op *op, const void *bytes, size_t size, uint32_t ver
 	op->class->deserialize(op, &reader, version);
 	return reader.failed || reader.at != size ? -EINVAL : 0;
 }
+
+int
+state_adopt(struct lm_op *op, struct lm_adoption *from)
+{
+	if (op->class->adopt == NULL) {
+		return from->reader->size == 0 && from->value_count == 0 ? 0 : -EINVAL;
+	}
+	op->class->adopt(op, from);
+	return from->reader->failed || from->reader->at != from->reader->size ? -EINVAL : 0;
+}

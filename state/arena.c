@@ -31,12 +31,13 @@ space_add_part(struct state_space *space, struct arena_part *part)
 		part->arena[i]->part = part;
 		space->size += part->arena[i]->size;
 	}
+	space->slot_size += part->by_slot ? part->size : 0;
 }
 
 uint32_t
-space_log_entries(const struct state_space *space)
+space_log_entries(const struct state_space *space, uint64_t more)
 {
-	uint64_t granules = space->size / ARENA_GRANULE;
+	uint64_t granules = (space->size + more) / ARENA_GRANULE;
 
 	if (granules > SPACE_LOG_WHOLE) {
 		granules /= SPACE_LOG_SHARE;
@@ -70,6 +71,8 @@ space_flip(struct state_space *space, uint64_t epoch)
 #endif
 	space->epoch = (uint32_t)epoch + 1;
 	space->base = __atomic_load_n(&space->base_next, __ATOMIC_RELAXED);
+	/* A snapshot from before arenas came or went is of other arenas. */
+	space->base = space->base < space->moved ? 0 : space->base;
 	__atomic_store_n(&space->log_count, 0, __ATOMIC_RELAXED);
 	space->log_at = 0;
 	space->log_seen = 0;
@@ -89,6 +92,12 @@ uint64_t
 arena_marks_size(uint64_t size)
 {
 	return arena_align((size + ARENA_CHUNK - 1) / ARENA_CHUNK * sizeof(struct arena_mark));
+}
+
+uint64_t
+arena_size_of(uint64_t size)
+{
+	return arena_align(size);
 }
 
 size_t
@@ -111,11 +120,65 @@ arena_init(void *memory, uint64_t size, uint32_t slot)
 }
 
 void
+arena_label(const struct state_space *space, struct arena_part *part,
+            const struct arena_label *label)
+{
+	if (part->label_epoch != space->epoch) {
+		part->label_cut = part->label;
+		__atomic_store_n(&part->label_epoch, space->epoch, __ATOMIC_RELEASE);
+	}
+	/* Who sees any of the label sees that it is new. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_store_n(&part->label.of, label->of, __ATOMIC_RELAXED);
+	__atomic_store_n(&part->label.is_set, label->is_set, __ATOMIC_RELAXED);
+}
+
+struct arena_label
+arena_label_at_cut(const struct arena_part *part, uint32_t epoch)
+{
+	struct arena_label label = {
+		.is_set = __atomic_load_n(&part->label.is_set, __ATOMIC_RELAXED),
+		.of = __atomic_load_n(&part->label.of, __ATOMIC_RELAXED),
+	};
+
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&part->label_epoch, __ATOMIC_ACQUIRE) > epoch ? part->label_cut
+	                                                                     : label;
+}
+
+static struct arena *
+chunk_holding(const struct arena_chunk *chunk, const void *at)
+{
+	uint64_t offset = (uint64_t)((const char *)at - chunk->first);
+
+	return offset >= chunk->stride * chunk->count
+	           ? NULL
+	           : (struct arena *)(void *)(chunk->first +
+	                                      offset / chunk->stride * chunk->stride);
+}
+
+struct arena *
+arena_holding(const struct arena_part *part, const void *at)
+{
+	struct arena *arena = NULL;
+
+	for (uint32_t i = 0; arena == NULL && i < part->chunk_count; i++) {
+		arena = chunk_holding(part->chunk[i], at);
+	}
+	for (uint32_t i = 0; arena == NULL && i < part->arena_count; i++) {
+		arena = chunk_holding(part->arena[i]->chunk, at);
+	}
+	assert(arena != NULL);
+	assert(arena->part == part);
+	return arena;
+}
+
+void
 arena_watch(struct arena *arena, uint64_t offset, uint64_t size, uint32_t *whole)
 {
 	arena->whole = whole;
-	arena->watch_first = offset / ARENA_CHUNK;
-	arena->watch_count = (offset + size - 1) / ARENA_CHUNK - arena->watch_first + 1;
+	arena->watch_first = (uint32_t)(offset / ARENA_CHUNK);
+	arena->watch_count = (uint32_t)((offset + size - 1) / ARENA_CHUNK) - arena->watch_first + 1;
 }
 
 /* A chunk carries the epoch from now on. */

@@ -222,7 +222,8 @@ space_restored(struct state_space *space, uint32_t epoch)
 		for (uint32_t i = 0; i < part->arena_count; i++) {
 			part->arena[i]->copied = epoch;
 		}
-		if (part->restored != NULL && !part->restored(part)) {
+		if (part->ops != NULL && part->ops->restored != NULL &&
+		    !part->ops->restored(part)) {
 			return false;
 		}
 	}

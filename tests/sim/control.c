@@ -236,7 +236,8 @@ control_act(struct lm_engine *engine)
 	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
 		control.wants_change = true;
 	}
-	if (control.wants_change && !engine_moves(engine) && engine->change == NULL &&
+	if (control.changes.other != NULL && control.wants_change && !engine_moves(engine) &&
+	    engine->change == NULL &&
 	    sim_below(3) == 0) {
 		go_over(engine);
 	}

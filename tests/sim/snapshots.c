@@ -117,7 +117,13 @@ watch_all(struct lm_engine *engine)
 	snapshots.count = engine->slice_count;
 	snapshots.watched = image_alloc(engine->slice_count, sizeof(struct watched));
 	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		struct state_space *space = engine->slice[i]->state.space;
+
 		watched_open(&snapshots.watched[i], engine->slice[i]);
+		/* Its image is empty. */
+		if (space != NULL) {
+			__atomic_store_n(&space->base_next, 0, __ATOMIC_RELAXED);
+		}
 	}
 }
 
@@ -262,8 +268,6 @@ snapshots_are_finished(void)
 static void
 snapshots_step(struct lm_engine *engine)
 {
-	struct engine_shared *shared = engine->shared;
-
 	if (snapshots.generation != engine->generation) {
 		/* Nothing was under way. */
 		watch_none();
@@ -275,9 +279,9 @@ snapshots_step(struct lm_engine *engine)
 	if (sim_below(2) == 0) {
 		watched_copy(&snapshots.watched[sim_below(snapshots.count)]);
 	}
-	if (snapshots.left > 0 && engine->change == NULL && shared->snapshot_epoch <= engine->epoch &&
+	if (snapshots.left > 0 && !engine->snapshot_wanted &&
 	    engine_epoch_done(engine) == engine->epoch && snapshots_are_finished()) {
-		shared->snapshot_epoch = engine->epoch + 1;
+		engine_want_snapshot(engine);
 		snapshots.left--;
 	}
 }

@@ -300,7 +300,7 @@ tcp_end(struct topo *topo)
 }
 
 static const struct topo_scenario tcp_scenario = { "tcp.yaml", tcp_begin, tcp_draw, tcp_check,
-	                                           tcp_end };
+	                                           tcp_end, NULL };
 
 bool
 topo_tcp_run(uint64_t seed)

@@ -338,7 +338,8 @@ windows_check(struct topo *topo, const struct lm_engine *engine)
 }
 
 static const struct topo_scenario windows_scenario = { "windows.yaml", windows_begin, windows_draw,
-	                                               windows_check, windows_end };
+	                                               windows_check, windows_end,
+	                                               topo_may_rescale_keyed };
 
 bool
 topo_windows_run(uint64_t seed)

@@ -202,7 +202,8 @@ words_check(struct topo *topo, const struct lm_engine *engine)
 }
 
 static const struct topo_scenario words_scenario = { "words.yaml", words_begin, words_draw,
-	                                             words_check, words_end };
+	                                             words_check, words_end,
+	                                               topo_may_rescale_keyed };
 
 bool
 topo_words_run(uint64_t seed)

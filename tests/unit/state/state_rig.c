@@ -40,7 +40,7 @@ static void
 snapshot_arm(struct lm_op *slice)
 {
 	struct state_space *space = slice->state.space;
-	uint32_t entries = space_log_entries(space);
+	uint32_t entries = space_log_entries(space, 0);
 
 	if (space->log_max == 0) {
 		space_set_log(space, lm_op_alloc(slice, entries * sizeof(struct arena_entry)),
