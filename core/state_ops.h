@@ -133,6 +133,8 @@ int state_adopt(struct lm_op *op, struct lm_adoption *from);
 /* Whether slots of the class can go from slice to slice; if not, *why is the rest of a sentence
  * that begins with the operator's name. */
 bool op_can_rescale(const struct lm_op_class *class, const char **why);
+/* The same for another number of slices than in the snapshot that a job goes on from. */
+bool op_can_resize(const struct lm_op_class *class, const char **why);
 int state_prepare_move(struct lm_op *op, uint32_t slots_max);
 void state_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into);
 void state_take(struct lm_op *op, struct state_bundle *bundle);
@@ -146,7 +148,17 @@ void state_memory_free(void *memory);
 /* core/slice_state.c: what the engine remembers of a slice: event time, timers, randomness. */
 uint32_t slice_state_max(const struct lm_op *slice); /* bytes */
 void slice_state_write(const struct lm_op *slice, struct op_text *text);
-/* Before the slice runs. 0, or -EINVAL: it is of another slice. */
-int slice_state_read(struct lm_op *slice, const void *bytes, size_t size);
+/* What was written of a slice. */
+struct slice_text {
+	const void *bytes;
+	size_t size;
+};
+/*
+ * Before the slice runs: goes on where `count` slices of its operator were, at least 1: event time
+ * is the least of theirs, a timer is due when the first of theirs is. [operator] in `is_dealt`:
+ * there are more or fewer slices of it now, NULL: of none. 0, or -EINVAL: it has other inputs.
+ */
+int slice_state_read(struct lm_op *slice, const struct slice_text *text, uint32_t count,
+                     const bool *is_dealt);
 
 #endif
