@@ -89,5 +89,7 @@ uint32_t graph_slots(const struct lm_graph *graph, uint32_t slices, uint64_t key
 /* Whether operators of the class can have another number of slices; if not, *why is the rest of a
  * sentence that begins with the operator's name. */
 bool op_can_rescale(const struct lm_op_class *class, const char **why);
+/* The same for another number of slices than in the snapshot that a job goes on from. */
+bool op_can_resize(const struct lm_op_class *class, const char **why);
 
 #endif

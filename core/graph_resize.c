@@ -9,19 +9,30 @@
 static const struct lm_place nowhere;
 
 bool
-op_can_rescale(const struct lm_op_class *class, const char **why)
+op_can_resize(const struct lm_op_class *class, const char **why)
 {
 	*why = NULL;
 	if (class->poll != NULL) {
 		*why = "is a source: which slice reads what is settled when the job starts";
 	} else if ((class->flags & LM_OP_GLOBAL) != 0) {
 		*why = "is of a class that has one slice only";
-	} else if (class->prepare != NULL) {
-		*why = "commits what it writes slice by slice: change `slices` between two runs";
 	} else if ((class->flags & LM_OP_RESCALES) == 0) {
 		*why = "is of a class that does not say that its state can move (LM_OP_RESCALES)";
 	}
 	return *why == NULL;
+}
+
+bool
+op_can_rescale(const struct lm_op_class *class, const char **why)
+{
+	if (!op_can_resize(class, why)) {
+		return false;
+	}
+	if (class->prepare != NULL) {
+		*why = "commits what it writes slice by slice: its number of slices changes with a "
+		       "restart only";
+	}
+	return class->prepare == NULL;
 }
 
 enum lm_grouping

@@ -143,7 +143,17 @@ void state_memory_free(void *memory);
 /* core/slice_state.c: what the engine remembers of a slice: event time, timers, randomness. */
 uint32_t slice_state_max(uint32_t inputs); /* bytes, of a slice with so many */
 void slice_state_write(const struct lm_op *slice, struct op_text *text);
-/* Before the slice runs. 0, or -EINVAL: it is of another slice. */
-int slice_state_read(struct lm_op *slice, const void *bytes, size_t size);
+/* What was written of a slice. */
+struct slice_text {
+	const void *bytes;
+	size_t size;
+};
+/*
+ * Before the slice runs: goes on where `count` slices of its operator were, at least 1: event time
+ * is the least of theirs, a timer is due when the first of theirs is. [operator] in `is_dealt`:
+ * there are more or fewer slices of it now, NULL: of none. 0, or -EINVAL: it has other inputs.
+ */
+int slice_state_read(struct lm_op *slice, const struct slice_text *text, uint32_t count,
+                     const bool *is_dealt);
 
 #endif

@@ -121,6 +121,7 @@ struct arena_part {
 	struct arena_chunk *chunk[ARENA_PART_CHUNKS];
 	uint32_t chunk_count;
 	bool by_slot;                      /* its arenas go where their slots go */
+	bool is_value;                     /* it has no keys */
 	uint32_t whole_epoch, whole_count; /* arenas whose *whole is that epoch */
 	const struct arena_part_ops *ops;  /* NULL: nothing is kept beside them */
 

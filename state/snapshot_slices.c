@@ -38,14 +38,36 @@ shape_size(const struct state_space *space)
 	return space == NULL ? 0 : space->part_count * (uint32_t)sizeof(struct snapshot_shape);
 }
 
+uint64_t
+snapshots_owned(const struct state_space *space)
+{
+	uint64_t owned = 0;
+
+	for (const struct arena_part *part = space == NULL ? NULL : space->part; part != NULL;
+	     part = part->next) {
+		/* All of them have the same. */
+		for (uint32_t i = 0; part->by_slot && i < part->arena_count; i++) {
+			owned += snapshot_owned(part->arena[i]->slot);
+		}
+		if (part->by_slot) {
+			break;
+		}
+	}
+	return owned;
+}
+
 static void
 put_shape(const struct state_space *space, char *at)
 {
 	for (const struct arena_part *part = space == NULL ? NULL : space->part; part != NULL;
 	     part = part->next) {
+		struct arena_label label = arena_label_at_cut(part, space->snapshot);
 		struct snapshot_shape shape = {
-			.arena_size = part->arena_count == 0 ? 0 : part->arena[0]->size,
+			.arena_size = part->size,
 			.arena_count = part->arena_count,
+			.flags = (part->by_slot ? SNAPSHOT_BY_SLOT : 0) |
+			         (label.is_set ? SNAPSHOT_LABELLED : 0),
+			.label = label.of,
 		};
 
 		memcpy(at, &shape, sizeof(shape));
@@ -83,6 +105,7 @@ record_slice(struct snapshots *s, const struct lm_op *slice, bool has_ended)
 		head.engine_size = state->engine_text.size;
 		head.class_size = state->class_text.size;
 		head.shape_size = shape_size(state->space);
+		head.owned = snapshots_owned(state->space);
 		size += head.engine_size + head.class_size + head.shape_size;
 	}
 	bytes = malloc(size);

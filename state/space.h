@@ -36,6 +36,13 @@ int space_prepare(struct lm_op *op, uint32_t slots_max);
 void space_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into);
 void space_take(struct lm_op *op, struct state_bundle *bundle);
 void space_close(struct lm_op *op);
+/*
+ * Behind a restore from a snapshot of other slices: arenas of slots with leaves[slot] == 1 came
+ * from one of those, in which parts had these labels; they come to the parts of the same label.
+ * Adds up in *lost the keys that have no place.
+ */
+void space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
+                uint64_t *lost);
 void space_drop(struct state_bundle *bundle);
 /* The arenas that are in it come from the slots of a part; the chunk is freed behind the last. */
 void arena_chunk_leave(struct arena_chunk *chunk);

@@ -344,3 +344,17 @@ space_take(struct lm_op *op, struct state_bundle *bundle)
 	space->size += bundle->size;
 	bundle->first = NULL;
 }
+
+void
+space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
+           uint64_t *lost)
+{
+	struct state_bundle bundle = { 0 };
+
+	space_give(op, leaves, 1, &bundle);
+	for (struct arena *first = bundle.first; first != NULL; first = first->last->next) {
+		first->label = label[first->part_index];
+	}
+	space_take(op, &bundle);
+	*lost += bundle.move.lost;
+}

@@ -23,6 +23,7 @@ lm_value_open(struct lm_op *op, size_t size)
 		return NULL;
 	}
 	value->arena = value->part.arena[0];
+	value->part.is_value = true;
 	value->space = space_bypass ? NULL : space_of(op);
 	arena_watch(value->arena, 0, size, &value->whole);
 	return value;

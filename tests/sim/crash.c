@@ -4,7 +4,7 @@
  * in any call of the disk, loses what was not synced, and goes on, until it is done. What its sinks
  * have committed in the end is what a run without any of that commits, row by row; and what was
  * committed once stays as it was. Faults come first; then the machine is sound, and the job has to
- * come to its end.
+ * come to its end. In half of the seeds each start has other numbers of slices.
  */
 
 #include "tests/sim/crash.h"
@@ -43,6 +43,7 @@ struct crash {
 	struct snapshot_options options;
 	struct committed committed[COMMITTED_MAX];
 	uint32_t committed_count;
+	bool rescales;  /* whenever it is started */
 	bool is_faulty; /* this incarnation: whatever it says, the disk may be the reason */
 	bool is_done;
 	bool is_wrong;
@@ -98,6 +99,22 @@ draw(struct crash *crash)
 	topo_set(topo, "outs", "%" PRIu64, 1 + sim_below(2));
 	topo_set_spread(topo, "to_some");
 	topo_set_spread(topo, "to_out");
+}
+
+/* Other numbers of slices for what may have them. */
+static void
+draw_slices(struct topo *topo)
+{
+	static const char *const names[] = { "slices=", "somes=", "outs=" };
+
+	for (uint32_t i = 0; i < topo->set_count; i++) {
+		for (uint32_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+			if (strncmp(topo->set[i], names[k], strlen(names[k])) == 0) {
+				snprintf(topo->set[i], TOPO_TEXT_MAX, "%s%" PRIu64, names[k],
+				         1 + sim_below(5));
+			}
+		}
+	}
 }
 
 static void
@@ -469,6 +486,18 @@ run_damaged(struct crash *crash)
 	flip(&damage);
 }
 
+/* Other slices, if the machine has the memory for them. */
+static void
+rescale(struct crash *crash)
+{
+	struct topo before = crash->topo;
+
+	draw_slices(&crash->topo);
+	if (!is_affordable(crash)) {
+		crash->topo = before;
+	}
+}
+
 static void
 crash_until_done(struct crash *crash, const char *out)
 {
@@ -477,6 +506,10 @@ crash_until_done(struct crash *crash, const char *out)
 	for (uint64_t i = 0; !crash->is_wrong && !crash->is_done; i++) {
 		enum fate fate =
 		    i < crashes ? 1 + (enum fate)sim_below(FATE_COUNT - 1) : FATE_LIVES;
+
+		if (crash->rescales) {
+			rescale(crash);
+		}
 
 		if (fate == FATE_DAMAGE) {
 			run_damaged(crash);
@@ -504,6 +537,7 @@ crash_run(struct crash *crash)
 		topo_set(&crash->topo, "out", "disk:");
 	} while (!is_affordable(crash) && !crash->is_wrong && ++draws < DRAWS_MAX);
 	draw_options(crash);
+	crash->rescales = sim_below(2) == 0;
 	out = begin_job(crash, "sound");
 	run_once(crash, FATE_LIVES);
 	gather_all(out, want);
