@@ -219,8 +219,8 @@ compare_settings(const struct lm_settings *was, const struct lm_settings *is,
 	}
 	diff->settings_differ = which != NULL;
 	if (which != NULL) {
-		say(diff->why, sizeof(diff->why),
-		    "settings.%s cannot change while the job runs", which);
+		say(diff->why, sizeof(diff->why), "settings.%s cannot change while the job runs",
+		    which);
 	}
 }
 
@@ -234,9 +234,8 @@ change_compare(const struct change_side *was, const struct change_side *is,
 	}
 	for (uint32_t i = 0; i < was->graph->operator_count; i++) {
 		if (find_operator(is->graph, was->graph->op[i].name) == LM_NONE) {
-			diff->item[diff->count++] = (struct change_item){ .kind = CHANGE_REMOVED,
-				                                          .was = i,
-				                                          .is = LM_NONE };
+			diff->item[diff->count++] =
+			    (struct change_item){ .kind = CHANGE_REMOVED, .was = i, .is = LM_NONE };
 		}
 	}
 	diff->wires_added = wires_missing(was->graph, is->graph);

@@ -33,7 +33,7 @@ struct change_diff {
 	struct change_item item[2 * LM_OPERATORS_MAX]; /* of the new graph in order, then removed */
 	uint32_t count;
 	uint32_t wires_added, wires_removed; /* between operators that stay */
-	bool settings_differ; /* in what must not while it runs; `why` says which */
+	bool settings_differ;                /* in what must not while it runs; `why` says which */
 	char why[160];
 };
 

@@ -310,8 +310,7 @@ add_hand(struct change *change, struct heirs *heirs, uint32_t from, uint32_t to)
 	struct rewire *part = part_of(change, giver);
 	struct rewire_hand *hand = calloc(1, sizeof(*hand)), **grown;
 
-	grown = hand == NULL ? NULL
-	                     : realloc(part->hand, (part->hand_count + 1) * sizeof(*grown));
+	grown = hand == NULL ? NULL : realloc(part->hand, (part->hand_count + 1) * sizeof(*grown));
 	if (grown == NULL) {
 		free(hand);
 		return false;
@@ -335,8 +334,8 @@ add_hands(struct change *change, struct heirs *heirs)
 	}
 	for (uint32_t i = 0; i < heirs->from_count; i++) {
 		for (uint32_t k = 0; k < heirs->to_count; k++) {
-			bool is_heir = part_of(change, heirs->from[i])->retires &&
-			               i % heirs->to_count == k;
+			bool is_heir =
+			    part_of(change, heirs->from[i])->retires && i % heirs->to_count == k;
 
 			if (heirs->from[i] != heirs->to[k] && (heirs->gives[i][k] || is_heir) &&
 			    !add_hand(change, heirs, i, k)) {
@@ -525,11 +524,12 @@ keeps_time(const struct lm_engine *engine, const struct change_ask *ask, struct 
 			    was->op[from].slices > 1 &&
 			    (!layout_is_paired(is, wire) ||
 			     was->op[from].slices != is->op[wire->from].slices)) {
-				lm_errors_add(errors, nowhere,
-				              "group the wire by something, or restart the job",
-				              "operators.%s: its slices belong to those of %s one to "
-				              "one, so their number stays",
-				              is->op[wire->to].name, is->op[wire->from].name);
+				lm_errors_add(
+				    errors, nowhere,
+				    "group the wire by something, or restart the job",
+				    "operators.%s: its slices belong to those of %s one to "
+				    "one, so their number stays",
+				    is->op[wire->to].name, is->op[wire->from].name);
 				return false;
 			}
 		}
@@ -574,9 +574,8 @@ build(struct lm_engine *engine, struct change *change, const struct change_ask *
 		}
 	}
 	keep_edges(engine, change);
-	return engine_build_parts(next) && make_parts(engine, change) &&
-	       find_fresh(change) && make_hands(engine, change, ask) &&
-	       make_heads(engine, change);
+	return engine_build_parts(next) && make_parts(engine, change) && find_fresh(change) &&
+	       make_hands(engine, change, ask) && make_heads(engine, change);
 }
 
 struct change *

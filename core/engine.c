@@ -116,9 +116,8 @@ lm_engine_start(struct lm_engine *engine)
 bool
 engine_has_ended(const struct lm_engine *engine)
 {
-	return engine->change == NULL &&
-	       __atomic_load_n(&engine->shared->ended_slices, __ATOMIC_ACQUIRE) ==
-	           engine->slice_count;
+	return engine->change == NULL && __atomic_load_n(&engine->shared->ended_slices,
+	                                                 __ATOMIC_ACQUIRE) == engine->slice_count;
 }
 
 uint64_t
@@ -189,7 +188,8 @@ engine_start_epoch(struct lm_engine *engine, bool may_snapshot)
 	uint64_t epoch = engine->epoch + 1;
 
 	engine->epoch_due_ns = env_now_ns() + (int64_t)engine->graph->settings.epoch_ns;
-	if (may_snapshot && __atomic_exchange_n(&engine->snapshot_wanted, false, __ATOMIC_ACQUIRE)) {
+	if (may_snapshot &&
+	    __atomic_exchange_n(&engine->snapshot_wanted, false, __ATOMIC_ACQUIRE)) {
 		__atomic_store_n(&engine->shared->snapshot_epoch, epoch, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(&engine->epoch, epoch, __ATOMIC_RELEASE);

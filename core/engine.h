@@ -36,8 +36,8 @@ enum change_result {
 struct change_report {
 	uint64_t number; /* of the change, from 1 */
 	enum change_result result;
-	uint64_t epoch;      /* at whose marker it was */
-	int64_t took_ns;     /* from the marker to the last slice */
+	uint64_t epoch;          /* at whose marker it was */
+	int64_t took_ns;         /* from the marker to the last slice */
 	uint32_t added, retired; /* slices */
 };
 
@@ -61,8 +61,8 @@ struct lm_engine {
 	bool snapshot_wanted; /* the next epoch is one; set by the snapshots' thread */
 	bool suspending;      /* sources pause behind the next epoch */
 	struct move move[MOVES_MAX];
-	uint64_t move_id; /* the last one given out */
-	struct change *change; /* of the graph, under way; NULL: none */
+	uint64_t move_id;             /* the last one given out */
+	struct change *change;        /* of the graph, under way; NULL: none */
 	struct change_report changed; /* the last one that came to its end */
 	uint64_t change_number;       /* the last one given out */
 	uint64_t generation;          /* changes of the graph that were done */
@@ -72,8 +72,8 @@ struct lm_engine {
 	struct lm_graph **past;
 	uint32_t past_count;
 	const struct lm_graph *first; /* the caller's */
-	bool stopping; /* sources are asked to end: those that come as well */
-	bool change_failed; /* rows were lost on edges that are gone */
+	bool stopping;                /* sources are asked to end: those that come as well */
+	bool change_failed;           /* rows were lost on edges that are gone */
 };
 
 /* What a job goes on from that ran before. */

@@ -64,8 +64,8 @@ struct lm_graph {
 	uint32_t plugin_count;
 	char **text; /* of parameters: classes may point to them until unconfigure */
 	uint32_t text_count;
-	/* A view of another graph (graph_resize): operators, wires and their order are its own, what
-	 * they point to is that graph's. */
+	/* A view of another graph (graph_resize): operators, wires and their order are its own,
+	 * what they point to is that graph's. */
 	const struct lm_graph *base;
 };
 

@@ -138,9 +138,8 @@ add_ring_bytes(struct layout *layout)
 		const struct layout_edge *edge = &layout->edge[e];
 
 		if (!edge->fused) {
-			layout->bytes +=
-			    sizeof(struct edge) +
-			    ring_size(edge_slots(edge->credit), sizeof(struct edge_item));
+			layout->bytes += sizeof(struct edge) + ring_size(edge_slots(edge->credit),
+			                                                 sizeof(struct edge_item));
 		}
 	}
 }

@@ -29,8 +29,8 @@ has_passed(const struct lm_op *head, uint64_t epoch)
 	for (uint32_t i = 0; i < head->chain_count; i++) {
 		const struct lm_op *slice = head->chain[i];
 
-		if (slice_is_pending(slice) || (!slice->ended && slice->stats.epoch < epoch &&
-		                                !CANARY(CANARY_EARLY_SWITCH))) {
+		if (slice_is_pending(slice) ||
+		    (!slice->ended && slice->stats.epoch < epoch && !CANARY(CANARY_EARLY_SWITCH))) {
 			return false;
 		}
 	}
@@ -125,7 +125,7 @@ take(struct rewire *part, struct rewire_hand *hand)
 static void
 hear_watermark(struct lm_op *slice, int64_t watermark)
 {
-	if (watermark <= slice->watermark || slice->ended || CANARY(CANARY_FORGOTTEN_TIME)) {
+	if (watermark <= slice->watermark || slice->ended) {
 		return;
 	}
 	if (slice->head != slice) {
@@ -221,8 +221,7 @@ static void
 switch_chain(struct worker *worker, struct lm_op *head, struct lm_op **chain, uint32_t count)
 {
 	/* One whose inputs have all ended is about to end, and may still send. */
-	bool was_idle =
-	    !head->is_source && epoch_is_idle(head) && !epoch_inputs_ended(head);
+	bool was_idle = !head->is_source && epoch_is_idle(head) && !epoch_inputs_ended(head);
 
 	worker_remove(worker, head);
 	for (uint32_t i = 0; i < count; i++) {

@@ -44,7 +44,7 @@ struct rewire {
 	struct wiring wiring; /* to come; then: what was */
 	struct edge **fresh;  /* edges that leave it and were not there before */
 	uint32_t fresh_count;
-	bool was_idle; /* nothing came for a while when it switched */
+	bool was_idle;             /* nothing came for a while when it switched */
 	struct op_text text;       /* for what the engine remembers, where it grows */
 	struct rewire_hand **hand; /* to give */
 	uint32_t hand_count;

@@ -119,7 +119,7 @@ struct lm_op {
 	uint32_t turn; /* heads: their place among all that have turns */
 
 	struct worker *worker;
-	struct move *move; /* heads: that has brought it here, and is not complete */
+	struct move *move;     /* heads: that has brought it here, and is not complete */
 	struct rewire *rewire; /* its part in a change of the graph; NULL: none is under way */
 
 	/* State of the turn. */
@@ -158,11 +158,11 @@ struct lm_op {
 	struct lm_slice_stats stats;
 	const char *gauge_name[LM_OP_GAUGES];
 	uint64_t gauge_before[LM_OP_GAUGES]; /* of slices that it has taken the place of */
-	struct lm_hist *latency; /* sinks */
+	struct lm_hist *latency;             /* sinks */
 	struct op_state state;
 	uint32_t key[LM_KEY_FIELDS_MAX]; /* of its state */
 	bool opened;
-	bool stays; /* control's: in a change of the graph, it is in both */
+	bool stays;           /* control's: in a change of the graph, it is in both */
 	char open_error[240]; /* what open said */
 };
 

@@ -47,8 +47,8 @@ add_wire(struct lm_engine *engine, uint32_t slice, uint32_t w)
 	const struct graph_wire *wire = &engine->graph->wire[w];
 	struct wiring *wiring = &engine->wiring[slice];
 	uint32_t *wires = &wiring->output[wire->output].wire_count, first;
-	struct output_wire *to, *grown =
-	    realloc(wiring->output[wire->output].wire, (*wires + 1) * sizeof(*grown));
+	struct output_wire *to,
+	    *grown = realloc(wiring->output[wire->output].wire, (*wires + 1) * sizeof(*grown));
 
 	if (grown == NULL) {
 		return false;
@@ -97,9 +97,8 @@ begin(struct lm_engine *engine, uint32_t slice)
 	wiring->op = op;
 	wiring->slices = engine->graph->op[op].slices;
 	wiring->head = engine->slice[slice];
-	wiring->slice_of = engine->slice[slice]->state.slice_of == NULL
-	                       ? NULL
-	                       : engine->table[op]->slice_of;
+	wiring->slice_of =
+	    engine->slice[slice]->state.slice_of == NULL ? NULL : engine->table[op]->slice_of;
 	return add_outputs(engine, slice);
 }
 

@@ -11,7 +11,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/change_diff.h"
@@ -237,8 +236,7 @@ control_act(struct lm_engine *engine)
 		control.wants_change = true;
 	}
 	if (control.changes.other != NULL && control.wants_change && !engine_moves(engine) &&
-	    engine->change == NULL &&
-	    sim_below(3) == 0) {
+	    engine->change == NULL && sim_below(3) == 0) {
 		go_over(engine);
 	}
 	rescale(engine);
@@ -300,7 +298,6 @@ control_end(struct lm_engine *engine)
 		        control.asked, control.collected);
 		return false;
 	}
-	if (getenv("DBGC")) fprintf(stderr, "changes %lu done %lu moves %lu\n", control.change, engine->generation, control.asked);
 	if (engine->changed.number != control.change) {
 		fprintf(stderr, "change %" PRIu64 " was asked for, %" PRIu64 " came to its end\n",
 		        control.change, engine->changed.number);

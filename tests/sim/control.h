@@ -22,7 +22,8 @@ struct control_changes {
 	bool (*may_rescale)(const struct lm_graph *graph, uint32_t op);
 	/* Another topology, which the run goes over to and from there back to this one; NULL: there
 	 * is none. */
-	struct lm_topology *(*other)(const struct lm_topology *topology, const struct lm_graph *graph);
+	struct lm_topology *(*other)(const struct lm_topology *topology,
+	                             const struct lm_graph *graph);
 	const struct lm_topology *topology;
 };
 void control_let_change(const struct control_changes *changes);

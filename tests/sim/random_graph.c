@@ -253,7 +253,8 @@ random_graph_stopped(struct random_graph *graph, const struct lm_engine *engine)
 	for (uint32_t n = 0; n < graph->count; n++) {
 		uint32_t first = engine->graph->op[n].first_slice;
 
-		for (uint32_t i = 0; graph->node[n].kind == SOURCE && i < graph->node[n].slices; i++) {
+		for (uint32_t i = 0; graph->node[n].kind == SOURCE && i < graph->node[n].slices;
+		     i++) {
 			struct lm_slice_stats stats;
 
 			lm_engine_slice_stats(engine, first + i, &stats);
@@ -301,8 +302,9 @@ random_graph_may_rescale(const struct lm_graph *graph, uint32_t op)
 		}
 		forward |= wire->from == op && wire->declared == LM_GROUP_FORWARD;
 	}
-	return strncmp(graph->op[op].class->name, "sim_", 4) == 0 && graph->op[op].output_count > 0 &&
-	       inputs > 0 && !to_all && ((by_key && !forward) || !in_order || inputs > 1);
+	return strncmp(graph->op[op].class->name, "sim_", 4) == 0 &&
+	       graph->op[op].output_count > 0 && inputs > 0 && !to_all &&
+	       ((by_key && !forward) || !in_order || inputs > 1);
 }
 
 /* Where order is by key, or nobody's, and nothing is shed or copied. */

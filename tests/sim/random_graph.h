@@ -45,8 +45,8 @@ void random_graph_stopped(struct random_graph *graph, const struct lm_engine *en
 bool random_graph_check(const struct random_graph *graph);
 /*
  * The topology with a detour on one of its wires, of which `may` chooses: an operator that passes
- * all on, in as many slices as chance says. What must come out is what came out of `topology`. NULL:
- * no wire is fit for it. Freed by the caller.
+ * all on, in as many slices as chance says. What must come out is what came out of `topology`.
+ * NULL: no wire is fit for it. Freed by the caller.
  */
 struct lm_topology *random_graph_detour(const struct lm_topology *topology,
                                         const struct lm_graph *graph);

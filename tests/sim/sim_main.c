@@ -56,8 +56,7 @@ struct scenario {
 	 BLIND(CANARY_EARLY_EPOCH) | BLIND(CANARY_COUNT_LEFT))
 #define BLIND_ENGINE (~(~0u << CANARY_STORE_FIRST))
 /* Operators keep their slices. */
-#define BLIND_CHANGE                                                                               \
-	(BLIND(CANARY_EARLY_SWITCH) | BLIND(CANARY_EARLY_TURN) | BLIND(CANARY_FORGOTTEN_TIME))
+#define BLIND_CHANGE (BLIND(CANARY_EARLY_SWITCH) | BLIND(CANARY_EARLY_TURN))
 /* No keys that grow old, and no lists. */
 #define BLIND_LINKS BLIND(CANARY_UNTOUCHED_LINK)
 /* The copier is through with slots before their owner writes again. */
@@ -70,27 +69,27 @@ static const struct scenario *running;
 static uint64_t running_seed;
 
 static const struct scenario scenarios[] = {
-	{ "graphs", sim_graphs_run,
-	  BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN) | BLIND(CANARY_FORGOTTEN_TIME), NULL },
-	{ "stops", sim_stops_run,
-	  BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN) | BLIND(CANARY_FORGOTTEN_TIME), NULL },
+	{ "graphs", sim_graphs_run, BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN), NULL },
+	{ "stops", sim_stops_run, BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN), NULL },
 	/* No call of these with rows stops half way; slots of flows are of a chunk or two. */
 	{ "flows", topo_flows_run,
-	  BLIND_CHANGE | BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
+	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
 	      BLIND_RACE,
 	  NULL },
 	{ "captures", topo_captures_run,
-	  BLIND_CHANGE | BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND_RACE, topo_captures },
+	  BLIND_CHANGE | BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND_RACE,
+	  topo_captures },
 	{ "decoded", topo_decoded_run,
-	  BLIND_CHANGE | BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND_RACE, NULL },
+	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND_RACE, NULL },
 	/* Calls that wait are rare, and rarer when a slice moves. */
 	{ "windows", topo_windows_run,
-	  BLIND_CHANGE | BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL), NULL },
+	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL), NULL },
 	/* The room that a call starts with is enough; slots of a chunk or two. */
-	{ "aging", topo_aging_run, BLIND_CHANGE | BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND_RACE, NULL },
+	{ "aging", topo_aging_run,
+	  BLIND_CHANGE | BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND_RACE, NULL },
 	/* No event time; slots of a chunk or two. */
 	{ "words", topo_words_run,
-	  BLIND_CHANGE | BLIND_STORE | BLIND_LINKS | BLIND(CANARY_EARLY_WATERMARK) | BLIND_RACE, NULL },
+	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_EARLY_WATERMARK) | BLIND_RACE, NULL },
 	/* No key whose rows must meet, nothing that waits for event time; pools of cycles are not
 	   audited. */
 	{ "cycle", topo_cycle_run,
@@ -111,8 +110,8 @@ static const struct scenario scenarios[] = {
 	/* Calls go through at once; no ages; a bit in a hundred thousand is of a key that is there.
 	 */
 	{ "crash", sim_crash_run,
-	  BLIND_CHANGE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) | BLIND(CANARY_UNTOUCHED_LINK) |
-	      BLIND(CANARY_BLIND_CRC),
+	  BLIND_CHANGE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
+	      BLIND(CANARY_UNTOUCHED_LINK) | BLIND(CANARY_BLIND_CRC),
 	  NULL },
 	/* No engine. */
 	{ "store", sim_store_run, BLIND_ENGINE, NULL },

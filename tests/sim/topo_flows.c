@@ -453,15 +453,15 @@ decoded_check(struct topo *topo, const struct lm_engine *engine)
 	       flows_check_rows(flows, engine, "packets");
 }
 
-static const struct topo_scenario flows_scenario = { "flows.yaml", flows_begin, flows_draw,
-	                                             flows_check, flows_end,
-	                                               topo_may_rescale_keyed };
-static const struct topo_scenario captures_scenario = { "flows.yaml", flows_begin_whole, flows_draw,
-	                                                flows_check, flows_end,
-	                                               topo_may_rescale_keyed };
+static const struct topo_scenario flows_scenario = { "flows.yaml", flows_begin,
+	                                             flows_draw,   flows_check,
+	                                             flows_end,    topo_may_rescale_keyed };
+static const struct topo_scenario captures_scenario = { "flows.yaml", flows_begin_whole,
+	                                                flows_draw,   flows_check,
+	                                                flows_end,    topo_may_rescale_keyed };
 static const struct topo_scenario decoded_scenario = { "decoded.yaml", flows_begin_whole,
-	                                               decoded_draw, decoded_check, flows_end,
-	                                               topo_may_rescale_keyed };
+	                                               decoded_draw,   decoded_check,
+	                                               flows_end,      topo_may_rescale_keyed };
 
 bool
 topo_flows_run(uint64_t seed)

@@ -116,7 +116,8 @@ topo_run_engine(const struct topo_scenario *scenario, struct topo *topo, struct 
 	bool good = engine != NULL;
 
 	if (scenario->may_rescale != NULL) {
-		control_let_change(&(struct control_changes){ .may_rescale = scenario->may_rescale });
+		control_let_change(
+		    &(struct control_changes){ .may_rescale = scenario->may_rescale });
 	}
 	if (good && !sim_run(engine, TOPO_STEPS_MAX)) {
 		fprintf(stderr, "not over, or not as it should be, after %" PRIu64 " steps\n",

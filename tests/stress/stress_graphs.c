@@ -200,8 +200,9 @@ test_graphs(void **state)
 		run_graph(seed++);
 	} while (env_now_ns() < until_ns || moves_done < moves_wanted);
 	sim_collect_clear();
-	fprintf(stderr, "# %" PRIu64 " graphs, %" PRIu64 " moves, the longest %" PRId64 " us, %" PRIu64
-	                " changes of the number of slices\n",
+	fprintf(stderr,
+	        "# %" PRIu64 " graphs, %" PRIu64 " moves, the longest %" PRId64 " us, %" PRIu64
+	        " changes of the number of slices\n",
 	        seed - first_seed, moves_done, pause_max_ns / 1000, changes_done);
 }
 
