@@ -122,16 +122,19 @@ read_input(struct lm_op *slice, struct lm_reader *reader, const bool *is_dealt, 
 	return found;
 }
 
-/* Whether some operator that the slice gets rows of has more or fewer slices than it had. */
+/*
+ * Whether the slice may have other inputs than it had: there are more or fewer slices of its
+ * operator, or of one that it gets rows of. What no slice of then knew starts anew.
+ */
 static bool
-has_dealt_input(const struct lm_op *slice, const bool *is_dealt)
+may_differ(const struct lm_op *slice, const bool *is_dealt)
 {
+	bool may = is_dealt != NULL && is_dealt[slice->op];
+
 	for (uint32_t i = 0; is_dealt != NULL && i < slice->input_count; i++) {
-		if (is_dealt[slice->input[i]->from->op]) {
-			return true;
-		}
+		may |= is_dealt[slice->input[i]->from->op];
 	}
-	return false;
+	return may;
 }
 
 static int64_t
@@ -163,13 +166,13 @@ read_text(struct lm_op *slice, const struct slice_text *text, bool is_first, con
 	if (timer_count > LM_TIMERS_MAX ||
 	    text->size !=
 	        8u * (SLICE_WORDS + LM_TIMERS_MAX * TIMER_WORDS) + 8u * INPUT_WORDS * input_count ||
-	    (input_count != slice->input_count && !has_dealt_input(slice, is_dealt))) {
+	    (input_count != slice->input_count && !may_differ(slice, is_dealt))) {
 		return -EINVAL;
 	}
 	slice->timer_count = (uint32_t)timer_count;
 	read_timers(slice, &reader, is_first);
 	for (uint64_t i = 0; i < input_count; i++) {
-		if (!read_input(slice, &reader, is_dealt, met)) {
+		if (!read_input(slice, &reader, is_dealt, met) && !may_differ(slice, is_dealt)) {
 			return -EINVAL;
 		}
 	}
@@ -189,7 +192,7 @@ slice_state_read(struct lm_op *slice, const struct slice_text *text, uint32_t co
 	}
 	slice->stats.watermark_ns = slice->watermark;
 	for (uint32_t i = 0; result == 0 && i < slice->input_count; i++) {
-		result = met[i] != 0 ? 0 : -EINVAL;
+		result = met[i] != 0 || may_differ(slice, is_dealt) ? 0 : -EINVAL;
 	}
 	free(met);
 	return result;

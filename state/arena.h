@@ -104,6 +104,8 @@ struct arena_part_ops {
 	void (*gone)(struct arena_part *part, struct arena *arena);
 	/* All of them that do so at a time have. */
 	void (*moved)(struct arena_part *part);
+	/* Test builds: what is counted is what the arenas have. */
+	bool (*agrees)(const struct arena_part *part);
 	/* What is in it cannot stay: it is emptied. Returns how many keys that were. */
 	uint64_t (*empty)(struct arena_part *part, struct arena *arena);
 };

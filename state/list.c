@@ -131,9 +131,24 @@ list_gone(struct arena_part *part, struct arena *arena)
 	lists->dropped -= block->dropped;
 }
 
-static const struct arena_part_ops list_part_ops = { .restored = list_restored,
-	                                             .came = list_came,
-	                                             .gone = list_gone };
+static bool
+list_agrees(const struct arena_part *part)
+{
+	const struct lm_lists *lists = lists_of_part((struct arena_part *)(uintptr_t)part);
+	uint64_t count = 0, dropped = 0;
+
+	for (uint32_t i = 0; i < part->arena_count; i++) {
+		const struct list_block *block = (const void *)part->arena[i]->memory;
+
+		count += block->count;
+		dropped += block->dropped;
+	}
+	return count == lists->count && dropped == lists->dropped;
+}
+
+static const struct arena_part_ops list_part_ops = {
+	.restored = list_restored, .came = list_came, .gone = list_gone, .agrees = list_agrees
+};
 
 /* The blocks of items, for the slots that the map has. */
 static bool

@@ -148,10 +148,26 @@ map_empty(struct arena_part *part, struct arena *arena)
 	return keys;
 }
 
+static bool
+map_agrees(const struct arena_part *part)
+{
+	const struct lm_map *map = map_of_part((struct arena_part *)(uintptr_t)part);
+	uint64_t count = 0, bytes = 0;
+
+	for (uint32_t i = 0; i < part->arena_count; i++) {
+		const struct map_block *block = (const void *)part->arena[i]->memory;
+
+		count += block->count;
+		bytes += block->bytes_live;
+	}
+	return count == map->count && bytes == map->bytes_live;
+}
+
 static const struct arena_part_ops map_part_ops = { .restored = map_restored,
 	                                            .came = map_came,
 	                                            .gone = map_gone,
 	                                            .moved = map_bound,
+	                                            .agrees = map_agrees,
 	                                            .empty = map_empty };
 
 /* The slots of the slice; returns how many. A map that is not routed is one, which stays. */

@@ -43,8 +43,9 @@ struct crash {
 	struct snapshot_options options;
 	struct committed committed[COMMITTED_MAX];
 	uint32_t committed_count;
-	bool rescales;  /* whenever it is started */
-	bool is_faulty; /* this incarnation: whatever it says, the disk may be the reason */
+	uint64_t sound_steps; /* that it takes when nothing goes wrong */
+	bool rescales;        /* whenever it is started */
+	bool is_faulty;       /* this incarnation: whatever it says, the disk may be the reason */
 	bool is_done;
 	bool is_wrong;
 };
@@ -83,6 +84,9 @@ draw_source(struct topo *topo, const char *name, uint64_t rows)
 static void
 draw(struct crash *crash)
 {
+	/* Near each other, and so in tables by key; far apart; some of both. */
+	static const char *const keys[] = { "sequence 1000 7", "uniform 0 40",
+		                            "uniform 0 99999999" };
 	struct topo *topo = &crash->topo;
 
 	topo->set_count = 0;
@@ -92,7 +96,7 @@ draw(struct crash *crash)
 	topo_set(topo, "lag", "%" PRIu64 "ns", sim_below(2000));
 	topo_set(topo, "window", "%" PRIu64 "ns", 20000 + sim_below(200000));
 	topo_set(topo, "windows", "%u", 64u);
-	topo_set(topo, "key", "%s", sim_below(3) == 0 ? "sequence 1000 7" : "uniform 0 40");
+	topo_set(topo, "key", "%s", keys[sim_below(3)]);
 	topo_set(topo, "keys", "%u", 2 * ROWS_MAX);
 	topo_set(topo, "slices", "%" PRIu64, 1 + sim_below(3));
 	topo_set(topo, "somes", "%" PRIu64, 1 + sim_below(3));
@@ -101,18 +105,16 @@ draw(struct crash *crash)
 	topo_set_spread(topo, "to_out");
 }
 
-/* Other numbers of slices for what may have them. */
+/* Another number for what was set before. */
 static void
-draw_slices(struct topo *topo)
+draw_again(struct topo *topo, const char *name, uint64_t below, const char *unit)
 {
-	static const char *const names[] = { "slices=", "somes=", "outs=" };
+	size_t length = strlen(name);
 
 	for (uint32_t i = 0; i < topo->set_count; i++) {
-		for (uint32_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
-			if (strncmp(topo->set[i], names[k], strlen(names[k])) == 0) {
-				snprintf(topo->set[i], TOPO_TEXT_MAX, "%s%" PRIu64, names[k],
-				         1 + sim_below(5));
-			}
+		if (strncmp(topo->set[i], name, length) == 0 && topo->set[i][length] == '=') {
+			snprintf(topo->set[i], TOPO_TEXT_MAX, "%s=%" PRIu64 "%s", name,
+			         1 + sim_below(below), unit);
 		}
 	}
 }
@@ -284,7 +286,9 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
 	struct lm_errors errors = { 0 };
 	bool has_steps =
 	    fate == FATE_CRASHES_AT_STEP || fate == FATE_DAMAGE || fate == FATE_NO_MEMORY;
-	uint64_t steps = has_steps ? sim_below(30000) : STEPS_MAX;
+	/* Some time or other, or while it surely runs. */
+	uint64_t most = crash->rescales && crash->sound_steps > 0 ? crash->sound_steps : 30000;
+	uint64_t began = sim_steps(), steps = has_steps ? sim_below(most) : STEPS_MAX;
 	bool ended, is_committed;
 
 	if (snapshots_start(snapshots) != 0) {
@@ -297,6 +301,7 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
 		}
 		disk_power_off();
 	}
+	crash->sound_steps = crash->sound_steps == 0 ? sim_steps() - began : crash->sound_steps;
 	is_committed = snapshots_stop(snapshots);
 	if (ended && !lm_engine_audit(engine, &errors)) {
 		wrong(crash, errors.error[0].message);
@@ -492,7 +497,9 @@ rescale(struct crash *crash)
 {
 	struct topo before = crash->topo;
 
-	draw_slices(&crash->topo);
+	draw_again(&crash->topo, "slices", 5, "");
+	draw_again(&crash->topo, "somes", 5, "");
+	draw_again(&crash->topo, "outs", 5, "");
 	if (!is_affordable(crash)) {
 		crash->topo = before;
 	}
@@ -509,6 +516,7 @@ crash_until_done(struct crash *crash, const char *out)
 
 		if (crash->rescales) {
 			rescale(crash);
+			fate = i < crashes && sim_below(2) == 0 ? FATE_CRASHES_AT_STEP : fate;
 		}
 
 		if (fate == FATE_DAMAGE) {
@@ -538,6 +546,14 @@ crash_run(struct crash *crash)
 	} while (!is_affordable(crash) && !crash->is_wrong && ++draws < DRAWS_MAX);
 	draw_options(crash);
 	crash->rescales = sim_below(2) == 0;
+	if (crash->rescales) {
+		/* There is to be something to go on from. */
+		draw_again(&crash->topo, "epoch", 30, "us");
+		draw_again(&crash->topo, "a_rate", 100000, "");
+		draw_again(&crash->topo, "b_rate", 100000, "");
+		crash->options.pace = 0;
+		crash->options.timeout_ns = 0;
+	}
 	out = begin_job(crash, "sound");
 	run_once(crash, FATE_LIVES);
 	gather_all(out, want);
