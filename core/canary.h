@@ -26,6 +26,7 @@ enum canary {
 	CANARY_LOST_MAIL,       /* mail for a slice that has moved on is dropped */
 	CANARY_TWO_OWNERS,      /* an lcore keeps the slice that it has handed over */
 	CANARY_LOST_CALL,       /* a call that is not through is forgotten in the hand-over */
+	CANARY_DEAF_SOURCE,     /* a source that is to pause sends on */
 	/* Of the store. */
 	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */
 	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */

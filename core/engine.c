@@ -230,6 +230,59 @@ engine_hurry_snapshot(struct lm_engine *engine)
 	}
 }
 
+void
+engine_hurry_epoch(struct lm_engine *engine)
+{
+	int64_t now_ns = env_now_ns();
+
+	if (engine->epoch_due_ns > now_ns) {
+		engine->epoch_due_ns = now_ns;
+	}
+}
+
+/* Mail to a source: whether rows are wanted. One that a move has held up may come behind a later
+ * one. */
+static void
+source_set_activity(struct worker *self, void *arg, uint64_t value)
+{
+	struct lm_op *slice = arg;
+
+	(void)self;
+	if (value > slice->activity) {
+		__atomic_store_n(&slice->activity, value, __ATOMIC_RELEASE);
+	}
+}
+
+void
+engine_set_active(struct lm_engine *engine, bool is_active)
+{
+	uint64_t activity = engine->activity + 1;
+
+	activity += (activity % 2 == 1) == is_active ? 1 : 0;
+	engine->activity = activity;
+	if (engine->state == ENGINE_RUNNING) {
+		mail_to_sources(engine, source_set_activity, activity);
+		return;
+	}
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		engine->slice[i]->activity = activity;
+	}
+}
+
+bool
+engine_active_heard(const struct lm_engine *engine)
+{
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		const struct lm_op *slice = engine->slice[i];
+
+		if (slice->is_source && !__atomic_load_n(&slice->ended, __ATOMIC_ACQUIRE) &&
+		    __atomic_load_n(&slice->activity, __ATOMIC_ACQUIRE) != engine->activity) {
+			return false;
+		}
+	}
+	return true;
+}
+
 uint64_t
 engine_snapshot_epoch(const struct lm_engine *engine)
 {

@@ -331,7 +331,8 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 		                               .durability = &run->durability,
 		                               .topology = job->graph->name,
 		                               .prefix = job->eal.file_prefix };
-	bool good = durability_attach(&run->durability, run->engine);
+	bool good = durability_attach(&run->durability, run->engine) &&
+	            conduct_recover(&run->conduct, &run->durability, job->graph->name);
 
 	if (!good || run->durability.had_ended) {
 		return good;

@@ -31,7 +31,9 @@ control_open(struct control **result, const char *path, const struct peer_grants
 	control->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&control->lock, NULL);
 	manager_init(&control->shared.manager);
-	error = control_socket_open(&control->socket, path, grants->count > 0, why);
+	control->socket.listener = -1;
+	error =
+	    path == NULL ? 0 : control_socket_open(&control->socket, path, grants->count > 0, why);
 	if (error != 0) {
 		control_close(control);
 		return error;
@@ -44,6 +46,13 @@ const char *
 control_path(const struct control *control)
 {
 	return control->socket.path;
+}
+
+int
+control_journal(struct control *control, const struct journal_options *options,
+                char why[JOURNAL_WHY])
+{
+	return journal_open(options, &control->shared.manager, &control->journal, why);
 }
 
 static int
@@ -82,7 +91,10 @@ control_start(struct control *control, const struct view_about *about, const str
 	}
 	control->shared.version = 1;
 	memcpy(control->before.block, sample->block, sample->size);
-	return env_thread_start(&control->thread, "lm-control", control_serve, control);
+	control->mine.manager = control->shared.manager;
+	return control->socket.listener < 0
+	           ? 0
+	           : env_thread_start(&control->thread, "lm-control", control_serve, control);
 }
 
 static void
@@ -152,6 +164,26 @@ control_step(struct control *control, const struct manager_facts *facts,
 	return order;
 }
 
+void
+control_report(struct control *control, const struct manager_report *report)
+{
+	pthread_mutex_lock(&control->lock);
+	manager_report(&control->shared.manager, report, env_now_ns());
+	pthread_mutex_unlock(&control->lock);
+	wake_up(control);
+}
+
+bool
+control_is_inactive(struct control *control)
+{
+	bool is_inactive;
+
+	pthread_mutex_lock(&control->lock);
+	is_inactive = control->shared.manager.is_inactive;
+	pthread_mutex_unlock(&control->lock);
+	return is_inactive;
+}
+
 bool
 control_current(struct control *control, struct action *action)
 {
@@ -188,9 +220,7 @@ control_end(struct control *control, const struct manager_facts *facts,
 uint64_t
 control_actions_version(const struct manager *manager)
 {
-	/* Each action is asked for, begins, ends: in any of these a summand grows. */
-	return manager->next_id * 3 + manager->completed_count * 2 + (uint64_t)manager->state +
-	       (manager->current != 0 ? 1 : 0);
+	return manager->changes;
 }
 
 void
@@ -219,13 +249,14 @@ control_look(struct control *control)
 }
 
 uint64_t
-control_submit(struct control *control, const struct action_ask *ask, struct action *action)
+control_submit(struct control *control, const struct action_ask *ask, struct action *action,
+               enum manager_refusal *refusal)
 {
 	struct manager *manager = &control->shared.manager;
 	uint64_t id;
 
 	pthread_mutex_lock(&control->lock);
-	id = manager_submit(manager, ask, env_now_ns());
+	id = manager_submit(manager, ask, env_now_ns(), refusal);
 	if (id != 0) {
 		*action = *manager_find(manager, id);
 	}
@@ -248,6 +279,7 @@ control_close(struct control *control)
 	if (control->wake >= 0) {
 		close(control->wake);
 	}
+	journal_close(control->journal);
 	picture_free(&control->shared);
 	picture_free(&control->mine);
 	sample_free(&control->before);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/text.h"
+#include "mgmt/control_ask.h"
 #include "mgmt/control_struct.h"
 #include "mgmt/json_put.h"
 
@@ -244,34 +245,39 @@ call_stats(struct control *control, struct control_client *client, const struct 
 }
 
 static bool
+not_taken_in(enum manager_refusal refusal, struct rpc_error *error)
+{
+	if (refusal == REFUSED_UNWRITTEN) {
+		return rpc_refuse(error, CONTROL_ERROR_UNWRITTEN, "",
+		                  "see what the job says on its standard error, and make room on "
+		                  "the disk of its state folder",
+		                  "the action could not be written into the journal");
+	}
+	return rpc_refuse(error, CONTROL_ERROR_BUSY, "",
+	                  "wait for one to be completed: see actions", "%u actions wait already",
+	                  MANAGER_QUEUE_MAX);
+}
+
+static bool
 call_action(struct control *control, struct control_client *client, const struct rpc_call *call,
             struct rpc_error *error, bool *is_fine)
 {
-	struct action_ask ask = { .uid = client->peer.uid };
+	enum manager_refusal refusal;
+	struct action_ask ask;
 	struct action action;
 
-	switch (call->method) {
-	case CONTROL_SNAPSHOT:
-		ask.kind = ACTION_SNAPSHOT;
-		ask.limit_ns = call->params.snapshot.deadline_ms * 1000000;
-		break;
-	case CONTROL_STOP:
-		ask.kind = ACTION_STOP;
-		ask.limit_ns = call->params.stop.deadline_ms * 1000000;
-		break;
-	default:
-		ask.kind = ACTION_DRAIN;
-		ask.limit_ns = call->params.drain.deadline_ms * 1000000;
-		break;
+	if (!control_ask(call, client->peer.uid, &ask)) {
+		return rpc_refuse(error, CONTROL_ERROR_INTERNAL, "method", "",
+		                  "%s is in the schema, but nobody does it",
+		                  control_methods[call->method].name);
 	}
-	if (control_submit(control, &ask, &action) == 0) {
-		return rpc_refuse(error, CONTROL_ERROR_BUSY, "",
-		                  "wait for one to be completed: see actions",
-		                  "%u actions wait already", MANAGER_QUEUE_MAX);
+	if (control_submit(control, &ask, &action, &refusal) == 0) {
+		return not_taken_in(refusal, error);
 	}
-	if (ask.kind != ACTION_SNAPSHOT) {
-		env_log(6, "control: uid %u, process %d: %s", client->peer.uid,
-		        (int)client->peer.pid, action_kind_text(ask.kind));
+	if (ask.kind != ACTION_SNAPSHOT && ask.kind != ACTION_SYNCHRONIZE) {
+		env_log(6, "control: uid %u, process %d: %s%s%s", client->peer.uid,
+		        (int)client->peer.pid, action_kind_text(ask.kind),
+		        ask.what[0] == '\0' ? "" : " ", ask.what);
 	}
 	return put_value(client, call,
 	                 json_pack("{so}", "action", view_action(&action, env_now_ns())), error,
@@ -289,10 +295,14 @@ call_actions(struct control *control, struct control_client *client, const struc
 	json_t *list = json_array();
 	const struct action *action;
 
-	while (left > 0 && last > 0 && (action = manager_find(manager, last)) != NULL) {
-		json_array_append_new(list, view_action(action, now_ns));
-		left = id != 0 ? 0 : left - 1;
-		last--;
+	/* Numbers may be missing: those that a damaged journal held. */
+	for (uint32_t i = 0; i < MANAGER_LOG && left > 0 && last > 0; i++, last--) {
+		action = manager_find(manager, last);
+		if (action != NULL) {
+			json_array_append_new(list, view_action(action, now_ns));
+			left--;
+		}
+		left = id != 0 ? 0 : left;
 	}
 	return put_value(client, call, json_pack("{so}", "actions", list), error, is_fine);
 }
@@ -331,15 +341,13 @@ dispatch(struct control *control, struct control_client *client, const struct rp
 		return put_text(client, call, text, size, error, is_fine);
 	case CONTROL_STATS:
 		return call_stats(control, client, call, error, is_fine);
-	case CONTROL_SNAPSHOT:
-	case CONTROL_STOP:
-	case CONTROL_DRAIN:
-		return call_action(control, client, call, error, is_fine);
 	case CONTROL_ACTIONS:
 		control_look(control);
 		return call_actions(control, client, call, error, is_fine);
-	default:
+	case CONTROL_SUBSCRIBE:
 		return call_subscribe(control, client, call, error, is_fine);
+	default:
+		return call_action(control, client, call, error, is_fine);
 	}
 }
 

@@ -59,6 +59,7 @@ struct control {
 	/* Both threads', under the lock. */
 	pthread_mutex_t lock;
 	struct picture shared;
+	struct journal *journal; /* NULL: nothing is written down */
 
 	/* The serving thread's. */
 	struct picture mine;
@@ -73,9 +74,9 @@ struct control {
 
 /* control.c: brings `mine` up to date. */
 void control_look(struct control *control);
-/* 0: the queue is full. */
+/* As manager_submit, with a copy of the action. */
 uint64_t control_submit(struct control *control, const struct action_ask *ask,
-                        struct action *action);
+                        struct action *action, enum manager_refusal *refusal);
 /* A number that changes whenever an action does. */
 uint64_t control_actions_version(const struct manager *manager);
 

@@ -141,16 +141,21 @@ json_t *
 view_action(const struct action *action, int64_t now_ns)
 {
 	bool is_open = action->state == ACTION_QUEUED || action->state == ACTION_RUNNING;
+	int64_t age_ns = now_ns - action->asked_ns;
 	json_t *entry = json_object();
 	int failed = 0;
 
 	failed += json_put_u64(entry, "id", action->id);
 	failed += json_put_text(entry, "kind", action_kind_text(action->kind));
 	failed += json_put_text(entry, "state", action_state_text(action->state));
+	failed += json_put_text(entry, "what", action->what);
 	failed += json_put_text(entry, "reason", action->reason);
 	failed += json_put_u64(entry, "epoch", action->epoch);
+	failed += json_put_u64(entry, "step", action->step);
+	failed += json_put_u64(entry, "steps", action->steps);
+	failed += json_put_u64(entry, "pause_ns", action->pause_ns);
 	failed += json_put_u64(entry, "uid", action->uid);
-	failed += json_put_u64(entry, "age_ms", (uint64_t)(now_ns - action->asked_ns) / 1000000);
+	failed += json_put_u64(entry, "age_ms", age_ns < 0 ? 0 : (uint64_t)age_ns / 1000000);
 	failed += put(entry, "took_ms",
 	              is_open ? json_null()
 	                      : json_integer((action->ended_ns - action->asked_ns) / 1000000));

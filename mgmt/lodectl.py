@@ -9,8 +9,8 @@ import sys
 from lodemill_client import SCHEMA, Client, Error, jobs, json, os
 
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
-STATES = {"running": "green", "done": "green", "failed": "red", "stopping": "yellow", "draining": "yellow",
-          "queued": "yellow", "ended": "red"}
+STATES = {"running": "green", "inactive": "yellow", "done": "green", "failed": "red", "stopping": "yellow",
+          "draining": "yellow", "queued": "yellow", "ended": "red"}
 
 
 def style(text, name):
@@ -93,8 +93,10 @@ def show_status(result):
             print("  " + style("the last %d failed: %s" % (state["failures"], clean(state["why"])), "red"))
     action = result["action"]
     if action is not None:
-        print("  action     %d, %s, for %s; %d more wait" % (
-            action["id"], action["kind"], time_of(action["age_ms"] * 1e6), result["queued"]))
+        what = " " + clean(action["what"]) if action["what"] else ""
+        steps = ", %d of %d" % (action["step"], action["steps"]) if action["steps"] else ""
+        print("  action     %d, %s%s%s, for %s; %d more wait" % (
+            action["id"], action["kind"], what, steps, time_of(action["age_ms"] * 1e6), result["queued"]))
     clients = result["clients"]
     refused = sum(clients[name] for name in ("malformed", "oversized", "unknown", "wrong_params", "forbidden",
                                              "failed"))
@@ -129,8 +131,9 @@ def show_actions(result):
     if not result["actions"]:
         print("no action was asked for")
         return
-    table(["ID", "<ACTION", "<STATE", "EPOCH", "TOOK", "AGE", "UID", "<REASON"],
-          [[a["id"], a["kind"], a["state"], nonzero(a["epoch"]),
+    table(["ID", "<ACTION", "<WHAT", "<STATE", "EPOCH", "PAUSE", "TOOK", "AGE", "UID", "<REASON"],
+          [[a["id"], a["kind"], a["what"], a["state"], nonzero(a["epoch"]),
+            time_of(a["pause_ns"]) if a["pause_ns"] else "",
             "" if a["took_ms"] is None else time_of(a["took_ms"] * 1e6), time_of(a["age_ms"] * 1e6), a["uid"],
             a["reason"]] for a in result["actions"]])
 
@@ -144,8 +147,13 @@ def show_describe(result):
 
 def show_action(action):
     text = "%s %d: %s" % (action["kind"], action["id"], style(action["state"], STATES[action["state"]]))
+    if action["what"]:
+        text = "%s %d, %s: %s" % (action["kind"], action["id"], clean(action["what"]),
+                                  style(action["state"], STATES[action["state"]]))
     if action["epoch"] and action["state"] == "done":
         text += ", epoch %d" % action["epoch"]
+    if action["pause_ns"]:
+        text += ", stood still for %s" % time_of(action["pause_ns"])
     if action["took_ms"] is not None:
         text += " after %s" % time_of(action["took_ms"] * 1e6)
     print(text + (": " + clean(action["reason"]) if action["reason"] else ""))
@@ -192,7 +200,7 @@ def run_method(options, method):
     names = [p["name"] for p in method["params"]]
     params = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
     with connect(options) as client:
-        if method["role"] == "view":
+        if not is_action(method):
             result = client.call(method["name"], params)
             dump(result) if options.json else shown(method, result)
             return 0
@@ -244,7 +252,15 @@ def connect(options):
     return Client.of_job(options.prefix)
 
 
+def is_action(method):
+    return [f["type"] for f in method["result"]] == ["action"]
+
+
 def add_param(parser, param):
+    kind = int if param["type"] == "integer" else str
+    if param.get("required"):
+        parser.add_argument(param["name"], type=kind, metavar=param["name"].upper(), help=param["doc"])
+        return
     name = "--" + re.sub(r"_ms$", "", param["name"]).replace("_", "-")
     if param["type"] == "set":
         parser.add_argument(name, dest=param["name"], nargs="+", choices=param["values"], metavar="EVENT",
@@ -252,9 +268,11 @@ def add_param(parser, param):
     elif param["name"].endswith("_ms"):
         parser.add_argument(name, dest=param["name"], type=duration, metavar="TIME",
                             help="%s (default %gs)" % (param["doc"], param["default"] / 1000))
+    elif param["type"] == "flag":
+        parser.add_argument(name, dest=param["name"], action="store_true", default=None, help=param["doc"])
     else:
-        parser.add_argument(name, dest=param["name"], type=int if param["type"] == "integer" else str,
-                            metavar=param["name"].upper(), help=param["doc"])
+        parser.add_argument(name, dest=param["name"], type=kind, metavar=param["name"].upper(),
+                            help=param["doc"])
 
 
 def common(parser, top):
@@ -279,7 +297,7 @@ def parser_of(schema):
         common(command, False)
         for param in method["params"]:
             add_param(command, param)
-        if method["role"] != "view":
+        if is_action(method):
             command.add_argument("--no-wait", action="store_true", help="do not wait for its end")
         if name == "watch":
             command.add_argument("--count", type=int, metavar="N", help="end after so many")

@@ -456,9 +456,11 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 		struct actor *actor = pick_actor();
 
 		if (actor != NULL) {
+			bool counts = !control_is_paused(engine);
+
 			step_actor(actor);
-			sim.steps++;
-			if (sim.steps == sim.stop_after) {
+			sim.steps += counts ? 1 : 0;
+			if (counts && sim.steps == sim.stop_after) {
 				control_stop(engine);
 			}
 			control_check(engine);

@@ -131,8 +131,13 @@ def test_methods(folder):
         equal("done", done["state"], done["reason"])
         check(done["epoch"] >= 1, "epoch %d" % done["epoch"])
         check(client.status()["snapshots"]["epoch"] >= done["epoch"], "is it durable?")
+        for name in "synchronize", "deactivate", "activate", "rebalance":
+            results[name] = {"action": client.finish(name)}
+            equal("done", results[name]["action"]["state"], name)
+        results["migrate"] = {"action": client.finish("migrate", operator="out", slice=0, lcore=9)}
+        equal("failed", results["migrate"]["action"]["state"], "migrate")
         results["actions"] = client.actions()
-        equal([done["id"]], [a["id"] for a in results["actions"]["actions"]], "log")
+        equal(list(range(6, 0, -1)), [a["id"] for a in results["actions"]["actions"]], "log")
         results["stop"] = {"action": client.finish("stop")}
         equal("done", results["stop"]["action"]["state"], "stop")
         equal("stopped", job.end()["status"], "summary")
@@ -424,7 +429,8 @@ def test_completion(folder):
     """bash completes commands and options"""
     script = os.path.join(BUILD, "mgmt", "lodectl.bash")
     tries = (("sna", "snapshot"), ("--so", "--socket"), ("stop --dea", "--deadline"),
-             ("watch --c", "--count"), ("--socket x stat", "status stats"))
+             ("watch --c", "--count"), ("--socket x stat", "status stats"), ("mig", "migrate"),
+             ("rebalance --dr", "--dry-run"))
     for words, wanted in tries:
         done = subprocess.run(["bash", "-c", 'source "$1"; COMP_WORDS=(lodectl $2); '
                                'COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _lodectl; echo "${COMPREPLY[*]}"',
