@@ -499,6 +499,35 @@ lm_engine_slice_stats(const struct lm_engine *engine, uint32_t slice, struct lm_
 	copy_counters(stats, &engine->slice[slice]->stats, sizeof(*stats));
 }
 
+static uint64_t
+bytes_sent(const struct edge *edge)
+{
+	return edge->fused ? 0 : __atomic_load_n(&edge->bytes_sent, __ATOMIC_RELAXED);
+}
+
+void
+lm_engine_slice_bytes(const struct lm_engine *engine, uint32_t slice, struct lm_slice_bytes *bytes)
+{
+	const struct lm_op *op = engine->slice[slice];
+
+	*bytes = (struct lm_slice_bytes){ 0 };
+	for (uint32_t i = 0; i < op->input_count; i++) {
+		bytes->in += bytes_sent(op->input[i]);
+	}
+	for (uint32_t o = 0; o < op->output_count; o++) {
+		const struct output *output = &op->output[o];
+
+		for (uint32_t w = 0; w < output->wire_count; w++) {
+			for (uint32_t e = 0; e < output->wire[w].edge_count; e++) {
+				bytes->out += bytes_sent(output->wire[w].edge[e]);
+			}
+		}
+	}
+	if (op->state.space != NULL) {
+		bytes->state = op->state.ops->size(op->state.space);
+	}
+}
+
 const char *
 lm_engine_slice_gauge(const struct lm_engine *engine, uint32_t slice, uint32_t gauge)
 {

@@ -57,6 +57,12 @@ struct lm_slice_stats {
 	uint64_t turns_blocked; /* turns that could not start: downstream had no room */
 };
 
+/* Bytes of a slice: of values in rows that were sent to it, and that it sent, over rings (a direct
+ * call moves none); and what its maps and values take. */
+struct lm_slice_bytes {
+	uint64_t in, out, state;
+};
+
 /* One lcore. */
 struct lm_worker_stats {
 	uint64_t turns, turns_busy;

@@ -30,10 +30,14 @@ open_without(struct conduct *conduct, const struct conduct_options *options)
 bool
 conduct_open(struct conduct *conduct, const struct conduct_options *options, const char *prefix)
 {
-	char path[CONTROL_PATH_MAX], why[256];
+	char path[CONTROL_PATH_MAX], why[256], fault[HOST_WHY];
 	const char *wanted = options->path;
 	int result = 0;
 
+	if (host_load(&options->loaded, &conduct->loaded, fault) != 0) {
+		fprintf(stderr, "error: --manager: %s\n", fault);
+		return false;
+	}
 	if (wanted != NULL && strcmp(wanted, "none") == 0) {
 		return open_without(conduct, options);
 	}
@@ -54,11 +58,18 @@ conduct_open(struct conduct *conduct, const struct conduct_options *options, con
 	return open_without(conduct, options);
 }
 
+/* What tells a job's files from another one's. */
+static uint64_t
+job_number(const char *topology)
+{
+	return XXH3_64bits(topology, strlen(topology)) | 1;
+}
+
 bool
 conduct_recover(struct conduct *conduct, const struct durability *durability, const char *topology)
 {
 	struct journal_options options = { .folder = durability->folder,
-		                           .job = XXH3_64bits(topology, strlen(topology)) | 1,
+		                           .job = job_number(topology),
 		                           .is_complete = durability->had_ended };
 	char why[JOURNAL_WHY];
 
@@ -75,6 +86,21 @@ conduct_recover(struct conduct *conduct, const struct durability *durability, co
 	return true;
 }
 
+/* The manager that was loaded begins. False: it does not; said on stderr. */
+static bool
+open_loaded(struct conduct *conduct)
+{
+	const struct conduct_job *job = &conduct->job;
+	struct host_job managed = { .control = conduct->control,
+		                    .topology = job->topology,
+		                    .folder = job->durability->snapshots == NULL
+		                                  ? NULL
+		                                  : job->durability->folder,
+		                    .job = job_number(job->topology) };
+
+	return host_open(conduct->loaded, &managed);
+}
+
 bool
 conduct_start(struct conduct *conduct, const struct conduct_job *job)
 {
@@ -87,6 +113,9 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 	snprintf(about.prefix, sizeof(about.prefix), "%s", job->prefix);
 	snprintf(about.folder, sizeof(about.folder), "%s",
 	         about.has_snapshots ? job->durability->folder : "");
+	snprintf(about.manager, sizeof(about.manager), "%s", host_name(conduct->loaded));
+	snprintf(about.manager_version, sizeof(about.manager_version), "%s",
+	         host_version(conduct->loaded));
 	conduct->queue = calloc(job->engine->slice_count + 1, sizeof(*conduct->queue));
 	result = conduct->queue == NULL ? -ENOMEM
 	                                : control_start(conduct->control, &about, &job->live->now);
@@ -102,7 +131,7 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 		engine_set_active(job->engine, false);
 		fprintf(stderr, "its sources are inactive, as they were: lodectl activate\n");
 	}
-	return true;
+	return open_loaded(conduct);
 }
 
 /* What waits before each slice. */
@@ -126,10 +155,13 @@ void
 conduct_show(struct conduct *conduct)
 {
 	struct snapshot_status status;
+	struct view_loaded loaded;
 	struct control_picture picture = { .queue = conduct->queue };
 	int64_t now_ns = env_now_ns();
 
 	look_at_queues(conduct);
+	host_counts(conduct->loaded, &loaded);
+	picture.loaded = &loaded;
 	picture.sample = &conduct->job.live->now;
 	if (conduct->job.durability->snapshots != NULL) {
 		snapshots_status(conduct->job.durability->snapshots, &status);
@@ -139,6 +171,8 @@ conduct_show(struct conduct *conduct)
 	if (now_ns >= conduct->probe_due_ns) {
 		conduct->probe_due_ns = now_ns + CONTROL_PROBE_NS;
 		control_publish_probe(conduct->control, live_probe(conduct->job.live));
+		host_probe(conduct->loaded, &conduct->job.live->probe,
+		           &conduct->job.live->probe_before, conduct->queue);
 	}
 }
 
@@ -190,6 +224,7 @@ conduct_step(struct conduct *conduct, uint64_t *limit_ns)
 	look_at_facts(conduct, &facts, &status);
 	order = control_step(conduct->control, &facts, &status);
 	carry_on(conduct);
+	host_step(conduct->loaded);
 	if (order == ORDER_NONE || !control_current(conduct->control, &action)) {
 		return ORDER_NONE;
 	}
@@ -229,12 +264,14 @@ conduct_end(struct conduct *conduct, enum manager_outcome outcome)
 		look_at_facts(conduct, &facts, &status);
 		control_end(conduct->control, &facts, outcome);
 		conduct_show(conduct);
+		host_step(conduct->loaded);
 	}
 }
 
 void
 conduct_close(struct conduct *conduct)
 {
+	host_close(conduct->loaded);
 	control_close(conduct->control);
 	free(conduct->queue);
 	*conduct = (struct conduct){ 0 };

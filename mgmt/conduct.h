@@ -17,11 +17,13 @@
 #include "mgmt/carry.h"
 #include "mgmt/control.h"
 #include "mgmt/durability.h"
+#include "mgmt/host.h"
 #include "mgmt/live.h"
 
 struct conduct_options {
 	const char *path; /* NULL: the default; "none": no socket */
 	struct peer_grants grants;
+	struct host_options loaded; /* a manager */
 };
 
 /* What is conducted; all of it outlives the conduct. */
@@ -36,7 +38,8 @@ struct conduct {
 	struct control *control;
 	struct conduct_job job;
 	struct carry carry;
-	struct view_queue *queue; /* [slice] */
+	struct lm_manager *loaded; /* NULL: none */
+	struct view_queue *queue;  /* [slice] */
 	int64_t probe_due_ns;
 };
 

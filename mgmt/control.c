@@ -125,6 +125,9 @@ control_publish(struct control *control, const struct control_picture *picture)
 	if (picture->snapshots != NULL) {
 		shared->snapshots = *picture->snapshots;
 	}
+	if (picture->loaded != NULL) {
+		shared->loaded = *picture->loaded;
+	}
 	shared->version++;
 	pthread_mutex_unlock(&control->lock);
 }
@@ -171,6 +174,35 @@ control_report(struct control *control, const struct manager_report *report)
 	manager_report(&control->shared.manager, report, env_now_ns());
 	pthread_mutex_unlock(&control->lock);
 	wake_up(control);
+}
+
+bool
+control_completed(struct control *control, uint64_t *told, struct action *action)
+{
+	const struct manager *manager = &control->shared.manager;
+	const struct action *next = NULL;
+
+	pthread_mutex_lock(&control->lock);
+	/* Those that are forgotten already are passed over. */
+	while (next == NULL && *told < manager->completed_count) {
+		next = manager_completed(manager, (*told)++);
+	}
+	if (next != NULL) {
+		*action = *next;
+	}
+	pthread_mutex_unlock(&control->lock);
+	return next != NULL;
+}
+
+uint64_t
+control_completed_before(struct control *control)
+{
+	uint64_t count;
+
+	pthread_mutex_lock(&control->lock);
+	count = control->shared.manager.completed_count;
+	pthread_mutex_unlock(&control->lock);
+	return count;
 }
 
 bool
@@ -235,6 +267,7 @@ control_look(struct control *control)
 		memcpy(mine->queue, shared->queue,
 		       mine->sample.shape.count[SAMPLE_SLICES] * sizeof(*mine->queue));
 		mine->snapshots = shared->snapshots;
+		mine->loaded = shared->loaded;
 		mine->version = shared->version;
 	}
 	if (control_actions_version(&mine->manager) != control_actions_version(&shared->manager)) {

@@ -42,8 +42,9 @@ int control_start(struct control *control, const struct view_about *about,
 
 struct control_picture {
 	const struct sample *sample;
-	const struct view_queue *queue; /* [slice] */
-	const struct snapshot_status *snapshots;
+	const struct view_queue *queue;          /* [slice] */
+	const struct snapshot_status *snapshots; /* may be NULL */
+	const struct view_loaded *loaded;        /* may be NULL */
 };
 void control_publish(struct control *control, const struct control_picture *picture);
 void control_publish_probe(struct control *control, const struct sample *sample);
@@ -52,6 +53,13 @@ void control_publish_probe(struct control *control, const struct sample *sample)
  */
 enum manager_order control_step(struct control *control, const struct manager_facts *facts,
                                 const struct snapshot_status *snapshots);
+/* As a client's call: takes an action in and gives a copy of it; 0: see *refusal. */
+uint64_t control_submit(struct control *control, const struct action_ask *ask,
+                        struct action *action, enum manager_refusal *refusal);
+/* The next completion behind *told, which counts them; false: none. */
+bool control_completed(struct control *control, uint64_t *told, struct action *action);
+/* How many there were in lives before. */
+uint64_t control_completed_before(struct control *control);
 /* What came of the order to carry one out. */
 void control_report(struct control *control, const struct manager_report *report);
 /* A copy of the action under way; false: there is none. */

@@ -122,6 +122,7 @@ view_of(const struct control *control)
 		              .sample = &control->mine.sample,
 		              .queue = control->mine.queue,
 		              .snapshots = &control->mine.snapshots,
+		              .loaded = &control->mine.loaded,
 		              .manager = &control->mine.manager,
 		              .counts = &control->counts,
 		              .now_ns = env_now_ns() };

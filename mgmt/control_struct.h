@@ -24,6 +24,7 @@ struct picture {
 	struct sample sample;
 	struct view_queue *queue;
 	struct snapshot_status snapshots;
+	struct view_loaded loaded;
 	struct manager manager;
 	struct sample probe;
 	uint64_t probe_number;
@@ -74,9 +75,6 @@ struct control {
 
 /* control.c: brings `mine` up to date. */
 void control_look(struct control *control);
-/* As manager_submit, with a copy of the action. */
-uint64_t control_submit(struct control *control, const struct action_ask *ask,
-                        struct action *action, enum manager_refusal *refusal);
 /* A number that changes whenever an action does. */
 uint64_t control_actions_version(const struct manager *manager);
 

@@ -137,6 +137,27 @@ view_counts_json(const struct view_counts *counts)
 	return checked(entry, failed);
 }
 
+static json_t *
+view_manager(const struct view *view)
+{
+	const struct view_loaded *loaded = view->loaded;
+	json_t *entry;
+	int failed = 0;
+
+	if (view->about->manager[0] == '\0') {
+		return json_null();
+	}
+	entry = json_object();
+	failed += json_put_text(entry, "name", view->about->manager);
+	failed += json_put_text(entry, "version", view->about->manager_version);
+	failed += json_put_u64(entry, "calls", loaded->calls);
+	failed += json_put_u64(entry, "late", loaded->late);
+	failed += json_put_real(entry, "longest_ms", (double)loaded->longest_ns / 1e6);
+	failed += json_put_u64(entry, "asked", loaded->asked);
+	failed += json_put_u64(entry, "refused", loaded->refused);
+	return checked(entry, failed);
+}
+
 json_t *
 view_action(const struct action *action, int64_t now_ns)
 {
@@ -184,6 +205,7 @@ view_status(const struct view *view)
 	failed += put(object, "action",
 	              current == NULL ? json_null() : view_action(current, view->now_ns));
 	failed += json_put_u64(object, "queued", view->manager->queue_count);
+	failed += put(object, "manager", view_manager(view));
 	failed += put(object, "clients", view_counts_json(view->counts));
 	return checked(object, failed);
 }
@@ -250,6 +272,9 @@ stats_slice(const struct view *view, uint32_t index)
 	failed += json_put_u64(entry, "rows_out", slice->rows_out);
 	failed += json_put_u64(entry, "batches_in", slice->batches_in);
 	failed += json_put_u64(entry, "batches_out", slice->batches_out);
+	failed += json_put_u64(entry, "bytes_in", slice->bytes_in);
+	failed += json_put_u64(entry, "bytes_out", slice->bytes_out);
+	failed += json_put_u64(entry, "state_bytes", slice->state_bytes);
 	failed += json_put_u64(entry, "dropped", slice->rows_dropped);
 	failed += json_put_u64(entry, "busy_ns", slice->busy_ns);
 	failed += json_put_u64(entry, "turns_blocked", slice->turns_blocked);
@@ -346,6 +371,9 @@ probe_slices(const struct view *view, const struct sample *before, double interv
 		failed += put_slice(entry, view->sample, i);
 		failed += json_put_u64(entry, "rows_in", now->rows_in - then->rows_in);
 		failed += json_put_u64(entry, "rows_out", now->rows_out - then->rows_out);
+		failed += json_put_u64(entry, "bytes_in", now->bytes_in - then->bytes_in);
+		failed += json_put_u64(entry, "bytes_out", now->bytes_out - then->bytes_out);
+		failed += json_put_u64(entry, "state_bytes", now->state_bytes);
 		failed += json_put_u64(entry, "dropped", now->rows_dropped - then->rows_dropped);
 		failed +=
 		    json_put_real(entry, "busy", share(now->busy_ns - then->busy_ns, interval_ns));
@@ -357,6 +385,42 @@ probe_slices(const struct view *view, const struct sample *before, double interv
 		                                             : json_integer(now->watermark_ns));
 		failed += json_put_u64(entry, "epoch", now->epoch);
 		failed += json_array_append_new(list, entry);
+	}
+	return checked(list, failed);
+}
+
+static int
+put_custom(json_t *list, const struct view *view, const struct sample *before, uint32_t index)
+{
+	const struct sample_slice *slice = &view->sample->slice[index];
+	const struct sample_operator *op = &view->sample->op[slice->op];
+	int failed = 0;
+
+	for (uint32_t i = 0; i < SAMPLE_GAUGES; i++) {
+		json_t *entry;
+
+		if (op->gauge_name[i][0] == '\0') {
+			continue;
+		}
+		entry = json_object();
+		failed += json_put_text(entry, "operator", op->name);
+		failed += json_put_u64(entry, "slice", index_of(view->sample, index));
+		failed += json_put_text(entry, "name", op->gauge_name[i]);
+		failed += json_put_u64(entry, "value", slice->gauges[i]);
+		failed += json_put_u64(entry, "before", before->slice[index].gauges[i]);
+		failed += json_array_append_new(list, entry);
+	}
+	return failed;
+}
+
+static json_t *
+probe_custom(const struct view *view, const struct sample *before)
+{
+	json_t *list = json_array();
+	int failed = 0;
+
+	for (uint32_t i = 0; i < view->sample->shape.count[SAMPLE_SLICES]; i++) {
+		failed += put_custom(list, view, before, i);
 	}
 	return checked(list, failed);
 }
@@ -420,6 +484,7 @@ view_probe(const struct view *view, const struct sample *before, const struct vi
 	    json_put_real(object, "rows_per_s", interval_ns > 0 ? rows * 1e9 / interval_ns : 0);
 	failed += put(object, "ports", view_ports(now));
 	failed += put(object, "slices", probe_slices(view, before, interval_ns));
+	failed += put(object, "custom", probe_custom(view, before));
 	failed += put(object, "sinks", probe_sinks(now));
 	failed += put(object, "lcores", probe_lcores(now, before));
 	return checked(object, failed);

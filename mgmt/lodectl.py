@@ -97,6 +97,12 @@ def show_status(result):
         steps = ", %d of %d" % (action["step"], action["steps"]) if action["steps"] else ""
         print("  action     %d, %s%s%s, for %s; %d more wait" % (
             action["id"], action["kind"], what, steps, time_of(action["age_ms"] * 1e6), result["queued"]))
+    manager = result["manager"]
+    if manager is not None:
+        print("  manager    %s %s: %s calls, %s late, the longest took %s; %s asked for, %s refused" % (
+            clean(manager["name"]), clean(manager["version"]), exact(manager["calls"]),
+            exact(manager["late"]), time_of(manager["longest_ms"] * 1e6), exact(manager["asked"]),
+            exact(manager["refused"])))
     clients = result["clients"]
     refused = sum(clients[name] for name in ("malformed", "oversized", "unknown", "wrong_params", "forbidden",
                                              "failed"))
