@@ -408,6 +408,17 @@ engine_migrate(struct lm_engine *engine, uint32_t slice, uint32_t worker)
 	return move->id;
 }
 
+/* Whether it can be collected. */
+static bool
+is_complete(const struct lm_engine *engine, struct move *move)
+{
+	/* Nobody is there any more who would complete it. */
+	if (move->id != 0 && engine->state == ENGINE_JOINED && !move->is_done) {
+		move_complete(move, MOVE_NOT_RUNNING);
+	}
+	return move->id != 0 && __atomic_load_n(&move->is_done, __ATOMIC_ACQUIRE);
+}
+
 bool
 engine_collect(struct lm_engine *engine, struct move *done)
 {
@@ -416,12 +427,7 @@ engine_collect(struct lm_engine *engine, struct move *done)
 	for (uint32_t i = 0; i < MOVES_MAX; i++) {
 		struct move *move = &engine->move[i];
 
-		/* Nobody is there any more who would complete it. */
-		if (move->id != 0 && engine->state == ENGINE_JOINED && !move->is_done) {
-			move_complete(move, MOVE_NOT_RUNNING);
-		}
-		if (move->id != 0 && __atomic_load_n(&move->is_done, __ATOMIC_ACQUIRE) &&
-		    (first == NULL || move->id < first->id)) {
+		if (is_complete(engine, move) && (first == NULL || move->id < first->id)) {
 			first = move;
 		}
 	}
@@ -431,6 +437,21 @@ engine_collect(struct lm_engine *engine, struct move *done)
 	*done = *first;
 	first->id = 0;
 	return true;
+}
+
+bool
+engine_collect_move(struct lm_engine *engine, uint64_t id, struct move *done)
+{
+	for (uint32_t i = 0; i < MOVES_MAX; i++) {
+		struct move *move = &engine->move[i];
+
+		if (move->id == id && is_complete(engine, move)) {
+			*done = *move;
+			move->id = 0;
+			return true;
+		}
+	}
+	return false;
 }
 
 uint32_t
@@ -506,25 +527,29 @@ bytes_sent(const struct edge *edge)
 }
 
 void
-lm_engine_slice_bytes(const struct lm_engine *engine, uint32_t slice, struct lm_slice_bytes *bytes)
+lm_engine_slice_load(const struct lm_engine *engine, uint32_t slice, struct lm_slice_load *load)
 {
 	const struct lm_op *op = engine->slice[slice];
 
-	*bytes = (struct lm_slice_bytes){ 0 };
+	*load = (struct lm_slice_load){ 0 };
 	for (uint32_t i = 0; i < op->input_count; i++) {
-		bytes->in += bytes_sent(op->input[i]);
+		const struct edge *edge = op->input[i];
+
+		load->bytes_in += bytes_sent(edge);
+		load->waiting += edge->fused ? 0 : edge_count(edge);
+		load->room += edge->fused ? 0 : edge->credit;
 	}
 	for (uint32_t o = 0; o < op->output_count; o++) {
 		const struct output *output = &op->output[o];
 
 		for (uint32_t w = 0; w < output->wire_count; w++) {
 			for (uint32_t e = 0; e < output->wire[w].edge_count; e++) {
-				bytes->out += bytes_sent(output->wire[w].edge[e]);
+				load->bytes_out += bytes_sent(output->wire[w].edge[e]);
 			}
 		}
 	}
 	if (op->state.space != NULL) {
-		bytes->state = op->state.ops->size(op->state.space);
+		load->state_bytes = op->state.ops->size(op->state.space);
 	}
 }
 

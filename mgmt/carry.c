@@ -94,17 +94,41 @@ start_move(struct carry *carry, uint32_t slice, uint32_t worker, struct manager_
 	return carry->move != 0;
 }
 
-/* Takes back what moves have come to; true if ours was among them. */
+/* What the move under way has come to; false: it goes on. */
 static bool
 take_move(struct carry *carry, struct move *move)
 {
-	while (engine_collect(carry->engine, move)) {
-		if (move->id == carry->move) {
-			carry->move = 0;
-			return true;
+	if (!engine_collect_move(carry->engine, carry->move, move)) {
+		return false;
+	}
+	carry->move = 0;
+	return true;
+}
+
+/* Nobody waits for it: its place among the moves is given back when it is through. */
+static void
+move_abandon(struct carry *carry)
+{
+	uint32_t at = 0;
+
+	while (carry->left[at] != 0) {
+		at++;
+		assert(at < MOVES_MAX);
+	}
+	carry->left[at] = carry->move;
+}
+
+static void
+collect_left(struct carry *carry)
+{
+	struct move move;
+
+	for (uint32_t i = 0; i < MOVES_MAX; i++) {
+		if (carry->left[i] != 0 &&
+		    engine_collect_move(carry->engine, carry->left[i], &move)) {
+			carry->left[i] = 0;
 		}
 	}
-	return false;
 }
 
 static bool
@@ -262,8 +286,8 @@ activity_abandon(struct carry *carry)
 }
 
 static const struct carry_class classes[ACTION_KIND_COUNT] = {
-	[ACTION_MIGRATE] = { migrate_begin, migrate_step, NULL },
-	[ACTION_REBALANCE] = { rebalance_begin, rebalance_step, NULL },
+	[ACTION_MIGRATE] = { migrate_begin, migrate_step, move_abandon },
+	[ACTION_REBALANCE] = { rebalance_begin, rebalance_step, move_abandon },
 	[ACTION_DEACTIVATE] = { activity_begin, activity_step, activity_abandon },
 	[ACTION_ACTIVATE] = { activity_begin, activity_step, activity_abandon },
 };
@@ -293,6 +317,7 @@ carry_step(struct carry *carry, struct manager_report *report)
 	const struct carry_class *class = &classes[carry->action.kind];
 	bool has_report;
 
+	collect_left(carry);
 	if (carry->action.id == 0) {
 		return false;
 	}

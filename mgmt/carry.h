@@ -27,7 +27,8 @@ struct carry {
 
 	struct action action; /* id 0: nothing is carried out */
 	bool has_begun;
-	uint64_t move; /* of the engine; 0: none is under way */
+	uint64_t move;            /* of the engine; 0: none is under way */
+	uint64_t left[MOVES_MAX]; /* moves that nobody waits for any more, to be collected */
 	struct balance_move *plan;
 	uint32_t plan_count, plan_at;
 };

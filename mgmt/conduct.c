@@ -116,9 +116,7 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 	snprintf(about.manager, sizeof(about.manager), "%s", host_name(conduct->loaded));
 	snprintf(about.manager_version, sizeof(about.manager_version), "%s",
 	         host_version(conduct->loaded));
-	conduct->queue = calloc(job->engine->slice_count + 1, sizeof(*conduct->queue));
-	result = conduct->queue == NULL ? -ENOMEM
-	                                : control_start(conduct->control, &about, &job->live->now);
+	result = control_start(conduct->control, &about, &job->live->now);
 	if (result != 0) {
 		fprintf(stderr, "error: no control socket: %s\n", strerror(-result));
 		return false;
@@ -134,32 +132,14 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 	return open_loaded(conduct);
 }
 
-/* What waits before each slice. */
-static void
-look_at_queues(struct conduct *conduct)
-{
-	const struct lm_engine *engine = conduct->job.engine;
-
-	memset(conduct->queue, 0, engine->slice_count * sizeof(*conduct->queue));
-	for (uint32_t i = 0; i < engine->layout->edge_count; i++) {
-		const struct edge *edge = engine->edge[i];
-
-		if (!edge->fused) {
-			conduct->queue[edge->to->number].waiting += edge_count(edge);
-			conduct->queue[edge->to->number].room += edge->credit;
-		}
-	}
-}
-
 void
 conduct_show(struct conduct *conduct)
 {
 	struct snapshot_status status;
 	struct view_loaded loaded;
-	struct control_picture picture = { .queue = conduct->queue };
+	struct control_picture picture = { 0 };
 	int64_t now_ns = env_now_ns();
 
-	look_at_queues(conduct);
 	host_counts(conduct->loaded, &loaded);
 	picture.loaded = &loaded;
 	picture.sample = &conduct->job.live->now;
@@ -172,7 +152,7 @@ conduct_show(struct conduct *conduct)
 		conduct->probe_due_ns = now_ns + CONTROL_PROBE_NS;
 		control_publish_probe(conduct->control, live_probe(conduct->job.live));
 		host_probe(conduct->loaded, &conduct->job.live->probe,
-		           &conduct->job.live->probe_before, conduct->queue);
+		           &conduct->job.live->probe_before);
 	}
 }
 
@@ -273,6 +253,5 @@ conduct_close(struct conduct *conduct)
 {
 	host_close(conduct->loaded);
 	control_close(conduct->control);
-	free(conduct->queue);
 	*conduct = (struct conduct){ 0 };
 }

@@ -39,7 +39,6 @@ struct conduct {
 	struct conduct_job job;
 	struct carry carry;
 	struct lm_manager *loaded; /* NULL: none */
-	struct view_queue *queue;  /* [slice] */
 	int64_t probe_due_ns;
 };
 

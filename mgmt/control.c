@@ -61,9 +61,8 @@ picture_init(struct picture *picture, const struct sample *sample)
 	int error = sample_alloc(&picture->sample, &sample->shape);
 
 	error = error != 0 ? error : sample_alloc(&picture->probe, &sample->shape);
-	picture->queue = calloc(sample->shape.count[SAMPLE_SLICES] + 1, sizeof(*picture->queue));
-	if (error != 0 || picture->queue == NULL) {
-		return -ENOMEM;
+	if (error != 0) {
+		return error;
 	}
 	memcpy(picture->sample.block, sample->block, sample->size);
 	memcpy(picture->probe.block, sample->block, sample->size);
@@ -75,7 +74,6 @@ picture_free(struct picture *picture)
 {
 	sample_free(&picture->sample);
 	sample_free(&picture->probe);
-	free(picture->queue);
 }
 
 int
@@ -86,6 +84,7 @@ control_start(struct control *control, const struct view_about *about, const str
 	control->about = *about;
 	error = error != 0 ? error : picture_init(&control->mine, sample);
 	error = error != 0 ? error : sample_alloc(&control->before, &sample->shape);
+	error = error != 0 ? error : rates_init(&control->rates, &sample->shape);
 	if (error != 0) {
 		return error;
 	}
@@ -120,8 +119,6 @@ control_publish(struct control *control, const struct control_picture *picture)
 
 	pthread_mutex_lock(&control->lock);
 	copy_sample(&shared->sample, picture->sample);
-	memcpy(shared->queue, picture->queue,
-	       shared->sample.shape.count[SAMPLE_SLICES] * sizeof(*shared->queue));
 	if (picture->snapshots != NULL) {
 		shared->snapshots = *picture->snapshots;
 	}
@@ -264,8 +261,6 @@ control_look(struct control *control)
 	pthread_mutex_lock(&control->lock);
 	if (mine->version != shared->version) {
 		copy_sample(&mine->sample, &shared->sample);
-		memcpy(mine->queue, shared->queue,
-		       mine->sample.shape.count[SAMPLE_SLICES] * sizeof(*mine->queue));
 		mine->snapshots = shared->snapshots;
 		mine->loaded = shared->loaded;
 		mine->version = shared->version;
@@ -316,6 +311,7 @@ control_close(struct control *control)
 	picture_free(&control->shared);
 	picture_free(&control->mine);
 	sample_free(&control->before);
+	rates_free(&control->rates);
 	free(control->status.text);
 	free(control->stats.text);
 	pthread_mutex_destroy(&control->lock);

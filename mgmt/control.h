@@ -8,7 +8,7 @@
  * of the job that the control thread publishes; what is to be done it hands over to the manager.
  *
  *     control_open(&control, path, &grants, why);          before anything is started: a clash
- * shows control_start(control, &about, &sample, slices);     calls are answered from here on
+ * shows control_start(control, &about, &sample);     calls are answered from here on
  *     control_publish(control, &picture);                  ten times a second
  *     control_publish_probe(control, &sample);             every CONTROL_PROBE_NS
  *     order = control_step(control, &facts);               the manager's turn
@@ -42,7 +42,6 @@ int control_start(struct control *control, const struct view_about *about,
 
 struct control_picture {
 	const struct sample *sample;
-	const struct view_queue *queue;          /* [slice] */
 	const struct snapshot_status *snapshots; /* may be NULL */
 	const struct view_loaded *loaded;        /* may be NULL */
 };

@@ -120,7 +120,6 @@ view_of(const struct control *control)
 {
 	return (struct view){ .about = &control->about,
 		              .sample = &control->mine.sample,
-		              .queue = control->mine.queue,
 		              .snapshots = &control->mine.snapshots,
 		              .loaded = &control->mine.loaded,
 		              .manager = &control->mine.manager,

@@ -246,7 +246,7 @@ make_probe(struct control *control, bool is_wanted, size_t *size)
 	const struct picture *mine = &control->mine;
 	const struct view view = { .about = &control->about,
 		                   .sample = &mine->probe,
-		                   .queue = mine->queue,
+		                   .rates = &control->rates,
 		                   .now_ns = env_now_ns() };
 	int64_t passed_ns = mine->probe.head->now_ns - control->before.head->now_ns;
 	uint64_t cpu_ns = process_cpu_ns();
@@ -260,6 +260,7 @@ make_probe(struct control *control, bool is_wanted, size_t *size)
 	if (!is_wanted) {
 		return NULL;
 	}
+	rates_compute(&control->rates, &mine->probe, &control->before);
 	return control_note(CONTROL_EVENT_PROBE, view_probe(&view, &control->before, &process),
 	                    size);
 }

@@ -22,7 +22,6 @@
 struct picture {
 	uint64_t version; /* of the numbers; counts up */
 	struct sample sample;
-	struct view_queue *queue;
 	struct snapshot_status snapshots;
 	struct view_loaded loaded;
 	struct manager manager;
@@ -65,6 +64,7 @@ struct control {
 	/* The serving thread's. */
 	struct picture mine;
 	struct sample before; /* the probe before the last */
+	struct rates rates;   /* between the two */
 	struct control_client client[CONTROL_CLIENTS_MAX];
 	struct view_counts counts;
 	struct control_cache status, stats;

@@ -279,8 +279,8 @@ stats_slice(const struct view *view, uint32_t index)
 	failed += json_put_u64(entry, "busy_ns", slice->busy_ns);
 	failed += json_put_u64(entry, "turns_blocked", slice->turns_blocked);
 	failed += json_put_u64(entry, "epoch", slice->epoch);
-	failed += json_put_u64(entry, "waiting", view->queue[index].waiting);
-	failed += json_put_u64(entry, "room", view->queue[index].room);
+	failed += json_put_u64(entry, "waiting", slice->waiting);
+	failed += json_put_u64(entry, "room", slice->room);
 	return checked(entry, failed);
 }
 
@@ -378,8 +378,8 @@ probe_slices(const struct view *view, const struct sample *before, double interv
 		failed +=
 		    json_put_real(entry, "busy", share(now->busy_ns - then->busy_ns, interval_ns));
 		failed += json_put_u64(entry, "blocked", now->turns_blocked - then->turns_blocked);
-		failed += json_put_u64(entry, "waiting", view->queue[i].waiting);
-		failed += json_put_u64(entry, "room", view->queue[i].room);
+		failed += json_put_u64(entry, "waiting", now->waiting);
+		failed += json_put_u64(entry, "room", now->room);
 		failed += put(entry, "oldest",
 		              now->watermark_ns == INT64_MIN ? json_null()
 		                                             : json_integer(now->watermark_ns));
@@ -482,6 +482,8 @@ view_probe(const struct view *view, const struct sample *before, const struct vi
 	failed += json_put_u64(object, "memory", process->memory);
 	failed +=
 	    json_put_real(object, "rows_per_s", interval_ns > 0 ? rows * 1e9 / interval_ns : 0);
+	failed += json_put_text(
+	    object, "root", view->rates->root == LM_NONE ? NULL : now->op[view->rates->root].name);
 	failed += put(object, "ports", view_ports(now));
 	failed += put(object, "slices", probe_slices(view, before, interval_ns));
 	failed += put(object, "custom", probe_custom(view, before));

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "mgmt/manager.h"
+#include "mgmt/rates.h"
 #include "mgmt/sample.h"
 #include "state/snapshot.h"
 
@@ -44,11 +45,6 @@ struct view_counts {
 #undef VIEW_COUNT_FIELD
 };
 
-/* Rings before a slice. */
-struct view_queue {
-	uint32_t waiting, room;
-};
-
 /* What a manager that was loaded has done. */
 struct view_loaded {
 	uint64_t calls, late, asked, refused;
@@ -59,10 +55,10 @@ struct view_loaded {
 struct view {
 	const struct view_about *about;
 	const struct sample *sample;
-	const struct view_queue *queue; /* [slice] */
 	const struct snapshot_status *snapshots;
 	const struct view_loaded *loaded;
 	const struct manager *manager;
+	const struct rates *rates; /* of a probe: between it and the one before */
 	const struct view_counts *counts;
 	int64_t now_ns;
 };

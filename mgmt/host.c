@@ -319,8 +319,7 @@ tell_custom(struct lm_manager *manager, const struct sample *now, const struct s
 }
 
 void
-host_probe(struct lm_manager *manager, const struct sample *now, const struct sample *before,
-           const struct view_queue *queue)
+host_probe(struct lm_manager *manager, const struct sample *now, const struct sample *before)
 {
 	const struct lm_probe *probe;
 	int64_t begun_ns;
@@ -328,7 +327,7 @@ host_probe(struct lm_manager *manager, const struct sample *now, const struct sa
 	if (manager == NULL || !manager->is_open) {
 		return;
 	}
-	probe = host_probe_make(&manager->probe, now, before, queue);
+	probe = host_probe_make(&manager->probe, now, before);
 	if (probe != NULL && manager->class->on_performance_probe != NULL) {
 		begun_ns = env_now_ns();
 		manager->class->on_performance_probe(manager, probe);

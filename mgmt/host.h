@@ -9,7 +9,7 @@
  *     if (host_load(&options, &manager, why) != 0) …   before EAL: a wrong file shows
  *     if (!host_open(manager, &job)) …                 when the engine is built
  *     host_step(manager);                              often
- *     host_probe(manager, now, before, queue);         twice a second
+ *     host_probe(manager, now, before);         twice a second
  *     host_close(manager);
  *
  * Threads: the control thread.
@@ -39,8 +39,7 @@ int host_load(const struct host_options *options, struct lm_manager **manager, c
 bool host_open(struct lm_manager *manager, const struct host_job *job);
 /* What has come to its end, and the timer. */
 void host_step(struct lm_manager *manager);
-void host_probe(struct lm_manager *manager, const struct sample *now, const struct sample *before,
-                const struct view_queue *queue);
+void host_probe(struct lm_manager *manager, const struct sample *now, const struct sample *before);
 const char *host_name(const struct lm_manager *manager);
 const char *host_version(const struct lm_manager *manager);
 void host_counts(const struct lm_manager *manager, struct view_loaded *counts);

@@ -41,8 +41,7 @@ share(uint64_t part, double whole)
 }
 
 static void
-fill_slices(struct host_probe *probe, const struct sample *now, const struct sample *before,
-            const struct view_queue *queue)
+fill_slices(struct host_probe *probe, const struct sample *now, const struct sample *before)
 {
 	double for_ns = (double)(now->head->now_ns - before->head->now_ns);
 	uint32_t first = 0;
@@ -63,8 +62,8 @@ fill_slices(struct host_probe *probe, const struct sample *now, const struct sam
 			.bytes_out = slice->bytes_out - then->bytes_out,
 			.busy = share(slice->busy_ns - then->busy_ns, for_ns),
 			.blocked = slice->turns_blocked - then->turns_blocked,
-			.waiting = queue[i].waiting,
-			.room = queue[i].room,
+			.waiting = slice->waiting,
+			.room = slice->room,
 			.oldest_ns = slice->watermark_ns,
 			.state_bytes = slice->state_bytes,
 			.epoch = slice->epoch,
@@ -101,8 +100,7 @@ have_room(struct host_probe *probe, const struct sample *now)
 }
 
 const struct lm_probe *
-host_probe_make(struct host_probe *probe, const struct sample *now, const struct sample *before,
-                const struct view_queue *queue)
+host_probe_make(struct host_probe *probe, const struct sample *now, const struct sample *before)
 {
 	int64_t for_ns = now->head->now_ns - before->head->now_ns;
 	uint64_t cpu_ns = process_cpu_ns();
@@ -129,7 +127,7 @@ host_probe_make(struct host_probe *probe, const struct sample *now, const struct
 		.counter = probe_counter,
 	};
 	probe->cpu_ns = cpu_ns;
-	fill_slices(probe, now, before, queue);
+	fill_slices(probe, now, before);
 	fill_lcores(probe, now, before);
 	return &probe->probe;
 }

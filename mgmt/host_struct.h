@@ -36,7 +36,7 @@ struct lm_manager {
 
 /* host_probe.c: the probe between two samples, valid until the next. NULL: no memory. */
 const struct lm_probe *host_probe_make(struct host_probe *probe, const struct sample *now,
-                                       const struct sample *before, const struct view_queue *queue);
+                                       const struct sample *before);
 void host_probe_free(struct host_probe *probe);
 
 #endif

@@ -186,6 +186,70 @@ def show_event(method, params):
     print(line)
 
 
+def per_second(count, params):
+    return short(count / params["interval_s"]) if params["interval_s"] else "0"
+
+
+def short(count):
+    for unit, size in ("G", 1e9), ("M", 1e6), ("k", 1e3):
+        if count >= size:
+            return "%.1f%s" % (count / size, unit)
+    return "%d" % count
+
+
+def show_top(status, params):
+    """Operators with their rates, and how busy each keeps which lcore."""
+    print("%s: %s rows/s, cpu %.2f, memory %s, up %s" % (
+        style(clean(status["topology"]), "bold"), short(params["rows_per_s"]), params["cpu"],
+        size_of(params["memory"]), time_of(params["seconds"] * 1e9)))
+    root = params["root"]
+    print("backpressure: " + (style(clean(root), "red") + " holds up what is before it" if root else "none"))
+    print()
+    sinks = {s["operator"]: s for s in params["sinks"]}
+    lcores = [w["lcore"] for w in params["lcores"]]
+    rows = []
+    for op in status["operators"]:
+        own = [s for s in params["slices"] if s["operator"] == op["name"]]
+        queue = max((s["waiting"] / s["room"] for s in own if s["room"]), default=None)
+        sink = sinks.get(op["name"])
+        row = [op["name"], op["slices"], per_second(sum(s["rows_in"] for s in own), params),
+               per_second(sum(s["rows_out"] for s in own), params),
+               percent(max((s["busy"] for s in own), default=0)),
+               "" if queue is None else percent(min(1, queue)),
+               time_of(sink["p99_ns"]) if sink and sink["rows"] else ""]
+        for lcore in lcores:
+            there = [s["busy"] for s in own if s["lcore"] == lcore]
+            row.append(percent(sum(there)) if there else ".")
+        rows.append(row)
+    busy = ["lcores", "", "", "", "", "", ""] + [percent(w["busy"]) for w in params["lcores"]]
+    table(["<OPERATOR", "SLICES", "IN/S", "OUT/S", "BUSY", "QUEUE", "P99"] + ["L%d" % n for n in lcores],
+          rows + [busy])
+
+
+def run_top(options, _):
+    """A picture for every probe, in one place on a terminal."""
+    with connect(options) as client:
+        status = client.status()
+        client.subscribe(["probe"])
+        client.socket.settimeout(None)
+        count = 0
+        try:
+            for name, params in client.events():
+                if options.json:
+                    dump({"method": name, "params": params})
+                else:
+                    print("\033[H\033[J" if sys.stdout.isatty() else "" if count == 0 else "\n", end="")
+                    show_top(status, params)
+                sys.stdout.flush()
+                count += 1
+                if options.count and count >= options.count:
+                    return 0
+        except Error:
+            if not options.json:
+                print("the job has ended")
+    return 0
+
+
 def dump(value):
     print(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
@@ -308,6 +372,10 @@ def parser_of(schema):
         if name == "watch":
             command.add_argument("--count", type=int, metavar="N", help="end after so many")
         command.set_defaults(run=run_watch if name == "watch" else run_method, method=method)
+    command = commands.add_parser("top", help="How busy which operator keeps which lcore, twice a second.")
+    common(command, False)
+    command.add_argument("--count", type=int, metavar="N", help="end after so many pictures")
+    command.set_defaults(run=run_top, method=None)
     command = commands.add_parser("jobs", help="The running jobs of this user.")
     common(command, False)
     command.add_argument("--names", action="store_true", help="only their prefixes")

@@ -143,14 +143,13 @@ test_all_at_once(void **state)
 		                                 [SAMPLE_OPERATORS] = 1,
 		                                 [SAMPLE_SLICES] = 2,
 		                                 [SAMPLE_WORKERS] = 1 } };
-	struct view_queue queue[2] = { { 1, 2 }, { 3, 4 } };
 	struct snapshot_status status = { 0 };
 	struct manager_facts facts = { .has_snapshots = true, .epoch = 1, .why = "it was torn" };
 	struct caller caller[CALLERS] = { 0 };
 	struct view_about about = { .has_snapshots = true };
 	struct peer_grants grants = { 0 };
 	struct sample sample = { 0 };
-	struct control_picture picture = { &sample, queue, &status, NULL };
+	struct control_picture picture = { &sample, &status, NULL };
 	struct control *control;
 	uint32_t asked = 0, completed, left = 1;
 	char path[100], why[256];

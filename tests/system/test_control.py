@@ -29,7 +29,8 @@ LODECTL = [sys.executable, os.path.join(BUILD, "mgmt", "lodectl")]
 EAL = ("--lcores", "(0-1)@0,(2)@1", "--no-huge", "-m", "256", "--no-pci", "--no-shconf")
 CHECKS = {"integer": int, "number": (int, float), "text": str, "flag": bool, "object": dict}
 # Fields that may be null, as their description says.
-MAY_BE_NULL = ("numa_node", "snapshots", "action", "took_ms", "latency_ns", "oldest", "manager")
+MAY_BE_NULL = ("numa_node", "snapshots", "action", "took_ms", "latency_ns", "oldest", "manager",
+               "root")
 
 
 def job_line(folder, words=(), sets=None, name="slow.yaml", number=0):
@@ -402,6 +403,10 @@ def test_lodectl(folder):
         equal(2, len(lodectl([*at, "watch", "--count", "2"]).stdout.splitlines()), "watch")
         probe = shape(lodectl([*at, "watch", "--count", "1"]).stdout)
         check(probe.startswith("TIME # rows/s cpu # memory SIZE"), probe)
+        top = lodectl([*at, "top", "--count", "2"]).stdout
+        equal(2, top.count("OPERATOR  SLICES"), "pictures of top")
+        check("backpressure: " in top and re.search(r"\n *lcores .*%.*%.*%", top), top)
+        check(re.search(r"OPERATOR +SLICES +IN/S +OUT/S +BUSY +QUEUE +(P99 +)?L0 +L1 +L2\n", top), top)
         check("your role is deploy" in lodectl([*at, "describe"]).stdout, "describe")
         json.loads(lodectl([*at, "--json", "stats", "--operator", "out"]).stdout)
         error = lodectl([*at, "stats", "--operator", "ot"], code=2).stderr
@@ -429,7 +434,7 @@ def test_completion(folder):
     """bash completes commands and options"""
     script = os.path.join(BUILD, "mgmt", "lodectl.bash")
     tries = (("sna", "snapshot"), ("--so", "--socket"), ("stop --dea", "--deadline"),
-             ("watch --c", "--count"), ("--socket x stat", "status stats"), ("mig", "migrate"),
+             ("watch --c", "--count"), ("--socket x stat", "status stats"), ("mig", "migrate"), ("to", "top"),
              ("rebalance --dr", "--dry-run"))
     for words, wanted in tries:
         done = subprocess.run(["bash", "-c", 'source "$1"; COMP_WORDS=(lodectl $2); '

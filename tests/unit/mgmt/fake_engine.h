@@ -27,7 +27,7 @@ struct lm_engine {
 	uint32_t worker_of[FAKE_SLICES];
 	uint32_t lcore[FAKE_WORKERS];
 	struct lm_slice_stats slice[FAKE_SLICES];
-	struct lm_slice_bytes bytes[FAKE_SLICES];
+	struct lm_slice_load load[FAKE_SLICES];
 	const char *gauge_name[FAKE_SLICES][SAMPLE_GAUGES];
 	struct lm_worker_stats worker[FAKE_WORKERS];
 	struct lm_hist latency; /* of the last operator */
@@ -88,9 +88,9 @@ lm_engine_slice_stats(const struct lm_engine *engine, uint32_t slice, struct lm_
 }
 
 void
-lm_engine_slice_bytes(const struct lm_engine *engine, uint32_t slice, struct lm_slice_bytes *bytes)
+lm_engine_slice_load(const struct lm_engine *engine, uint32_t slice, struct lm_slice_load *load)
 {
-	*bytes = engine->bytes[slice];
+	*load = engine->load[slice];
 }
 
 const char *

@@ -78,7 +78,7 @@ test_none(void **state)
 	assert_null(manager);
 	assert_true(host_open(NULL, NULL));
 	host_step(NULL);
-	host_probe(NULL, NULL, NULL, NULL);
+	host_probe(NULL, NULL, NULL);
 	host_counts(NULL, &counts);
 	assert_int_equal(counts.calls, 0);
 	assert_string_equal(host_name(NULL), "");
