@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log_level.h"
 #include "core/text.h"
 #include "mgmt/control_ask.h"
 #include "mgmt/control_struct.h"
@@ -325,6 +326,72 @@ call_subscribe(struct control *control, struct control_client *client, const str
 	return put_value(client, call, json_pack("{so}", "events", list), error, is_fine);
 }
 
+static json_t *
+log_levels(int64_t now_ns)
+{
+	struct log_level level[LOG_LEVELS_MAX];
+	uint32_t count = log_level_list(level, now_ns);
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < count; i++) {
+		json_array_append_new(
+		    list, json_pack("{sssssI}", "module", level[i].module, "level",
+		                    log_level_text(level[i].level), "left_ms",
+		                    (json_int_t)((level[i].until_ns - now_ns) / 1000000)));
+	}
+	return list;
+}
+
+/* Whether there can be lines of this module. */
+static bool
+is_module(const struct control *control, const char *name)
+{
+	static const char *const folders[] = { "all", "core", "state", "net", "operators", "mgmt" };
+	const struct sample *sample = &control->mine.sample;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		if (strcmp(folders[i], name) == 0) {
+			return true;
+		}
+	}
+	for (uint32_t i = 0; i < sample->shape.count[SAMPLE_OPERATORS]; i++) {
+		if (strcmp(sample->op[i].name, name) == 0) {
+			return true;
+		}
+	}
+	return name[0] != '\0' && strcmp(control->about.manager, name) == 0;
+}
+
+static bool
+call_log_level(struct control *control, struct control_client *client, const struct rpc_call *call,
+               struct rpc_error *error, bool *is_fine)
+{
+	const struct control_log_level *asked = &call->params.log_level;
+	bool is_default = strcmp(asked->level, "default") == 0;
+	int level = is_default ? LOG_LEVEL_INFO : log_level_find(asked->level);
+	int64_t now_ns = env_now_ns();
+	int64_t until_ns = is_default ? now_ns : now_ns + (int64_t)asked->for_ms * 1000000;
+
+	if (level < LOG_LEVEL_ERROR) {
+		return rpc_refuse(error, CONTROL_ERROR_BAD_PARAMS, "params.level",
+		                  "levels: error, warning, notice, info, debug, default",
+		                  "there is no level \"%s\"", asked->level);
+	}
+	if (!is_module(control, asked->module)) {
+		return rpc_refuse(error, CONTROL_ERROR_BAD_PARAMS, "params.module",
+		                  "modules: all, core, state, net, operators, mgmt, and operators "
+		                  "of the topology by name",
+		                  "there is no module \"%s\"", asked->module);
+	}
+	if (log_level_set(asked->module, level, now_ns, until_ns) != 0) {
+		return rpc_refuse(error, CONTROL_ERROR_BUSY, "params.module",
+		                  "set one of them to default",
+		                  "%u modules have a level of their own already", LOG_LEVELS_MAX);
+	}
+	return put_value(client, call, json_pack("{so}", "levels", log_levels(now_ns)), error,
+	                 is_fine);
+}
+
 /* False: refused, see `error`. `is_fine`: the answer was put, or nobody waits for one. */
 static bool
 dispatch(struct control *control, struct control_client *client, const struct rpc_call *call,
@@ -344,6 +411,8 @@ dispatch(struct control *control, struct control_client *client, const struct rp
 	case CONTROL_ACTIONS:
 		control_look(control);
 		return call_actions(control, client, call, error, is_fine);
+	case CONTROL_LOG_LEVEL:
+		return call_log_level(control, client, call, error, is_fine);
 	case CONTROL_SUBSCRIBE:
 		return call_subscribe(control, client, call, error, is_fine);
 	default:

@@ -160,7 +160,7 @@ def option(param):
 
 
 def completion(schema):
-    names = [c["name"] if c["name"] != "subscribe" else "watch" for c in schema["methods"]]
+    names = [c["name"].replace("_", "-") if c["name"] != "subscribe" else "watch" for c in schema["methods"]]
     out = ["# SPDX-License-Identifier: BSD-3-Clause",
            "# Completion of lodectl for bash; made from mgmt/control.json.", "_lodectl() {",
            "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}",

@@ -62,7 +62,7 @@ lm_manager_log(struct lm_manager *manager, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	env_log(5, "manager %s: %s", manager->class->name, text);
+	env_log_of(manager->class->name, 5, "manager %s: %s", manager->class->name, text);
 }
 
 static uint64_t

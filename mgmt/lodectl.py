@@ -144,6 +144,14 @@ def show_actions(result):
             a["reason"]] for a in result["actions"]])
 
 
+def show_log_levels(result):
+    if not result["levels"]:
+        print("every module says what is info or worse")
+        return
+    table(["<MODULE", "<LEVEL", "LEFT"],
+          [[v["module"], v["level"], time_of(v["left_ms"] * 1e6)] for v in result["levels"]])
+
+
 def show_describe(result):
     print("your role is %s\n" % style(result["role"], "bold"))
     table(["<METHOD", "<ROLE", "<PARAMETERS", "<WHAT IT DOES"],
@@ -262,7 +270,8 @@ def duration(text):
 
 
 def shown(method, result):
-    shows = {"status": show_status, "stats": show_stats, "actions": show_actions, "describe": show_describe}
+    shows = {"status": show_status, "stats": show_stats, "actions": show_actions, "describe": show_describe,
+             "log_level": show_log_levels}
     shows[method["name"]](result)
 
 
@@ -361,7 +370,7 @@ def parser_of(schema):
     common(parser, True)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for method in schema["methods"]:
-        name = "watch" if method["name"] == "subscribe" else method["name"]
+        name = "watch" if method["name"] == "subscribe" else method["name"].replace("_", "-")
         doc = "Shows notifications as they come." if name == "watch" else method["doc"]
         command = commands.add_parser(name, help=doc, description=doc)
         common(command, False)

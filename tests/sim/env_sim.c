@@ -554,10 +554,11 @@ env_file_rename(const char *from, const char *to)
 }
 
 void
-env_log(int level, const char *format, ...)
+env_log_of(const char *module, int level, const char *format, ...)
 {
 	va_list args;
 
+	(void)module;
 	if (level > 4 || getenv("SIM_QUIET") != NULL) {
 		return;
 	}

@@ -137,6 +137,8 @@ def test_methods(folder):
             equal("done", results[name]["action"]["state"], name)
         results["migrate"] = {"action": client.finish("migrate", operator="out", slice=0, lcore=9)}
         equal("failed", results["migrate"]["action"]["state"], "migrate")
+        results["log_level"] = client.log_level("sums", "error", for_ms=60000)
+        equal([("sums", "error")], [(v["module"], v["level"]) for v in results["log_level"]["levels"]], "levels")
         results["actions"] = client.actions()
         equal(list(range(6, 0, -1)), [a["id"] for a in results["actions"]["actions"]], "log")
         results["stop"] = {"action": client.finish("stop")}
@@ -414,7 +416,7 @@ def test_lodectl(folder):
         lodectl([*at, "frob"], code=2)
         lodectl([*at, "stop", "--deadline", "soon"], code=2)
         for method in SCHEMA["methods"]:
-            name = method["name"].replace("subscribe", "watch")
+            name = method["name"].replace("subscribe", "watch").replace("_", "-")
             check("usage: lodectl " + name in lodectl([name, "--help"]).stdout, name)
         main, terminal = os.openpty()
         env = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}

@@ -175,7 +175,7 @@ def test_same_rows(folder):
         except Error:
             pass  # It has come to its end.
         equal("complete", job.end()["status"], "status")
-    check(counts["migrate"] > 20 and counts["deactivate"] > 0, "%s" % counts)
+    check(counts["migrate"] > 5 and counts["deactivate"] > 0, "%s" % counts)
     equal(len(want), len(committed(out)), "rows")
     check(want == committed(out), "as many rows, but not the same")
 

@@ -90,6 +90,33 @@ def test_custom(folder):
         job.process.wait()
 
 
+def test_log_level(folder):
+    """what a module says is left out for a while, and then is said again"""
+    with Job(folder, ["--manager", SLOW]) as job, job.client() as client:
+        at = ["--socket", job.path]
+        done(client.finish("synchronize"))
+        job.wait_for("hears: synchronize")
+        said = lodectl([*at, "log-level", "slow", "error", "--for", "3s"]).stdout
+        check("slow" in said and "error" in said, said)
+        before = job.said().count("hears: ")
+        begun = time.monotonic()
+        done(client.finish("synchronize"))
+        time.sleep(0.3)
+        if time.monotonic() - begun < 2:
+            equal(before, job.said().count("hears: "), "lines of what is to say only errors")
+
+        def heard():
+            done(client.finish("synchronize"))
+            return job.said().count("hears: ") > before
+        until(heard, "it says all again")
+        equal([], client.log_level("slow", "default")["levels"], "levels")
+        for words in ("slow", "loud"), ("fast", "error"):
+            error = lodectl([*at, "log-level", *words], code=2).stderr
+            check("there is no " in error and ("levels: " in error or "modules: " in error), error)
+        job.interrupt()
+        job.end()
+
+
 def test_bad_files(folder):
     """what is no manager is refused before anything runs, with a sentence"""
     plain = os.path.join(folder, "plain.so")
@@ -157,7 +184,7 @@ def test_spread_program(folder):
 
 
 if __name__ == "__main__":
-    points = [test_loaded, test_custom, test_without_socket, test_bad_files, test_spread_plugin,
-              test_spread_program]
+    points = [test_loaded, test_custom, test_without_socket, test_log_level, test_bad_files,
+              test_spread_plugin, test_spread_program]
     chosen = [p for p in points if p.__name__[5:] in sys.argv[1:]] or points
     sys.exit(tap(named([guarded(p) for p in chosen])))
