@@ -138,7 +138,8 @@ def test_methods(folder):
         results["migrate"] = {"action": client.finish("migrate", operator="out", slice=0, lcore=9)}
         equal("failed", results["migrate"]["action"]["state"], "migrate")
         results["log_level"] = client.log_level("sums", "error", for_ms=60000)
-        equal([("sums", "error")], [(v["module"], v["level"]) for v in results["log_level"]["levels"]], "levels")
+        levels = results["log_level"]["levels"]
+        equal([("sums", "error")], [(v["module"], v["level"]) for v in levels], "levels")
         results["actions"] = client.actions()
         equal(list(range(6, 0, -1)), [a["id"] for a in results["actions"]["actions"]], "log")
         results["stop"] = {"action": client.finish("stop")}

@@ -438,6 +438,43 @@ test_foreign_and_grown(void **state)
 	close_life();
 }
 
+/* No room for a while: only what ends the job is taken in; then all is again, and all is kept. */
+static void
+test_no_room(void **state)
+{
+	static const uint32_t full[DISK_FAULT_COUNT] = { [DISK_ENOSPC] = 1 };
+	static const uint32_t good[DISK_FAULT_COUNT] = { 0 };
+	struct action_ask asked = { .kind = ACTION_MIGRATE };
+	struct manager_facts facts = { .why = "" };
+	enum manager_refusal refusal;
+	uint64_t before, stop;
+
+	(void)state;
+	begin(1);
+	assert_int_equal(open_life(false), 0);
+	before = ask(ACTION_MIGRATE);
+	disk_faults(full);
+	assert_int_equal(manager_submit(&life.manager, &asked, env_now_ns(), &refusal), 0);
+	assert_int_equal(refusal, REFUSED_UNWRITTEN);
+	disk_faults(good);
+	assert_true(ask(ACTION_MIGRATE) > before);
+	disk_faults(full);
+	stop = ask(ACTION_STOP);
+	assert_true(stop != 0);
+	step(&facts);
+	report(before, false, false);
+	disk_faults(good);
+	/* The next change writes down all that could not be. */
+	step(&facts);
+	close_life();
+	disk_crash();
+	assert_int_equal(open_life(false), 0);
+	check_life();
+	assert_int_equal(manager_find(&life.manager, before)->state, ACTION_DONE);
+	assert_non_null(manager_find(&life.manager, stop));
+	close_life();
+}
+
 /* Bytes beside the journal: whole, or as they were. */
 static void
 test_kept(void **state)
@@ -483,6 +520,7 @@ main(void)
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_foreign_and_grown),
+		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_kept),
 	};
 
