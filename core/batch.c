@@ -39,6 +39,12 @@ pool_create(const struct lm_schema *schema, uint32_t count, uint32_t workers, in
 	pool->count = count;
 	pool->workers = workers;
 	pool->numa_node = numa_node;
+	for (uint32_t i = 0; i < schema->field_count; i++) {
+		uint32_t width = lm_type_width(schema->field[i].type);
+
+		pool->row_bytes += width;
+		pool->strings |= width == 0 ? UINT32_C(1) << i : 0;
+	}
 	/* Relaxed tails: a worker that lost its CPU inside the ring does not hold up the others. */
 	pool->ring =
 	    ring_create(count, sizeof(void *), RING_F_MP_RTS_ENQ | RING_F_MC_RTS_DEQ, numa_node);

@@ -28,6 +28,8 @@ struct lm_pool {
 	uint32_t count; /* batches */
 	uint32_t workers;
 	int numa_node;
+	uint32_t row_bytes;    /* of a row's values, without strings */
+	uint32_t strings;      /* bit i: field i is strings or bytes */
 	struct rte_ring *ring; /* what no stack holds */
 	void *memory;
 	struct pool_stack stack[]; /* [worker] */
@@ -59,6 +61,21 @@ static inline bool
 batch_is_own(const struct lm_batch *batch)
 {
 	return __atomic_load_n(&batch->references, __ATOMIC_ACQUIRE) == 1;
+}
+
+/* Bytes of the values that its rows have, strings included; frames count as what stands in for
+ * them. */
+static inline uint64_t
+batch_bytes(const struct lm_batch *batch)
+{
+	uint64_t bytes = (uint64_t)batch->pool->row_bytes * batch->count;
+
+	for (uint32_t left = batch->pool->strings; left != 0; left &= left - 1) {
+		const uint32_t *offset = lm_batch_offsets(batch, (uint32_t)__builtin_ctz(left));
+
+		bytes += offset[batch->count] - offset[0];
+	}
+	return bytes;
 }
 
 /* Equal for equal rows. Test builds only: it reads all of them. */

@@ -105,6 +105,7 @@ edge_put_batch(struct edge *edge, struct lm_batch *batch)
 {
 	struct edge_item item = { .word = (uintptr_t)batch };
 	uint32_t rows = batch->count;
+	uint64_t bytes = batch_bytes(batch);
 
 	if (!edge_make_room(edge)) {
 		edge->rows_shed += rows;
@@ -128,6 +129,7 @@ edge_put_batch(struct edge *edge, struct lm_batch *batch)
 	edge->sequence += rows;
 	edge->rows_sent += rows;
 	edge->batches_sent++;
+	__atomic_store_n(&edge->bytes_sent, edge->bytes_sent + bytes, __ATOMIC_RELAXED);
 	edge->tokens -= rows;
 }
 

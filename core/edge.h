@@ -57,6 +57,7 @@ struct edge {
 	double tokens;     /* THROTTLE: rows that may pass */
 	int64_t tokens_at_ns;
 	uint64_t rows_sent, batches_sent;
+	uint64_t bytes_sent;     /* anyone may read it */
 	uint64_t rows_shed;      /* by policy, before they were sent */
 	uint64_t rows_discarded; /* by policy, after: SHED_OLDEST */
 	uint64_t rows_overflow;  /* emitted beyond the room there was */

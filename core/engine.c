@@ -241,6 +241,59 @@ engine_hurry_snapshot(struct lm_engine *engine)
 	}
 }
 
+void
+engine_hurry_epoch(struct lm_engine *engine)
+{
+	int64_t now_ns = env_now_ns();
+
+	if (engine->epoch_due_ns > now_ns) {
+		engine->epoch_due_ns = now_ns;
+	}
+}
+
+/* Mail to a source: whether rows are wanted. One that a move has held up may come behind a later
+ * one. */
+static void
+source_set_activity(struct worker *self, void *arg, uint64_t value)
+{
+	struct lm_op *slice = arg;
+
+	(void)self;
+	if (value > slice->activity) {
+		__atomic_store_n(&slice->activity, value, __ATOMIC_RELEASE);
+	}
+}
+
+void
+engine_set_active(struct lm_engine *engine, bool is_active)
+{
+	uint64_t activity = engine->activity + 1;
+
+	activity += (activity % 2 == 1) == is_active ? 1 : 0;
+	engine->activity = activity;
+	if (engine->state == ENGINE_RUNNING) {
+		mail_to_sources(engine, source_set_activity, activity);
+		return;
+	}
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		engine->slice[i]->activity = activity;
+	}
+}
+
+bool
+engine_active_heard(const struct lm_engine *engine)
+{
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		const struct lm_op *slice = engine->slice[i];
+
+		if (slice->is_source && !__atomic_load_n(&slice->ended, __ATOMIC_ACQUIRE) &&
+		    __atomic_load_n(&slice->activity, __ATOMIC_ACQUIRE) != engine->activity) {
+			return false;
+		}
+	}
+	return true;
+}
+
 uint64_t
 engine_snapshot_epoch(const struct lm_engine *engine)
 {
@@ -384,6 +437,17 @@ engine_migrate(struct lm_engine *engine, uint32_t slice, uint32_t worker)
 	return move->id;
 }
 
+/* Whether it can be collected. */
+static bool
+is_complete(const struct lm_engine *engine, struct move *move)
+{
+	/* Nobody is there any more who would complete it. */
+	if (move->id != 0 && engine->state == ENGINE_JOINED && !move->is_done) {
+		move_complete(move, MOVE_NOT_RUNNING);
+	}
+	return move->id != 0 && __atomic_load_n(&move->is_done, __ATOMIC_ACQUIRE);
+}
+
 bool
 engine_collect(struct lm_engine *engine, struct move *done)
 {
@@ -392,12 +456,7 @@ engine_collect(struct lm_engine *engine, struct move *done)
 	for (uint32_t i = 0; i < MOVES_MAX; i++) {
 		struct move *move = &engine->move[i];
 
-		/* Nobody is there any more who would complete it. */
-		if (move->id != 0 && engine->state == ENGINE_JOINED && !move->is_done) {
-			move_complete(move, MOVE_NOT_RUNNING);
-		}
-		if (move->id != 0 && __atomic_load_n(&move->is_done, __ATOMIC_ACQUIRE) &&
-		    (first == NULL || move->id < first->id)) {
+		if (is_complete(engine, move) && (first == NULL || move->id < first->id)) {
 			first = move;
 		}
 	}
@@ -407,6 +466,21 @@ engine_collect(struct lm_engine *engine, struct move *done)
 	*done = *first;
 	first->id = 0;
 	return true;
+}
+
+bool
+engine_collect_move(struct lm_engine *engine, uint64_t id, struct move *done)
+{
+	for (uint32_t i = 0; i < MOVES_MAX; i++) {
+		struct move *move = &engine->move[i];
+
+		if (move->id == id && is_complete(engine, move)) {
+			*done = *move;
+			move->id = 0;
+			return true;
+		}
+	}
+	return false;
 }
 
 uint32_t
@@ -473,6 +547,39 @@ void
 lm_engine_slice_stats(const struct lm_engine *engine, uint32_t slice, struct lm_slice_stats *stats)
 {
 	copy_counters(stats, &engine->slice[slice]->stats, sizeof(*stats));
+}
+
+static uint64_t
+bytes_sent(const struct edge *edge)
+{
+	return edge->fused ? 0 : __atomic_load_n(&edge->bytes_sent, __ATOMIC_RELAXED);
+}
+
+void
+lm_engine_slice_load(const struct lm_engine *engine, uint32_t slice, struct lm_slice_load *load)
+{
+	const struct lm_op *op = engine->slice[slice];
+
+	*load = (struct lm_slice_load){ 0 };
+	for (uint32_t i = 0; i < op->input_count; i++) {
+		const struct edge *edge = op->input[i];
+
+		load->bytes_in += bytes_sent(edge);
+		load->waiting += edge->fused ? 0 : edge_count(edge);
+		load->room += edge->fused ? 0 : edge->credit;
+	}
+	for (uint32_t o = 0; o < op->output_count; o++) {
+		const struct output *output = &op->output[o];
+
+		for (uint32_t w = 0; w < output->wire_count; w++) {
+			for (uint32_t e = 0; e < output->wire[w].edge_count; e++) {
+				load->bytes_out += bytes_sent(output->wire[w].edge[e]);
+			}
+		}
+	}
+	if (op->state.space != NULL) {
+		load->state_bytes = op->state.ops->size(op->state.space);
+	}
 }
 
 const char *

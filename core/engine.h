@@ -60,6 +60,7 @@ struct lm_engine {
 	int64_t epoch_due_ns;
 	bool snapshot_wanted; /* the next epoch is one; set by the snapshots' thread */
 	bool suspending;      /* sources pause behind the next epoch */
+	uint64_t activity;    /* grows with every engine_set_active; odd: sources are inactive */
 	struct move move[MOVES_MAX];
 	uint64_t move_id;             /* the last one given out */
 	struct change *change;        /* of the graph, under way; NULL: none */
@@ -107,6 +108,16 @@ void engine_want_snapshot(struct lm_engine *engine);
 uint64_t engine_suspend(struct lm_engine *engine);
 /* The control thread: if a snapshot is wanted, the next epoch is due now. */
 void engine_hurry_snapshot(struct lm_engine *engine);
+/* The control thread: the next epoch is due now, unless one is under way: then behind that. */
+void engine_hurry_epoch(struct lm_engine *engine);
+/*
+ * The control thread: sources are asked for rows no more, or again. Everything else goes on: what
+ * they sent flows to the sinks, timers run, markers pass, a stop is heard. Of an engine that is not
+ * started it holds from the first turn.
+ */
+void engine_set_active(struct lm_engine *engine, bool is_active);
+/* Whether all sources that live have heard the last one. */
+bool engine_active_heard(const struct lm_engine *engine);
 /* The last epoch started that is a snapshot; 0: none yet. */
 uint64_t engine_snapshot_epoch(const struct lm_engine *engine);
 /*
@@ -137,6 +148,8 @@ uint64_t engine_change(struct lm_engine *engine, const struct change_ask *ask,
 void engine_start_epoch(struct lm_engine *engine, bool may_snapshot);
 /* Whether a move is not complete. */
 bool engine_moves(const struct lm_engine *engine);
+/* The same of the move with this number, for those who do not make all moves themselves. */
+bool engine_collect_move(struct lm_engine *engine, uint64_t id, struct move *done);
 /* Whether all slices have ended. */
 bool engine_has_ended(const struct lm_engine *engine);
 /* The last epoch that all living slices have passed on. */

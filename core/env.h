@@ -152,7 +152,13 @@ ssize_t env_socket_send(int socket, const void *bytes, size_t size);
 ssize_t env_socket_receive(int socket, void *bytes, size_t size);
 void env_socket_close(int socket);
 
-/* A line for people; level as in syslog (3 error, 4 warning, 6 info). Any thread, rate-limited. */
-void env_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * A line for people; level as in syslog (3 error, 4 warning, 6 info). Any thread, rate-limited.
+ * env_log_of: of a module of core/log_level.h, which may leave it out; env_log: of the caller's
+ * folder.
+ */
+void env_log_of(const char *module, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define env_log(level, ...) env_log_of(__FILE__, level, __VA_ARGS__)
 
 #endif

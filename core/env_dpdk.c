@@ -4,6 +4,8 @@
 #define _GNU_SOURCE
 #include "core/env.h"
 
+#include "core/log_level.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <numa.h>
@@ -392,15 +394,13 @@ log_may_pass(uint32_t *left_out)
 }
 
 void
-env_log(int level, const char *format, ...)
+env_log_of(const char *module, int level, const char *format, ...)
 {
-	static const char *const names[] = { "panic",   "alert",  "critical", "error",
-		                             "warning", "notice", "info",     "debug" };
 	char text[512];
 	uint32_t left_out;
 	va_list args;
 
-	if (!log_may_pass(&left_out)) {
+	if (!log_level_passes(module, level, env_now_ns()) || !log_may_pass(&left_out)) {
 		return;
 	}
 	va_start(args, format);
@@ -409,5 +409,5 @@ env_log(int level, const char *format, ...)
 	if (left_out > 0) {
 		fprintf(stderr, "lodemill: %u messages left out\n", left_out);
 	}
-	fprintf(stderr, "lodemill: %s: %s\n", names[level & 7], text);
+	fprintf(stderr, "lodemill: %s: %s\n", log_level_text(level & 7), text);
 }

@@ -82,6 +82,8 @@ uint32_t lm_engine_slice_worker(const struct lm_engine *engine, uint32_t slice);
 uint32_t lm_engine_worker_lcore(const struct lm_engine *engine, uint32_t worker);
 void lm_engine_slice_stats(const struct lm_engine *engine, uint32_t slice,
                            struct lm_slice_stats *stats);
+void lm_engine_slice_load(const struct lm_engine *engine, uint32_t slice,
+                          struct lm_slice_load *load);
 /* What the slice calls a gauge of its statistics (lm_op_gauge); NULL: it has none of that number.
  */
 const char *lm_engine_slice_gauge(const struct lm_engine *engine, uint32_t slice, uint32_t gauge);

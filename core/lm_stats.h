@@ -57,6 +57,16 @@ struct lm_slice_stats {
 	uint64_t turns_blocked; /* turns that could not start: downstream had no room */
 };
 
+/*
+ * What lies around a slice: bytes of values in rows that were sent to it and that it sent, over
+ * rings (a direct call moves none); what its maps and values take; items that wait in the rings
+ * before it, and their credit.
+ */
+struct lm_slice_load {
+	uint64_t bytes_in, bytes_out, state_bytes;
+	uint32_t waiting, room;
+};
+
 /* One lcore. */
 struct lm_worker_stats {
 	uint64_t turns, turns_busy;

@@ -125,7 +125,7 @@ lm_op_error(struct lm_op *op, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	env_log(3, "%s: %s", op->name, text);
+	env_log_of(op->name, 3, "%s: %s", op->name, text);
 }
 
 void *

@@ -623,6 +623,15 @@ slice_exchange_wiring(struct lm_op *slice, struct wiring *wiring)
 	slice->cursor = 0;
 }
 
+/* Whether a source is to be asked: for rows, or to end. */
+static bool
+slice_is_wanted(const struct lm_op *slice)
+{
+	bool is_active = slice->activity % 2 == 0 || CANARY(CANARY_DEAF_SOURCE);
+
+	return !slice->pausing && (is_active || slice->stopping);
+}
+
 bool
 slice_turn(struct lm_op *slice)
 {
@@ -647,7 +656,7 @@ slice_turn(struct lm_op *slice)
 		return true;
 	}
 	if (slice->is_source) {
-		return !slice->pausing && slice_poll(slice);
+		return slice_is_wanted(slice) && slice_poll(slice);
 	}
 	return slice_take(slice);
 }

@@ -133,6 +133,7 @@ struct lm_op {
 	uint64_t marker;        /* epoch being aligned, 0: none */
 	uint32_t markers;       /* inputs that delivered it */
 	bool stopping;          /* sources: asked to end */
+	uint64_t activity;      /* sources: as in the engine; control looks at it */
 	bool pausing;           /* sources: behind the next epoch nothing more is wanted */
 	bool had_ended; /* in the snapshot that it goes on from: its class is called no more */
 	bool ending;    /* poll said end, or all inputs ended */

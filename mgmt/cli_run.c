@@ -97,6 +97,14 @@ parse_value(struct run_options *options, const char *word, const char *next)
 		options->state = next;
 		return 2;
 	}
+	if (strcmp(word, "--manager") == 0) {
+		options->control.loaded.path = next;
+		return 2;
+	}
+	if (strcmp(word, "--manager-argument") == 0) {
+		options->control.loaded.argument = next;
+		return 2;
+	}
 	if (strcmp(word, "--control") == 0) {
 		options->control.path = next;
 		return 2;
@@ -331,7 +339,8 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 		                               .durability = &run->durability,
 		                               .topology = job->graph->name,
 		                               .prefix = job->eal.file_prefix };
-	bool good = durability_attach(&run->durability, run->engine);
+	bool good = durability_attach(&run->durability, run->engine) &&
+	            conduct_recover(&run->conduct, &run->durability, job->graph->name);
 
 	if (!good || run->durability.had_ended) {
 		return good;
@@ -407,15 +416,15 @@ run_job(void *arg)
 	if (job_load(&job, &options->job) && job_place(&job, &options->job, request->cli) &&
 	    conduct_open(&conduct, &options->control, job.eal.file_prefix)) {
 		announce(&job, options);
-		if (!start_eal(&job)) {
-			conduct_close(&conduct);
-		} else {
+		if (start_eal(&job)) {
 			check_ports(&job);
 			status = run_engine(&job, options, &conduct);
+			conduct = (struct conduct){ 0 }; /* it is closed */
 			rte_eal_cleanup();
 			eal_args_clean(&job.eal, rte_eal_get_runtime_dir());
 		}
 	}
+	conduct_close(&conduct);
 	job_free(&job);
 	return status;
 }

@@ -8,18 +8,38 @@
 #include <string.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "core/engine.h"
 #include "mgmt/control_socket.h"
+
+/* Without a socket, since none is wanted or none can be made. False: no memory. */
+static bool
+open_without(struct conduct *conduct, const struct conduct_options *options)
+{
+	char why[256];
+
+	if (control_open(&conduct->control, NULL, &options->grants, why) == 0) {
+		return true;
+	}
+	fprintf(stderr, "error: no manager: %s\n", why);
+	return false;
+}
 
 bool
 conduct_open(struct conduct *conduct, const struct conduct_options *options, const char *prefix)
 {
-	char path[CONTROL_PATH_MAX], why[256];
+	char path[CONTROL_PATH_MAX], why[256], fault[HOST_WHY];
 	const char *wanted = options->path;
 	int result = 0;
 
+	if (host_load(&options->loaded, &conduct->loaded, fault) != 0) {
+		fprintf(stderr, "error: --manager: %s\n", fault);
+		return false;
+	}
 	if (wanted != NULL && strcmp(wanted, "none") == 0) {
-		return true;
+		return open_without(conduct, options);
 	}
 	if (wanted == NULL) {
 		result = control_socket_path(path, prefix, why);
@@ -35,7 +55,50 @@ conduct_open(struct conduct *conduct, const struct conduct_options *options, con
 		return false;
 	}
 	env_log(4, "no control socket, lodectl will not find this job: %s", why);
+	return open_without(conduct, options);
+}
+
+/* What tells a job's files from another one's. */
+static uint64_t
+job_number(const char *topology)
+{
+	return XXH3_64bits(topology, strlen(topology)) | 1;
+}
+
+bool
+conduct_recover(struct conduct *conduct, const struct durability *durability, const char *topology)
+{
+	struct journal_options options = { .folder = durability->folder,
+		                           .job = job_number(topology),
+		                           .is_complete = durability->had_ended };
+	char why[JOURNAL_WHY];
+
+	if (durability->snapshots == NULL) {
+		return true;
+	}
+	if (control_journal(conduct->control, &options, why) != 0) {
+		fprintf(stderr, "error: the manager's journal: %s\n", why);
+		return false;
+	}
+	if (why[0] != '\0') {
+		fprintf(stderr, "warning: the manager's journal: %s\n", why);
+	}
 	return true;
+}
+
+/* The manager that was loaded begins. False: it does not; said on stderr. */
+static bool
+open_loaded(struct conduct *conduct)
+{
+	const struct conduct_job *job = &conduct->job;
+	struct host_job managed = { .control = conduct->control,
+		                    .topology = job->topology,
+		                    .folder = job->durability->snapshots == NULL
+		                                  ? NULL
+		                                  : job->durability->folder,
+		                    .job = job_number(job->topology) };
+
+	return host_open(conduct->loaded, &managed);
 }
 
 bool
@@ -45,53 +108,40 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 		                    .has_snapshots = job->durability->snapshots != NULL };
 	int result;
 
-	if (conduct->control == NULL) {
-		return true;
-	}
 	snprintf(about.topology, sizeof(about.topology), "%s", job->topology);
 	snprintf(about.version, sizeof(about.version), "%s", LODEMILL_VERSION);
 	snprintf(about.prefix, sizeof(about.prefix), "%s", job->prefix);
 	snprintf(about.folder, sizeof(about.folder), "%s",
 	         about.has_snapshots ? job->durability->folder : "");
-	conduct->queue = calloc(job->engine->slice_count + 1, sizeof(*conduct->queue));
-	result = conduct->queue == NULL ? -ENOMEM
-	                                : control_start(conduct->control, &about, &job->live->now);
+	snprintf(about.manager, sizeof(about.manager), "%s", host_name(conduct->loaded));
+	snprintf(about.manager_version, sizeof(about.manager_version), "%s",
+	         host_version(conduct->loaded));
+	result = control_start(conduct->control, &about, &job->live->now);
 	if (result != 0) {
 		fprintf(stderr, "error: no control socket: %s\n", strerror(-result));
 		return false;
 	}
 	conduct->job = *job;
-	return true;
-}
-
-/* What waits before each slice. */
-static void
-look_at_queues(struct conduct *conduct)
-{
-	const struct lm_engine *engine = conduct->job.engine;
-
-	memset(conduct->queue, 0, engine->slice_count * sizeof(*conduct->queue));
-	for (uint32_t i = 0; i < engine->layout->edge_count; i++) {
-		const struct edge *edge = engine->edge[i];
-
-		if (!edge->fused) {
-			conduct->queue[edge->to->number].waiting += edge_count(edge);
-			conduct->queue[edge->to->number].room += edge->credit;
-		}
+	conduct->carry = (struct carry){ .engine = job->engine,
+		                         .now = &job->live->probe,
+		                         .before = &job->live->probe_before };
+	if (control_is_inactive(conduct->control)) {
+		engine_set_active(job->engine, false);
+		fprintf(stderr, "its sources are inactive, as they were: lodectl activate\n");
 	}
+	return open_loaded(conduct);
 }
 
 void
 conduct_show(struct conduct *conduct)
 {
 	struct snapshot_status status;
-	struct control_picture picture = { .queue = conduct->queue };
+	struct view_loaded loaded;
+	struct control_picture picture = { 0 };
 	int64_t now_ns = env_now_ns();
 
-	if (conduct->control == NULL) {
-		return;
-	}
-	look_at_queues(conduct);
+	host_counts(conduct->loaded, &loaded);
+	picture.loaded = &loaded;
 	picture.sample = &conduct->job.live->now;
 	if (conduct->job.durability->snapshots != NULL) {
 		snapshots_status(conduct->job.durability->snapshots, &status);
@@ -101,6 +151,8 @@ conduct_show(struct conduct *conduct)
 	if (now_ns >= conduct->probe_due_ns) {
 		conduct->probe_due_ns = now_ns + CONTROL_PROBE_NS;
 		control_publish_probe(conduct->control, live_probe(conduct->job.live));
+		host_probe(conduct->loaded, &conduct->job.live->probe,
+		           &conduct->job.live->probe_before);
 	}
 }
 
@@ -120,8 +172,25 @@ look_at_facts(const struct conduct *conduct, struct manager_facts *facts,
 		facts->durable = snapshots_durable(snapshots);
 		facts->why = status->why;
 	}
+	facts->has_epochs = engine->graph->settings.epoch_ns != 0;
 	facts->epoch = engine->epoch;
+	facts->epoch_done = engine_epoch_done(engine);
 	facts->snapshot_epoch = engine_snapshot_epoch(engine);
+}
+
+/* What is carried out goes on, as long as the manager waits for it. */
+static void
+carry_on(struct conduct *conduct)
+{
+	struct manager_report report;
+	struct action action;
+
+	if (!control_current(conduct->control, &action) || action.id != conduct->carry.action.id) {
+		carry_abandon(&conduct->carry);
+	}
+	while (carry_step(&conduct->carry, &report)) {
+		control_report(conduct->control, &report);
+	}
 }
 
 enum manager_order
@@ -132,27 +201,34 @@ conduct_step(struct conduct *conduct, uint64_t *limit_ns)
 	enum manager_order order;
 	struct action action;
 
-	if (conduct->control == NULL) {
-		return ORDER_NONE;
-	}
 	look_at_facts(conduct, &facts, &status);
 	order = control_step(conduct->control, &facts, &status);
-	if (order == ORDER_SNAPSHOT) {
-		engine_hurry_snapshot(conduct->job.engine);
+	carry_on(conduct);
+	host_step(conduct->loaded);
+	if (order == ORDER_NONE || !control_current(conduct->control, &action)) {
 		return ORDER_NONE;
 	}
-	if (order != ORDER_NONE && control_current(conduct->control, &action)) {
+	switch (order) {
+	case ORDER_SNAPSHOT:
+		engine_hurry_snapshot(conduct->job.engine);
+		return ORDER_NONE;
+	case ORDER_EPOCH:
+		engine_hurry_epoch(conduct->job.engine);
+		return ORDER_NONE;
+	case ORDER_CARRY_OUT:
+		carry_begin(&conduct->carry, &action);
+		carry_on(conduct);
+		return ORDER_NONE;
+	default:
 		*limit_ns = action.limit_ns;
+		return order;
 	}
-	return order;
 }
 
 void
 conduct_ending(struct conduct *conduct)
 {
-	if (conduct->control != NULL) {
-		control_ending(conduct->control, env_now_ns());
-	}
+	control_ending(conduct->control, env_now_ns());
 }
 
 void
@@ -162,17 +238,20 @@ conduct_end(struct conduct *conduct, enum manager_outcome outcome)
 	struct manager_facts facts;
 
 	/* Where it never started, there is nothing to end. */
-	if (conduct->control != NULL && conduct->job.engine != NULL) {
+	if (conduct->job.engine != NULL) {
+		carry_on(conduct);
+		carry_abandon(&conduct->carry);
 		look_at_facts(conduct, &facts, &status);
 		control_end(conduct->control, &facts, outcome);
 		conduct_show(conduct);
+		host_step(conduct->loaded);
 	}
 }
 
 void
 conduct_close(struct conduct *conduct)
 {
+	host_close(conduct->loaded);
 	control_close(conduct->control);
-	free(conduct->queue);
 	*conduct = (struct conduct){ 0 };
 }

@@ -3,23 +3,27 @@
 #define CONDUCT_H
 
 /*
- * The control thread's side of the control interface: shows the running engine to mgmt/control.h
- * and carries out what the manager orders. Without a socket all of it does nothing.
+ * The control thread's side of managing a job: shows the running engine to mgmt/control.h, carries
+ * out what the manager orders. Without a socket the manager is there all the same.
  *
  *     if (!conduct_open(&conduct, &options, prefix)) …       before EAL: another job may have the
- * path conduct_start(&conduct, &job);                         when the engine is built
+ * path conduct_recover(&conduct, &durability, topology);      when the state folder is open
+ *     conduct_start(&conduct, &job);                         when the engine is built
  *     conduct_show(&conduct);                                behind each live_tick
  *     order = conduct_step(&conduct);                        often
  *     conduct_end(&conduct, outcome); conduct_close(&conduct);
  */
 
+#include "mgmt/carry.h"
 #include "mgmt/control.h"
 #include "mgmt/durability.h"
+#include "mgmt/host.h"
 #include "mgmt/live.h"
 
 struct conduct_options {
 	const char *path; /* NULL: the default; "none": no socket */
 	struct peer_grants grants;
+	struct host_options loaded; /* a manager */
 };
 
 /* What is conducted; all of it outlives the conduct. */
@@ -31,15 +35,20 @@ struct conduct_job {
 };
 
 struct conduct {
-	struct control *control; /* NULL: none */
+	struct control *control;
 	struct conduct_job job;
-	struct view_queue *queue; /* [slice] */
+	struct carry carry;
+	struct lm_manager *loaded; /* NULL: none */
 	int64_t probe_due_ns;
 };
 
 /* False: a running job has the path, or one that was asked for cannot be made; said on stderr. */
 bool conduct_open(struct conduct *conduct, const struct conduct_options *options,
                   const char *prefix);
+/* With a state folder: goes on from the manager's journal there. False: it cannot be read or
+ * written; said on stderr. */
+bool conduct_recover(struct conduct *conduct, const struct durability *durability,
+                     const char *topology);
 /* False: no memory or no thread; said on stderr. */
 bool conduct_start(struct conduct *conduct, const struct conduct_job *job);
 void conduct_show(struct conduct *conduct);

@@ -31,7 +31,9 @@ control_open(struct control **result, const char *path, const struct peer_grants
 	control->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&control->lock, NULL);
 	manager_init(&control->shared.manager);
-	error = control_socket_open(&control->socket, path, grants->count > 0, why);
+	control->socket.listener = -1;
+	error =
+	    path == NULL ? 0 : control_socket_open(&control->socket, path, grants->count > 0, why);
 	if (error != 0) {
 		control_close(control);
 		return error;
@@ -46,15 +48,21 @@ control_path(const struct control *control)
 	return control->socket.path;
 }
 
+int
+control_journal(struct control *control, const struct journal_options *options,
+                char why[JOURNAL_WHY])
+{
+	return journal_open(options, &control->shared.manager, &control->journal, why);
+}
+
 static int
 picture_init(struct picture *picture, const struct sample *sample)
 {
 	int error = sample_alloc(&picture->sample, &sample->shape);
 
 	error = error != 0 ? error : sample_alloc(&picture->probe, &sample->shape);
-	picture->queue = calloc(sample->shape.count[SAMPLE_SLICES] + 1, sizeof(*picture->queue));
-	if (error != 0 || picture->queue == NULL) {
-		return -ENOMEM;
+	if (error != 0) {
+		return error;
 	}
 	memcpy(picture->sample.block, sample->block, sample->size);
 	memcpy(picture->probe.block, sample->block, sample->size);
@@ -66,7 +74,6 @@ picture_free(struct picture *picture)
 {
 	sample_free(&picture->sample);
 	sample_free(&picture->probe);
-	free(picture->queue);
 }
 
 int
@@ -77,12 +84,16 @@ control_start(struct control *control, const struct view_about *about, const str
 	control->about = *about;
 	error = error != 0 ? error : picture_init(&control->mine, sample);
 	error = error != 0 ? error : sample_alloc(&control->before, &sample->shape);
+	error = error != 0 ? error : rates_init(&control->rates, &sample->shape);
 	if (error != 0) {
 		return error;
 	}
 	control->shared.version = 1;
 	memcpy(control->before.block, sample->block, sample->size);
-	return env_thread_start(&control->thread, "lm-control", control_serve, control);
+	control->mine.manager = control->shared.manager;
+	return control->socket.listener < 0
+	           ? 0
+	           : env_thread_start(&control->thread, "lm-control", control_serve, control);
 }
 
 static void
@@ -108,10 +119,11 @@ control_publish(struct control *control, const struct control_picture *picture)
 
 	pthread_mutex_lock(&control->lock);
 	copy_sample(&shared->sample, picture->sample);
-	memcpy(shared->queue, picture->queue,
-	       shared->sample.shape.count[SAMPLE_SLICES] * sizeof(*shared->queue));
 	if (picture->snapshots != NULL) {
 		shared->snapshots = *picture->snapshots;
+	}
+	if (picture->loaded != NULL) {
+		shared->loaded = *picture->loaded;
 	}
 	shared->version++;
 	pthread_mutex_unlock(&control->lock);
@@ -152,6 +164,55 @@ control_step(struct control *control, const struct manager_facts *facts,
 	return order;
 }
 
+void
+control_report(struct control *control, const struct manager_report *report)
+{
+	pthread_mutex_lock(&control->lock);
+	manager_report(&control->shared.manager, report, env_now_ns());
+	pthread_mutex_unlock(&control->lock);
+	wake_up(control);
+}
+
+bool
+control_completed(struct control *control, uint64_t *told, struct action *action)
+{
+	const struct manager *manager = &control->shared.manager;
+	const struct action *next = NULL;
+
+	pthread_mutex_lock(&control->lock);
+	/* Those that are forgotten already are passed over. */
+	while (next == NULL && *told < manager->completed_count) {
+		next = manager_completed(manager, (*told)++);
+	}
+	if (next != NULL) {
+		*action = *next;
+	}
+	pthread_mutex_unlock(&control->lock);
+	return next != NULL;
+}
+
+uint64_t
+control_completed_before(struct control *control)
+{
+	uint64_t count;
+
+	pthread_mutex_lock(&control->lock);
+	count = control->shared.manager.completed_count;
+	pthread_mutex_unlock(&control->lock);
+	return count;
+}
+
+bool
+control_is_inactive(struct control *control)
+{
+	bool is_inactive;
+
+	pthread_mutex_lock(&control->lock);
+	is_inactive = control->shared.manager.is_inactive;
+	pthread_mutex_unlock(&control->lock);
+	return is_inactive;
+}
+
 bool
 control_current(struct control *control, struct action *action)
 {
@@ -188,9 +249,7 @@ control_end(struct control *control, const struct manager_facts *facts,
 uint64_t
 control_actions_version(const struct manager *manager)
 {
-	/* Each action is asked for, begins, ends: in any of these a summand grows. */
-	return manager->next_id * 3 + manager->completed_count * 2 + (uint64_t)manager->state +
-	       (manager->current != 0 ? 1 : 0);
+	return manager->changes;
 }
 
 void
@@ -202,9 +261,8 @@ control_look(struct control *control)
 	pthread_mutex_lock(&control->lock);
 	if (mine->version != shared->version) {
 		copy_sample(&mine->sample, &shared->sample);
-		memcpy(mine->queue, shared->queue,
-		       mine->sample.shape.count[SAMPLE_SLICES] * sizeof(*mine->queue));
 		mine->snapshots = shared->snapshots;
+		mine->loaded = shared->loaded;
 		mine->version = shared->version;
 	}
 	if (control_actions_version(&mine->manager) != control_actions_version(&shared->manager)) {
@@ -219,13 +277,14 @@ control_look(struct control *control)
 }
 
 uint64_t
-control_submit(struct control *control, const struct action_ask *ask, struct action *action)
+control_submit(struct control *control, const struct action_ask *ask, struct action *action,
+               enum manager_refusal *refusal)
 {
 	struct manager *manager = &control->shared.manager;
 	uint64_t id;
 
 	pthread_mutex_lock(&control->lock);
-	id = manager_submit(manager, ask, env_now_ns());
+	id = manager_submit(manager, ask, env_now_ns(), refusal);
 	if (id != 0) {
 		*action = *manager_find(manager, id);
 	}
@@ -248,9 +307,11 @@ control_close(struct control *control)
 	if (control->wake >= 0) {
 		close(control->wake);
 	}
+	journal_close(control->journal);
 	picture_free(&control->shared);
 	picture_free(&control->mine);
 	sample_free(&control->before);
+	rates_free(&control->rates);
 	free(control->status.text);
 	free(control->stats.text);
 	pthread_mutex_destroy(&control->lock);

@@ -8,7 +8,7 @@
  * of the job that the control thread publishes; what is to be done it hands over to the manager.
  *
  *     control_open(&control, path, &grants, why);          before anything is started: a clash
- * shows control_start(control, &about, &sample, slices);     calls are answered from here on
+ * shows control_start(control, &about, &sample);     calls are answered from here on
  *     control_publish(control, &picture);                  ten times a second
  *     control_publish_probe(control, &sample);             every CONTROL_PROBE_NS
  *     order = control_step(control, &facts);               the manager's turn
@@ -20,24 +20,30 @@
 
 #include "mgmt/control_peer.h"
 #include "mgmt/control_view.h"
+#include "mgmt/journal.h"
 
 #define CONTROL_CLIENTS_MAX 64u
 #define CONTROL_PROBE_NS 500000000
 
 struct control;
 
-/* 0, or -errno and a sentence that says what to do. -EADDRINUSE: a running job has the path. */
+/* 0, or -errno and a sentence that says what to do. -EADDRINUSE: a running job has the path. `path`
+ * NULL: no socket and no thread; the manager is there all the same. */
 int control_open(struct control **control, const char *path, const struct peer_grants *grants,
                  char why[256]);
 const char *control_path(const struct control *control);
+/* From here on the manager writes down what it does, and it goes on from what is there. As
+ * journal_open; before control_start. */
+int control_journal(struct control *control, const struct journal_options *options,
+                    char why[JOURNAL_WHY]);
 /* `sample` gives the shape of all that will be published. 0 or -errno. */
 int control_start(struct control *control, const struct view_about *about,
                   const struct sample *sample);
 
 struct control_picture {
 	const struct sample *sample;
-	const struct view_queue *queue; /* [slice] */
-	const struct snapshot_status *snapshots;
+	const struct snapshot_status *snapshots; /* may be NULL */
+	const struct view_loaded *loaded;        /* may be NULL */
 };
 void control_publish(struct control *control, const struct control_picture *picture);
 void control_publish_probe(struct control *control, const struct sample *sample);
@@ -46,8 +52,19 @@ void control_publish_probe(struct control *control, const struct sample *sample)
  */
 enum manager_order control_step(struct control *control, const struct manager_facts *facts,
                                 const struct snapshot_status *snapshots);
+/* As a client's call: takes an action in and gives a copy of it; 0: see *refusal. */
+uint64_t control_submit(struct control *control, const struct action_ask *ask,
+                        struct action *action, enum manager_refusal *refusal);
+/* The next completion behind *told, which counts them; false: none. */
+bool control_completed(struct control *control, uint64_t *told, struct action *action);
+/* How many there were in lives before. */
+uint64_t control_completed_before(struct control *control);
+/* What came of the order to carry one out. */
+void control_report(struct control *control, const struct manager_report *report);
 /* A copy of the action under way; false: there is none. */
 bool control_current(struct control *control, struct action *action);
+/* Whether the sources are to be inactive, now or as the job goes on. */
+bool control_is_inactive(struct control *control);
 /* The job ends for a reason of its own. */
 void control_ending(struct control *control, int64_t now_ns);
 void control_end(struct control *control, const struct manager_facts *facts,

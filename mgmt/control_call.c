@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log_level.h"
 #include "core/text.h"
+#include "mgmt/control_ask.h"
 #include "mgmt/control_struct.h"
 #include "mgmt/json_put.h"
 
@@ -119,8 +121,8 @@ view_of(const struct control *control)
 {
 	return (struct view){ .about = &control->about,
 		              .sample = &control->mine.sample,
-		              .queue = control->mine.queue,
 		              .snapshots = &control->mine.snapshots,
+		              .loaded = &control->mine.loaded,
 		              .manager = &control->mine.manager,
 		              .counts = &control->counts,
 		              .now_ns = env_now_ns() };
@@ -244,34 +246,39 @@ call_stats(struct control *control, struct control_client *client, const struct 
 }
 
 static bool
+not_taken_in(enum manager_refusal refusal, struct rpc_error *error)
+{
+	if (refusal == REFUSED_UNWRITTEN) {
+		return rpc_refuse(error, CONTROL_ERROR_UNWRITTEN, "",
+		                  "see what the job says on its standard error, and make room on "
+		                  "the disk of its state folder",
+		                  "the action could not be written into the journal");
+	}
+	return rpc_refuse(error, CONTROL_ERROR_BUSY, "",
+	                  "wait for one to be completed: see actions", "%u actions wait already",
+	                  MANAGER_QUEUE_MAX);
+}
+
+static bool
 call_action(struct control *control, struct control_client *client, const struct rpc_call *call,
             struct rpc_error *error, bool *is_fine)
 {
-	struct action_ask ask = { .uid = client->peer.uid };
+	enum manager_refusal refusal;
+	struct action_ask ask;
 	struct action action;
 
-	switch (call->method) {
-	case CONTROL_SNAPSHOT:
-		ask.kind = ACTION_SNAPSHOT;
-		ask.limit_ns = call->params.snapshot.deadline_ms * 1000000;
-		break;
-	case CONTROL_STOP:
-		ask.kind = ACTION_STOP;
-		ask.limit_ns = call->params.stop.deadline_ms * 1000000;
-		break;
-	default:
-		ask.kind = ACTION_DRAIN;
-		ask.limit_ns = call->params.drain.deadline_ms * 1000000;
-		break;
+	if (!control_ask(call, client->peer.uid, &ask)) {
+		return rpc_refuse(error, CONTROL_ERROR_INTERNAL, "method", "",
+		                  "%s is in the schema, but nobody does it",
+		                  control_methods[call->method].name);
 	}
-	if (control_submit(control, &ask, &action) == 0) {
-		return rpc_refuse(error, CONTROL_ERROR_BUSY, "",
-		                  "wait for one to be completed: see actions",
-		                  "%u actions wait already", MANAGER_QUEUE_MAX);
+	if (control_submit(control, &ask, &action, &refusal) == 0) {
+		return not_taken_in(refusal, error);
 	}
-	if (ask.kind != ACTION_SNAPSHOT) {
-		env_log(6, "control: uid %u, process %d: %s", client->peer.uid,
-		        (int)client->peer.pid, action_kind_text(ask.kind));
+	if (ask.kind != ACTION_SNAPSHOT && ask.kind != ACTION_SYNCHRONIZE) {
+		env_log(6, "control: uid %u, process %d: %s%s%s", client->peer.uid,
+		        (int)client->peer.pid, action_kind_text(ask.kind),
+		        ask.what[0] == '\0' ? "" : " ", ask.what);
 	}
 	return put_value(client, call,
 	                 json_pack("{so}", "action", view_action(&action, env_now_ns())), error,
@@ -289,10 +296,14 @@ call_actions(struct control *control, struct control_client *client, const struc
 	json_t *list = json_array();
 	const struct action *action;
 
-	while (left > 0 && last > 0 && (action = manager_find(manager, last)) != NULL) {
-		json_array_append_new(list, view_action(action, now_ns));
-		left = id != 0 ? 0 : left - 1;
-		last--;
+	/* Numbers may be missing: those that a damaged journal held. */
+	for (uint32_t i = 0; i < MANAGER_LOG && left > 0 && last > 0; i++, last--) {
+		action = manager_find(manager, last);
+		if (action != NULL) {
+			json_array_append_new(list, view_action(action, now_ns));
+			left--;
+		}
+		left = id != 0 ? 0 : left;
 	}
 	return put_value(client, call, json_pack("{so}", "actions", list), error, is_fine);
 }
@@ -315,6 +326,72 @@ call_subscribe(struct control *control, struct control_client *client, const str
 	return put_value(client, call, json_pack("{so}", "events", list), error, is_fine);
 }
 
+static json_t *
+log_levels(int64_t now_ns)
+{
+	struct log_level level[LOG_LEVELS_MAX];
+	uint32_t count = log_level_list(level, now_ns);
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < count; i++) {
+		json_array_append_new(
+		    list, json_pack("{sssssI}", "module", level[i].module, "level",
+		                    log_level_text(level[i].level), "left_ms",
+		                    (json_int_t)((level[i].until_ns - now_ns) / 1000000)));
+	}
+	return list;
+}
+
+/* Whether there can be lines of this module. */
+static bool
+is_module(const struct control *control, const char *name)
+{
+	static const char *const folders[] = { "all", "core", "state", "net", "operators", "mgmt" };
+	const struct sample *sample = &control->mine.sample;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		if (strcmp(folders[i], name) == 0) {
+			return true;
+		}
+	}
+	for (uint32_t i = 0; i < sample->shape.count[SAMPLE_OPERATORS]; i++) {
+		if (strcmp(sample->op[i].name, name) == 0) {
+			return true;
+		}
+	}
+	return name[0] != '\0' && strcmp(control->about.manager, name) == 0;
+}
+
+static bool
+call_log_level(struct control *control, struct control_client *client, const struct rpc_call *call,
+               struct rpc_error *error, bool *is_fine)
+{
+	const struct control_log_level *asked = &call->params.log_level;
+	bool is_default = strcmp(asked->level, "default") == 0;
+	int level = is_default ? LOG_LEVEL_INFO : log_level_find(asked->level);
+	int64_t now_ns = env_now_ns();
+	int64_t until_ns = is_default ? now_ns : now_ns + (int64_t)asked->for_ms * 1000000;
+
+	if (level < LOG_LEVEL_ERROR) {
+		return rpc_refuse(error, CONTROL_ERROR_BAD_PARAMS, "params.level",
+		                  "levels: error, warning, notice, info, debug, default",
+		                  "there is no level \"%s\"", asked->level);
+	}
+	if (!is_module(control, asked->module)) {
+		return rpc_refuse(error, CONTROL_ERROR_BAD_PARAMS, "params.module",
+		                  "modules: all, core, state, net, operators, mgmt, and operators "
+		                  "of the topology by name",
+		                  "there is no module \"%s\"", asked->module);
+	}
+	if (log_level_set(asked->module, level, now_ns, until_ns) != 0) {
+		return rpc_refuse(error, CONTROL_ERROR_BUSY, "params.module",
+		                  "set one of them to default",
+		                  "%u modules have a level of their own already", LOG_LEVELS_MAX);
+	}
+	return put_value(client, call, json_pack("{so}", "levels", log_levels(now_ns)), error,
+	                 is_fine);
+}
+
 /* False: refused, see `error`. `is_fine`: the answer was put, or nobody waits for one. */
 static bool
 dispatch(struct control *control, struct control_client *client, const struct rpc_call *call,
@@ -331,15 +408,15 @@ dispatch(struct control *control, struct control_client *client, const struct rp
 		return put_text(client, call, text, size, error, is_fine);
 	case CONTROL_STATS:
 		return call_stats(control, client, call, error, is_fine);
-	case CONTROL_SNAPSHOT:
-	case CONTROL_STOP:
-	case CONTROL_DRAIN:
-		return call_action(control, client, call, error, is_fine);
 	case CONTROL_ACTIONS:
 		control_look(control);
 		return call_actions(control, client, call, error, is_fine);
-	default:
+	case CONTROL_LOG_LEVEL:
+		return call_log_level(control, client, call, error, is_fine);
+	case CONTROL_SUBSCRIBE:
 		return call_subscribe(control, client, call, error, is_fine);
+	default:
+		return call_action(control, client, call, error, is_fine);
 	}
 }
 

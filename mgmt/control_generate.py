@@ -69,7 +69,7 @@ def header(schema):
 
 def c_param(method, param):
     values = ""
-    initial = param.get("default", 0)
+    initial = param.get("default", "" if param["type"] == "text" else 0)
     if param["type"] == "set":
         values = ", .values = %s_%s, .value_count = %d" % (
             method["name"], param["name"], len(param["values"]))
@@ -78,6 +78,8 @@ def c_param(method, param):
     if param["type"] == "integer":
         bounds = ", .min = UINT64_C(%d), .max = UINT64_C(%d)" % (param["min"], param["max"])
     start = ".initial = UINT64_C(%d)" % initial if param["type"] != "text" else ".text = " + quoted(initial)
+    if param.get("required"):
+        start = ".is_required = true, " + start
     where = "offsetof(struct control_%s, %s)" % (method["name"], param["name"])
     return "\t{ .name = %s, .type = RPC_%s, .offset = %s, .size = %d, %s%s%s }," % (
         quoted(param["name"]), upper(param["type"]), where, param.get("size", 0), start, bounds, values)
@@ -112,7 +114,8 @@ def literal(value):
 
 
 def client_method(method):
-    params = "".join(", %s=%s" % (p["name"], literal(p["default"])) for p in method["params"])
+    params = "".join(", " + (p["name"] if p.get("required") else "%s=%s" % (
+        p["name"], literal(p["default"]))) for p in method["params"])
     given = ", ".join(('"%s": list(%s)' if p["type"] == "set" else '"%s": %s') % (p["name"], p["name"])
                       for p in method["params"])
     doc = [method["doc"], ""]
@@ -148,12 +151,16 @@ def lodectl(schema, template, program, out):
     return ""
 
 
+def is_action(method):
+    return [f["type"] for f in method["result"]] == ["action"]
+
+
 def option(param):
     return "--" + re.sub(r"_ms$", "", param["name"]).replace("_", "-")
 
 
 def completion(schema):
-    names = [c["name"] if c["name"] != "subscribe" else "watch" for c in schema["methods"]]
+    names = [c["name"].replace("_", "-") if c["name"] != "subscribe" else "watch" for c in schema["methods"]]
     out = ["# SPDX-License-Identifier: BSD-3-Clause",
            "# Completion of lodectl for bash; made from mgmt/control.json.", "_lodectl() {",
            "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}",
@@ -165,16 +172,16 @@ def completion(schema):
            '\t--socket) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;',
            "\t--prefix)", '\t\toptions=$(lodectl jobs --names 2>/dev/null)',
            '\t\tmapfile -t COMPREPLY < <(compgen -W "$options" -- "$word"); return ;;',
-           "\tesac", '\tcase "$command" in', '\t"") options="%s jobs $options" ;;' % " ".join(names)]
+           "\tesac", '\tcase "$command" in', '\t"") options="%s top jobs $options" ;;' % " ".join(names)]
     for method, name in zip(schema["methods"], names):
-        more = [option(p) for p in method["params"]]
-        if method["role"] == "operate":
+        more = [option(p) for p in method["params"] if not p.get("required")]
+        if is_action(method):
             more.append("--no-wait")
         if name == "watch":
             more.append("--count")
         if more:
             out.append('\t%s) options="%s $options" ;;' % (name, " ".join(more)))
-    out += ["\tjobs) options=\"--names $options\" ;;", "\tesac",
+    out += ["\ttop) options=\"--count $options\" ;;", "\tjobs) options=\"--names $options\" ;;", "\tesac",
             '\tmapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")', "}",
             "complete -F _lodectl lodectl"]
     return "\n".join(out) + "\n"
@@ -201,8 +208,9 @@ def reference(schema):
         out += ["#### `%s`" % method["name"], "", "%s Role: `%s`." % (method["doc"], method["role"]), ""]
         if method["params"]:
             out += ["| parameter | type | bounds | default | what |", "| --- | --- | --- | --- | --- |"]
-            out += ["| `%s` | %s | %s | `%s` | %s |" % (
-                p["name"], p["type"], bounds(p), json.dumps(p["default"]), p["doc"])
+            out += ["| `%s` | %s | %s | %s | %s |" % (
+                p["name"], p["type"], bounds(p),
+                "must be given" if p.get("required") else "`%s`" % json.dumps(p["default"]), p["doc"])
                     for p in method["params"]] + [""]
         out += ["Result:", ""] + fields(method["result"]) + [""]
     out += ["### Notifications", ""]

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/text.h"
 #include "mgmt/control_struct.h"
+#include "mgmt/process_use.h"
 
 /* Lines of one client in a row, while others wait. */
 #define ROUND_LINES 64u
@@ -239,35 +239,6 @@ accept_all(struct control *control)
 	}
 }
 
-static uint64_t
-resident_bytes(void)
-{
-	char text[128];
-	FILE *file = fopen("/proc/self/statm", "re");
-	uint64_t pages = 0;
-	char *second;
-
-	if (file == NULL) {
-		return 0;
-	}
-	if (fgets(text, sizeof(text), file) != NULL && (second = strchr(text, ' ')) != NULL) {
-		second[1 + strcspn(second + 1, " ")] = '\0';
-		(void)text_u64(second + 1, &pages);
-	}
-	fclose(file);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-static uint64_t
-process_cpu_ns(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) * 1000000000u +
-	       ((uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec) * 1000u;
-}
-
 /* NULL: nobody wants it, or no memory. What the CPU is measured from goes on either way. */
 static char *
 make_probe(struct control *control, bool is_wanted, size_t *size)
@@ -275,11 +246,12 @@ make_probe(struct control *control, bool is_wanted, size_t *size)
 	const struct picture *mine = &control->mine;
 	const struct view view = { .about = &control->about,
 		                   .sample = &mine->probe,
-		                   .queue = mine->queue,
+		                   .rates = &control->rates,
 		                   .now_ns = env_now_ns() };
 	int64_t passed_ns = mine->probe.head->now_ns - control->before.head->now_ns;
 	uint64_t cpu_ns = process_cpu_ns();
-	struct view_process process = { .number = mine->probe_number, .memory = resident_bytes() };
+	struct view_process process = { .number = mine->probe_number,
+		                        .memory = process_resident_bytes() };
 
 	process.cpu = passed_ns <= 0 || control->cpu_ns == 0
 	                  ? 0
@@ -288,6 +260,7 @@ make_probe(struct control *control, bool is_wanted, size_t *size)
 	if (!is_wanted) {
 		return NULL;
 	}
+	rates_compute(&control->rates, &mine->probe, &control->before);
 	return control_note(CONTROL_EVENT_PROBE, view_probe(&view, &control->before, &process),
 	                    size);
 }

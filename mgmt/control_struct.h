@@ -22,8 +22,8 @@
 struct picture {
 	uint64_t version; /* of the numbers; counts up */
 	struct sample sample;
-	struct view_queue *queue;
 	struct snapshot_status snapshots;
+	struct view_loaded loaded;
 	struct manager manager;
 	struct sample probe;
 	uint64_t probe_number;
@@ -59,10 +59,12 @@ struct control {
 	/* Both threads', under the lock. */
 	pthread_mutex_t lock;
 	struct picture shared;
+	struct journal *journal; /* NULL: nothing is written down */
 
 	/* The serving thread's. */
 	struct picture mine;
 	struct sample before; /* the probe before the last */
+	struct rates rates;   /* between the two */
 	struct control_client client[CONTROL_CLIENTS_MAX];
 	struct view_counts counts;
 	struct control_cache status, stats;
@@ -73,9 +75,6 @@ struct control {
 
 /* control.c: brings `mine` up to date. */
 void control_look(struct control *control);
-/* 0: the queue is full. */
-uint64_t control_submit(struct control *control, const struct action_ask *ask,
-                        struct action *action);
 /* A number that changes whenever an action does. */
 uint64_t control_actions_version(const struct manager *manager);
 

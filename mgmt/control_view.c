@@ -137,20 +137,46 @@ view_counts_json(const struct view_counts *counts)
 	return checked(entry, failed);
 }
 
+static json_t *
+view_manager(const struct view *view)
+{
+	const struct view_loaded *loaded = view->loaded;
+	json_t *entry;
+	int failed = 0;
+
+	if (view->about->manager[0] == '\0') {
+		return json_null();
+	}
+	entry = json_object();
+	failed += json_put_text(entry, "name", view->about->manager);
+	failed += json_put_text(entry, "version", view->about->manager_version);
+	failed += json_put_u64(entry, "calls", loaded->calls);
+	failed += json_put_u64(entry, "late", loaded->late);
+	failed += json_put_real(entry, "longest_ms", (double)loaded->longest_ns / 1e6);
+	failed += json_put_u64(entry, "asked", loaded->asked);
+	failed += json_put_u64(entry, "refused", loaded->refused);
+	return checked(entry, failed);
+}
+
 json_t *
 view_action(const struct action *action, int64_t now_ns)
 {
 	bool is_open = action->state == ACTION_QUEUED || action->state == ACTION_RUNNING;
+	int64_t age_ns = now_ns - action->asked_ns;
 	json_t *entry = json_object();
 	int failed = 0;
 
 	failed += json_put_u64(entry, "id", action->id);
 	failed += json_put_text(entry, "kind", action_kind_text(action->kind));
 	failed += json_put_text(entry, "state", action_state_text(action->state));
+	failed += json_put_text(entry, "what", action->what);
 	failed += json_put_text(entry, "reason", action->reason);
 	failed += json_put_u64(entry, "epoch", action->epoch);
+	failed += json_put_u64(entry, "step", action->step);
+	failed += json_put_u64(entry, "steps", action->steps);
+	failed += json_put_u64(entry, "pause_ns", action->pause_ns);
 	failed += json_put_u64(entry, "uid", action->uid);
-	failed += json_put_u64(entry, "age_ms", (uint64_t)(now_ns - action->asked_ns) / 1000000);
+	failed += json_put_u64(entry, "age_ms", age_ns < 0 ? 0 : (uint64_t)age_ns / 1000000);
 	failed += put(entry, "took_ms",
 	              is_open ? json_null()
 	                      : json_integer((action->ended_ns - action->asked_ns) / 1000000));
@@ -179,6 +205,7 @@ view_status(const struct view *view)
 	failed += put(object, "action",
 	              current == NULL ? json_null() : view_action(current, view->now_ns));
 	failed += json_put_u64(object, "queued", view->manager->queue_count);
+	failed += put(object, "manager", view_manager(view));
 	failed += put(object, "clients", view_counts_json(view->counts));
 	return checked(object, failed);
 }
@@ -245,12 +272,15 @@ stats_slice(const struct view *view, uint32_t index)
 	failed += json_put_u64(entry, "rows_out", slice->rows_out);
 	failed += json_put_u64(entry, "batches_in", slice->batches_in);
 	failed += json_put_u64(entry, "batches_out", slice->batches_out);
+	failed += json_put_u64(entry, "bytes_in", slice->bytes_in);
+	failed += json_put_u64(entry, "bytes_out", slice->bytes_out);
+	failed += json_put_u64(entry, "state_bytes", slice->state_bytes);
 	failed += json_put_u64(entry, "dropped", slice->rows_dropped);
 	failed += json_put_u64(entry, "busy_ns", slice->busy_ns);
 	failed += json_put_u64(entry, "turns_blocked", slice->turns_blocked);
 	failed += json_put_u64(entry, "epoch", slice->epoch);
-	failed += json_put_u64(entry, "waiting", view->queue[index].waiting);
-	failed += json_put_u64(entry, "room", view->queue[index].room);
+	failed += json_put_u64(entry, "waiting", slice->waiting);
+	failed += json_put_u64(entry, "room", slice->room);
 	return checked(entry, failed);
 }
 
@@ -341,17 +371,56 @@ probe_slices(const struct view *view, const struct sample *before, double interv
 		failed += put_slice(entry, view->sample, i);
 		failed += json_put_u64(entry, "rows_in", now->rows_in - then->rows_in);
 		failed += json_put_u64(entry, "rows_out", now->rows_out - then->rows_out);
+		failed += json_put_u64(entry, "bytes_in", now->bytes_in - then->bytes_in);
+		failed += json_put_u64(entry, "bytes_out", now->bytes_out - then->bytes_out);
+		failed += json_put_u64(entry, "state_bytes", now->state_bytes);
 		failed += json_put_u64(entry, "dropped", now->rows_dropped - then->rows_dropped);
 		failed +=
 		    json_put_real(entry, "busy", share(now->busy_ns - then->busy_ns, interval_ns));
 		failed += json_put_u64(entry, "blocked", now->turns_blocked - then->turns_blocked);
-		failed += json_put_u64(entry, "waiting", view->queue[i].waiting);
-		failed += json_put_u64(entry, "room", view->queue[i].room);
+		failed += json_put_u64(entry, "waiting", now->waiting);
+		failed += json_put_u64(entry, "room", now->room);
 		failed += put(entry, "oldest",
 		              now->watermark_ns == INT64_MIN ? json_null()
 		                                             : json_integer(now->watermark_ns));
 		failed += json_put_u64(entry, "epoch", now->epoch);
 		failed += json_array_append_new(list, entry);
+	}
+	return checked(list, failed);
+}
+
+static int
+put_custom(json_t *list, const struct view *view, const struct sample *before, uint32_t index)
+{
+	const struct sample_slice *slice = &view->sample->slice[index];
+	const struct sample_operator *op = &view->sample->op[slice->op];
+	int failed = 0;
+
+	for (uint32_t i = 0; i < SAMPLE_GAUGES; i++) {
+		json_t *entry;
+
+		if (op->gauge_name[i][0] == '\0') {
+			continue;
+		}
+		entry = json_object();
+		failed += json_put_text(entry, "operator", op->name);
+		failed += json_put_u64(entry, "slice", index_of(view->sample, index));
+		failed += json_put_text(entry, "name", op->gauge_name[i]);
+		failed += json_put_u64(entry, "value", slice->gauges[i]);
+		failed += json_put_u64(entry, "before", before->slice[index].gauges[i]);
+		failed += json_array_append_new(list, entry);
+	}
+	return failed;
+}
+
+static json_t *
+probe_custom(const struct view *view, const struct sample *before)
+{
+	json_t *list = json_array();
+	int failed = 0;
+
+	for (uint32_t i = 0; i < view->sample->shape.count[SAMPLE_SLICES]; i++) {
+		failed += put_custom(list, view, before, i);
 	}
 	return checked(list, failed);
 }
@@ -413,8 +482,11 @@ view_probe(const struct view *view, const struct sample *before, const struct vi
 	failed += json_put_u64(object, "memory", process->memory);
 	failed +=
 	    json_put_real(object, "rows_per_s", interval_ns > 0 ? rows * 1e9 / interval_ns : 0);
+	failed += json_put_text(
+	    object, "root", view->rates->root == LM_NONE ? NULL : now->op[view->rates->root].name);
 	failed += put(object, "ports", view_ports(now));
 	failed += put(object, "slices", probe_slices(view, before, interval_ns));
+	failed += put(object, "custom", probe_custom(view, before));
 	failed += put(object, "sinks", probe_sinks(now));
 	failed += put(object, "lcores", probe_lcores(now, before));
 	return checked(object, failed);

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "mgmt/manager.h"
+#include "mgmt/rates.h"
 #include "mgmt/sample.h"
 #include "state/snapshot.h"
 
@@ -19,6 +20,7 @@
 /* What stays the same while the job runs. */
 struct view_about {
 	char topology[VIEW_TEXT], version[VIEW_TEXT], prefix[VIEW_TEXT], folder[VIEW_TEXT];
+	char manager[VIEW_TEXT], manager_version[VIEW_TEXT]; /* that was loaded; empty: none */
 	uint32_t pid;
 	bool has_snapshots;
 };
@@ -43,18 +45,20 @@ struct view_counts {
 #undef VIEW_COUNT_FIELD
 };
 
-/* Rings before a slice. */
-struct view_queue {
-	uint32_t waiting, room;
+/* What a manager that was loaded has done. */
+struct view_loaded {
+	uint64_t calls, late, asked, refused;
+	int64_t longest_ns;
 };
 
 /* One picture of the job. */
 struct view {
 	const struct view_about *about;
 	const struct sample *sample;
-	const struct view_queue *queue; /* [slice] */
 	const struct snapshot_status *snapshots;
+	const struct view_loaded *loaded;
 	const struct manager *manager;
+	const struct rates *rates; /* of a probe: between it and the one before */
 	const struct view_counts *counts;
 	int64_t now_ns;
 };

@@ -9,8 +9,8 @@ import sys
 from lodemill_client import SCHEMA, Client, Error, jobs, json, os
 
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
-STATES = {"running": "green", "done": "green", "failed": "red", "stopping": "yellow", "draining": "yellow",
-          "queued": "yellow", "ended": "red"}
+STATES = {"running": "green", "inactive": "yellow", "done": "green", "failed": "red", "stopping": "yellow",
+          "draining": "yellow", "queued": "yellow", "ended": "red"}
 
 
 def style(text, name):
@@ -93,8 +93,16 @@ def show_status(result):
             print("  " + style("the last %d failed: %s" % (state["failures"], clean(state["why"])), "red"))
     action = result["action"]
     if action is not None:
-        print("  action     %d, %s, for %s; %d more wait" % (
-            action["id"], action["kind"], time_of(action["age_ms"] * 1e6), result["queued"]))
+        what = " " + clean(action["what"]) if action["what"] else ""
+        steps = ", %d of %d" % (action["step"], action["steps"]) if action["steps"] else ""
+        print("  action     %d, %s%s%s, for %s; %d more wait" % (
+            action["id"], action["kind"], what, steps, time_of(action["age_ms"] * 1e6), result["queued"]))
+    manager = result["manager"]
+    if manager is not None:
+        print("  manager    %s %s: %s calls, %s late, the longest took %s; %s asked for, %s refused" % (
+            clean(manager["name"]), clean(manager["version"]), exact(manager["calls"]),
+            exact(manager["late"]), time_of(manager["longest_ms"] * 1e6), exact(manager["asked"]),
+            exact(manager["refused"])))
     clients = result["clients"]
     refused = sum(clients[name] for name in ("malformed", "oversized", "unknown", "wrong_params", "forbidden",
                                              "failed"))
@@ -129,10 +137,19 @@ def show_actions(result):
     if not result["actions"]:
         print("no action was asked for")
         return
-    table(["ID", "<ACTION", "<STATE", "EPOCH", "TOOK", "AGE", "UID", "<REASON"],
-          [[a["id"], a["kind"], a["state"], nonzero(a["epoch"]),
+    table(["ID", "<ACTION", "<WHAT", "<STATE", "EPOCH", "PAUSE", "TOOK", "AGE", "UID", "<REASON"],
+          [[a["id"], a["kind"], a["what"], a["state"], nonzero(a["epoch"]),
+            time_of(a["pause_ns"]) if a["pause_ns"] else "",
             "" if a["took_ms"] is None else time_of(a["took_ms"] * 1e6), time_of(a["age_ms"] * 1e6), a["uid"],
             a["reason"]] for a in result["actions"]])
+
+
+def show_log_levels(result):
+    if not result["levels"]:
+        print("every module says what is info or worse")
+        return
+    table(["<MODULE", "<LEVEL", "LEFT"],
+          [[v["module"], v["level"], time_of(v["left_ms"] * 1e6)] for v in result["levels"]])
 
 
 def show_describe(result):
@@ -144,8 +161,13 @@ def show_describe(result):
 
 def show_action(action):
     text = "%s %d: %s" % (action["kind"], action["id"], style(action["state"], STATES[action["state"]]))
+    if action["what"]:
+        text = "%s %d, %s: %s" % (action["kind"], action["id"], clean(action["what"]),
+                                  style(action["state"], STATES[action["state"]]))
     if action["epoch"] and action["state"] == "done":
         text += ", epoch %d" % action["epoch"]
+    if action["pause_ns"]:
+        text += ", stood still for %s" % time_of(action["pause_ns"])
     if action["took_ms"] is not None:
         text += " after %s" % time_of(action["took_ms"] * 1e6)
     print(text + (": " + clean(action["reason"]) if action["reason"] else ""))
@@ -172,6 +194,70 @@ def show_event(method, params):
     print(line)
 
 
+def per_second(count, params):
+    return short(count / params["interval_s"]) if params["interval_s"] else "0"
+
+
+def short(count):
+    for unit, size in ("G", 1e9), ("M", 1e6), ("k", 1e3):
+        if count >= size:
+            return "%.1f%s" % (count / size, unit)
+    return "%d" % count
+
+
+def show_top(status, params):
+    """Operators with their rates, and how busy each keeps which lcore."""
+    print("%s: %s rows/s, cpu %.2f, memory %s, up %s" % (
+        style(clean(status["topology"]), "bold"), short(params["rows_per_s"]), params["cpu"],
+        size_of(params["memory"]), time_of(params["seconds"] * 1e9)))
+    root = params["root"]
+    print("backpressure: " + (style(clean(root), "red") + " holds up what is before it" if root else "none"))
+    print()
+    sinks = {s["operator"]: s for s in params["sinks"]}
+    lcores = [w["lcore"] for w in params["lcores"]]
+    rows = []
+    for op in status["operators"]:
+        own = [s for s in params["slices"] if s["operator"] == op["name"]]
+        queue = max((s["waiting"] / s["room"] for s in own if s["room"]), default=None)
+        sink = sinks.get(op["name"])
+        row = [op["name"], op["slices"], per_second(sum(s["rows_in"] for s in own), params),
+               per_second(sum(s["rows_out"] for s in own), params),
+               percent(max((s["busy"] for s in own), default=0)),
+               "" if queue is None else percent(min(1, queue)),
+               time_of(sink["p99_ns"]) if sink and sink["rows"] else ""]
+        for lcore in lcores:
+            there = [s["busy"] for s in own if s["lcore"] == lcore]
+            row.append(percent(sum(there)) if there else ".")
+        rows.append(row)
+    busy = ["lcores", "", "", "", "", "", ""] + [percent(w["busy"]) for w in params["lcores"]]
+    table(["<OPERATOR", "SLICES", "IN/S", "OUT/S", "BUSY", "QUEUE", "P99"] + ["L%d" % n for n in lcores],
+          rows + [busy])
+
+
+def run_top(options, _):
+    """A picture for every probe, in one place on a terminal."""
+    with connect(options) as client:
+        status = client.status()
+        client.subscribe(["probe"])
+        client.socket.settimeout(None)
+        count = 0
+        try:
+            for name, params in client.events():
+                if options.json:
+                    dump({"method": name, "params": params})
+                else:
+                    print("\033[H\033[J" if sys.stdout.isatty() else "" if count == 0 else "\n", end="")
+                    show_top(status, params)
+                sys.stdout.flush()
+                count += 1
+                if options.count and count >= options.count:
+                    return 0
+        except Error:
+            if not options.json:
+                print("the job has ended")
+    return 0
+
+
 def dump(value):
     print(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
@@ -184,7 +270,8 @@ def duration(text):
 
 
 def shown(method, result):
-    shows = {"status": show_status, "stats": show_stats, "actions": show_actions, "describe": show_describe}
+    shows = {"status": show_status, "stats": show_stats, "actions": show_actions, "describe": show_describe,
+             "log_level": show_log_levels}
     shows[method["name"]](result)
 
 
@@ -192,7 +279,7 @@ def run_method(options, method):
     names = [p["name"] for p in method["params"]]
     params = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
     with connect(options) as client:
-        if method["role"] == "view":
+        if not is_action(method):
             result = client.call(method["name"], params)
             dump(result) if options.json else shown(method, result)
             return 0
@@ -244,7 +331,15 @@ def connect(options):
     return Client.of_job(options.prefix)
 
 
+def is_action(method):
+    return [f["type"] for f in method["result"]] == ["action"]
+
+
 def add_param(parser, param):
+    kind = int if param["type"] == "integer" else str
+    if param.get("required"):
+        parser.add_argument(param["name"], type=kind, metavar=param["name"].upper(), help=param["doc"])
+        return
     name = "--" + re.sub(r"_ms$", "", param["name"]).replace("_", "-")
     if param["type"] == "set":
         parser.add_argument(name, dest=param["name"], nargs="+", choices=param["values"], metavar="EVENT",
@@ -252,9 +347,11 @@ def add_param(parser, param):
     elif param["name"].endswith("_ms"):
         parser.add_argument(name, dest=param["name"], type=duration, metavar="TIME",
                             help="%s (default %gs)" % (param["doc"], param["default"] / 1000))
+    elif param["type"] == "flag":
+        parser.add_argument(name, dest=param["name"], action="store_true", default=None, help=param["doc"])
     else:
-        parser.add_argument(name, dest=param["name"], type=int if param["type"] == "integer" else str,
-                            metavar=param["name"].upper(), help=param["doc"])
+        parser.add_argument(name, dest=param["name"], type=kind, metavar=param["name"].upper(),
+                            help=param["doc"])
 
 
 def common(parser, top):
@@ -273,17 +370,21 @@ def parser_of(schema):
     common(parser, True)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for method in schema["methods"]:
-        name = "watch" if method["name"] == "subscribe" else method["name"]
+        name = "watch" if method["name"] == "subscribe" else method["name"].replace("_", "-")
         doc = "Shows notifications as they come." if name == "watch" else method["doc"]
         command = commands.add_parser(name, help=doc, description=doc)
         common(command, False)
         for param in method["params"]:
             add_param(command, param)
-        if method["role"] != "view":
+        if is_action(method):
             command.add_argument("--no-wait", action="store_true", help="do not wait for its end")
         if name == "watch":
             command.add_argument("--count", type=int, metavar="N", help="end after so many")
         command.set_defaults(run=run_watch if name == "watch" else run_method, method=method)
+    command = commands.add_parser("top", help="How busy which operator keeps which lcore, twice a second.")
+    common(command, False)
+    command.add_argument("--count", type=int, metavar="N", help="end after so many pictures")
+    command.set_defaults(run=run_top, method=None)
     command = commands.add_parser("jobs", help="The running jobs of this user.")
     common(command, False)
     command.add_argument("--names", action="store_true", help="only their prefixes")

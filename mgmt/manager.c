@@ -13,13 +13,37 @@ const char *
 action_kind_text(enum action_kind kind)
 {
 	static const char *const text[] = {
-#define ACTION_KIND_TEXT(suffix, text) [ACTION_##suffix] = text,
+#define ACTION_KIND_TEXT(suffix, text, manner) [ACTION_##suffix] = text,
 		ACTION_KINDS(ACTION_KIND_TEXT)
 #undef ACTION_KIND_TEXT
 	};
 
 	assert(kind < ACTION_KIND_COUNT);
 	return text[kind];
+}
+
+enum action_kind
+action_kind_find(const char *text)
+{
+	enum action_kind kind = 0;
+
+	while (kind < ACTION_KIND_COUNT && strcmp(action_kind_text(kind), text) != 0) {
+		kind++;
+	}
+	return kind;
+}
+
+enum action_manner
+action_manner(enum action_kind kind)
+{
+	static const enum action_manner manner[] = {
+#define ACTION_KIND_MANNER(suffix, text, manner) [ACTION_##suffix] = MANNER_##manner,
+		ACTION_KINDS(ACTION_KIND_MANNER)
+#undef ACTION_KIND_MANNER
+	};
+
+	assert(kind < ACTION_KIND_COUNT);
+	return manner[kind];
 }
 
 const char *
@@ -64,11 +88,24 @@ action_of(struct manager *manager, uint64_t id)
 	return action;
 }
 
+static bool
+tell(struct manager *manager, const struct action *action)
+{
+	manager->changes++;
+	return manager->watch == NULL || manager->watch(manager->watch_arg, manager, action);
+}
+
+static bool
+is_open(const struct action *action)
+{
+	return action->state == ACTION_QUEUED || action->state == ACTION_RUNNING;
+}
+
 static void
 complete(struct manager *manager, struct action *action, enum action_state state,
          const char *reason, int64_t now_ns)
 {
-	assert(action->state == ACTION_QUEUED || action->state == ACTION_RUNNING);
+	assert(is_open(action));
 	assert(state == ACTION_DONE || state == ACTION_FAILED);
 	action->state = state;
 	action->ended_ns = now_ns;
@@ -77,14 +114,16 @@ complete(struct manager *manager, struct action *action, enum action_state state
 	if (manager->current == action->id) {
 		manager->current = 0;
 	}
+	(void)tell(manager, action);
 }
 
-/* Why it cannot begin while the job is so; NULL: it can. */
+/* Why nothing can begin any more; NULL: something can. */
 static const char *
-refusal(enum manager_state state)
+end_refusal(enum manager_state state)
 {
 	switch (state) {
 	case MANAGER_RUNNING:
+	case MANAGER_INACTIVE:
 		return NULL;
 	case MANAGER_STOPPING:
 		return "the job is stopping";
@@ -95,19 +134,37 @@ refusal(enum manager_state state)
 	}
 }
 
-uint64_t
-manager_submit(struct manager *manager, const struct action_ask *ask, int64_t now_ns)
+/* Why it cannot begin while the job is so; NULL: it can. */
+static const char *
+refusal(enum action_kind kind, enum manager_state state)
 {
-	const char *why = refusal(manager->state);
-	struct action *action;
-
-	if (why == NULL && manager->queue_count == MANAGER_QUEUE_MAX) {
-		return 0;
+	if (kind == ACTION_ACTIVATE && state == MANAGER_RUNNING) {
+		return "the sources are active";
 	}
-	action = &manager->log[manager->next_id % MANAGER_LOG];
+	if (kind == ACTION_DEACTIVATE && state == MANAGER_INACTIVE) {
+		return "the sources are inactive already";
+	}
+	return end_refusal(state);
+}
+
+/* The end of a job must not depend on a disk. */
+static bool
+must_be_written(const struct action *action)
+{
+	return action_manner(action->kind) != MANNER_END;
+}
+
+uint64_t
+manager_submit(struct manager *manager, const struct action_ask *ask, int64_t now_ns,
+               enum manager_refusal *refused)
+{
+	const char *why = end_refusal(manager->state);
+	struct action *action = &manager->log[manager->next_id % MANAGER_LOG], before = *action;
+
 	/* Open ones are the newest but a few that failed at once, so none is written over. */
-	if (action->id != 0 &&
-	    (action->state == ACTION_QUEUED || action->state == ACTION_RUNNING)) {
+	*refused = REFUSED_FULL;
+	if ((why == NULL && manager->queue_count == MANAGER_QUEUE_MAX) ||
+	    (action->id != 0 && is_open(action))) {
 		return 0;
 	}
 	*action = (struct action){ .id = manager->next_id++,
@@ -115,7 +172,16 @@ manager_submit(struct manager *manager, const struct action_ask *ask, int64_t no
 		                   .state = ACTION_QUEUED,
 		                   .uid = ask->uid,
 		                   .limit_ns = ask->limit_ns,
-		                   .asked_ns = now_ns };
+		                   .asked_ns = now_ns,
+		                   .args = ask->args };
+	snprintf(action->what, sizeof(action->what), "%s", ask->what);
+	if (why == NULL && !tell(manager, action) && must_be_written(action)) {
+		/* It may be on the disk all the same: its number is gone. */
+		*refused = REFUSED_UNWRITTEN;
+		*action = before;
+		return 0;
+	}
+	*refused = REFUSED_NOT;
 	if (why != NULL) {
 		complete(manager, action, ACTION_FAILED, why, now_ns);
 	} else {
@@ -139,31 +205,68 @@ take_next(struct manager *manager)
 	return action_of(manager, id);
 }
 
+/* Begins what waits for an epoch. */
+static enum manager_order
+begin_epoch(struct manager *manager, struct action *action, const struct manager_facts *facts)
+{
+	bool is_snapshot = action->kind == ACTION_SNAPSHOT;
+	const char *why = NULL;
+
+	if (is_snapshot && !facts->has_snapshots) {
+		why = "the job takes no snapshots: run it with --state FOLDER, or write state: "
+		      "{folder: …} in its topology";
+	} else if (!is_snapshot && !facts->has_epochs) {
+		why = "the job has no epochs: write settings: {epoch: 1s} in its topology";
+	}
+	if (why != NULL) {
+		complete(manager, action, ACTION_FAILED, why, facts->now_ns);
+		return ORDER_NONE;
+	}
+	action->epoch = facts->epoch + 1;
+	return is_snapshot ? ORDER_SNAPSHOT : ORDER_EPOCH;
+}
+
 static enum manager_order
 begin(struct manager *manager, struct action *action, const struct manager_facts *facts)
 {
 	action->state = ACTION_RUNNING;
 	action->begun_ns = facts->now_ns;
 	manager->current = action->id;
-	switch (action->kind) {
-	case ACTION_STOP:
-		manager->state = MANAGER_STOPPING;
-		return ORDER_STOP;
-	case ACTION_DRAIN:
-		manager->state = MANAGER_DRAINING;
-		return ORDER_DRAIN;
+	(void)tell(manager, action);
+	switch (action_manner(action->kind)) {
+	case MANNER_END:
+		manager->state = action->kind == ACTION_STOP ? MANAGER_STOPPING : MANAGER_DRAINING;
+		return action->kind == ACTION_STOP ? ORDER_STOP : ORDER_DRAIN;
+	case MANNER_ORDER:
+		return ORDER_CARRY_OUT;
 	default:
-		break;
+		return begin_epoch(manager, action, facts);
 	}
-	if (!facts->has_snapshots) {
+}
+
+static bool
+is_late(const struct action *action, const struct manager_facts *facts)
+{
+	return facts->now_ns - action->begun_ns >= (int64_t)action->limit_ns;
+}
+
+/* Its epoch: asked for, on its way, through. */
+static enum manager_order
+step_epoch(struct manager *manager, struct action *action, const struct manager_facts *facts)
+{
+	if (facts->epoch_done >= action->epoch) {
+		action->epoch = facts->epoch_done;
+		complete(manager, action, ACTION_DONE, "", facts->now_ns);
+		return ORDER_NONE;
+	}
+	if (is_late(action, facts)) {
 		complete(manager, action, ACTION_FAILED,
-		         "the job takes no snapshots: run it with --state FOLDER, or write state: "
-		         "{folder: …} in its topology",
+		         "no epoch has passed all slices within the deadline: see the epochs of "
+		         "slices in stats",
 		         facts->now_ns);
 		return ORDER_NONE;
 	}
-	action->epoch = facts->epoch + 1;
-	return ORDER_SNAPSHOT;
+	return facts->epoch < action->epoch ? ORDER_EPOCH : ORDER_NONE;
 }
 
 /* Its snapshot: asked for, on its way, durable or lost. */
@@ -184,7 +287,7 @@ step_snapshot(struct manager *manager, struct action *action, const struct manag
 		complete(manager, action, ACTION_FAILED, reason, facts->now_ns);
 		return ORDER_NONE;
 	}
-	if (facts->now_ns - action->begun_ns >= (int64_t)action->limit_ns) {
+	if (is_late(action, facts)) {
 		complete(manager, action, ACTION_FAILED,
 		         "it is not durable within the deadline; the snapshot goes on by itself",
 		         facts->now_ns);
@@ -198,6 +301,25 @@ step_snapshot(struct manager *manager, struct action *action, const struct manag
 	return action->has_marker ? ORDER_NONE : ORDER_SNAPSHOT;
 }
 
+/* What the action under way needs now. */
+static enum manager_order
+step(struct manager *manager, struct action *action, const struct manager_facts *facts)
+{
+	switch (action_manner(action->kind)) {
+	case MANNER_END:
+		return ORDER_NONE; /* the end of the job completes it */
+	case MANNER_ORDER:
+		if (is_late(action, facts)) {
+			complete(manager, action, ACTION_FAILED,
+			         "it is not done within the deadline", facts->now_ns);
+		}
+		return ORDER_NONE;
+	default:
+		return action->kind == ACTION_SNAPSHOT ? step_snapshot(manager, action, facts)
+		                                       : step_epoch(manager, action, facts);
+	}
+}
+
 enum manager_order
 manager_step(struct manager *manager, const struct manager_facts *facts)
 {
@@ -205,14 +327,10 @@ manager_step(struct manager *manager, const struct manager_facts *facts)
 	struct action *action;
 
 	if (manager->current != 0) {
-		action = action_of(manager, manager->current);
-		if (action->kind != ACTION_SNAPSHOT) {
-			return ORDER_NONE; /* the end of the job completes it */
-		}
-		order = step_snapshot(manager, action, facts);
+		order = step(manager, action_of(manager, manager->current), facts);
 	}
 	while (manager->current == 0 && (action = take_next(manager)) != NULL) {
-		const char *why = refusal(manager->state);
+		const char *why = refusal(action->kind, manager->state);
 
 		if (why != NULL) {
 			complete(manager, action, ACTION_FAILED, why, facts->now_ns);
@@ -223,22 +341,60 @@ manager_step(struct manager *manager, const struct manager_facts *facts)
 	return order;
 }
 
+/* What an action that is done makes of the job. */
+static void
+turn_job(struct manager *manager, enum action_kind kind)
+{
+	if (kind == ACTION_DEACTIVATE || kind == ACTION_ACTIVATE) {
+		manager->is_inactive = kind == ACTION_DEACTIVATE;
+	}
+	if (end_refusal(manager->state) == NULL) {
+		manager->state = manager->is_inactive ? MANAGER_INACTIVE : MANAGER_RUNNING;
+	}
+}
+
+void
+manager_report(struct manager *manager, const struct manager_report *report, int64_t now_ns)
+{
+	struct action *action;
+
+	if (report->id == 0 || report->id != manager->current) {
+		return;
+	}
+	action = action_of(manager, report->id);
+	action->step = report->step;
+	action->steps = report->steps;
+	if (report->pause_ns > action->pause_ns) {
+		action->pause_ns = report->pause_ns;
+	}
+	if (report->is_step) {
+		(void)tell(manager, action);
+		return;
+	}
+	if (!report->has_failed) {
+		turn_job(manager, action->kind);
+	}
+	complete(manager, action, report->has_failed ? ACTION_FAILED : ACTION_DONE, report->reason,
+	         now_ns);
+}
+
 static void
 fail_queue(struct manager *manager, int64_t now_ns)
 {
 	struct action *action;
 
 	while ((action = take_next(manager)) != NULL) {
-		complete(manager, action, ACTION_FAILED, refusal(manager->state), now_ns);
+		complete(manager, action, ACTION_FAILED, end_refusal(manager->state), now_ns);
 	}
 }
 
 void
 manager_ending(struct manager *manager, int64_t now_ns)
 {
-	if (manager->state == MANAGER_RUNNING) {
+	if (end_refusal(manager->state) == NULL) {
 		manager->state = MANAGER_STOPPING;
 	}
+	manager->changes++;
 	fail_queue(manager, now_ns);
 }
 
@@ -256,28 +412,75 @@ end_reason(const struct action *action, enum manager_outcome outcome)
 	           : "the job ended before everything was drained";
 }
 
+static void
+end_current(struct manager *manager, struct action *action, const struct manager_facts *facts,
+            enum manager_outcome outcome)
+{
+	bool is_done = outcome == ENDED_WHOLE;
+	const char *reason = end_reason(action, outcome);
+
+	if (action->kind == ACTION_SNAPSHOT) {
+		is_done = facts->durable >= action->epoch;
+		reason = is_done ? "" : "the job ended before it was durable";
+	} else if (action_manner(action->kind) != MANNER_END) {
+		is_done = false;
+		reason = "the job ended before it was done";
+	}
+	complete(manager, action, is_done ? ACTION_DONE : ACTION_FAILED, reason, facts->now_ns);
+}
+
 void
 manager_end(struct manager *manager, const struct manager_facts *facts,
             enum manager_outcome outcome)
 {
-	struct action *action;
-
 	manager->state = MANAGER_ENDED;
+	manager->changes++;
 	if (manager->current != 0) {
-		action = action_of(manager, manager->current);
-		if (action->kind == ACTION_SNAPSHOT) {
-			bool is_durable = facts->durable >= action->epoch;
-
-			complete(manager, action, is_durable ? ACTION_DONE : ACTION_FAILED,
-			         is_durable ? "" : "the job ended before it was durable",
-			         facts->now_ns);
-		} else {
-			complete(manager, action,
-			         outcome == ENDED_WHOLE ? ACTION_DONE : ACTION_FAILED,
-			         end_reason(action, outcome), facts->now_ns);
-		}
+		end_current(manager, action_of(manager, manager->current), facts, outcome);
 	}
 	fail_queue(manager, facts->now_ns);
+}
+
+void
+manager_restore(struct manager *manager, const struct action *action)
+{
+	manager->log[action->id % MANAGER_LOG] = *action;
+	if (!is_open(action)) {
+		manager->completed[manager->completed_count++ % MANAGER_LOG] = action->id;
+	}
+}
+
+/* Nobody goes on with what was under way. */
+static void
+complete_past(struct manager *manager, struct action *action, bool is_complete, int64_t now_ns)
+{
+	if (is_complete && action->kind == ACTION_DRAIN && action->state == ACTION_RUNNING) {
+		complete(manager, action, ACTION_DONE, "the job is complete", now_ns);
+	} else if (action->state == ACTION_QUEUED) {
+		complete(manager, action, ACTION_FAILED, "the job broke off before it began",
+		         now_ns);
+	} else {
+		complete(manager, action, ACTION_FAILED, "the job broke off while it was under way",
+		         now_ns);
+	}
+}
+
+void
+manager_restored(struct manager *manager, const struct manager_past *past, int64_t now_ns)
+{
+	uint64_t first = past->next_id > MANAGER_LOG ? past->next_id - MANAGER_LOG : 1;
+
+	assert(manager->watch == NULL);
+	manager->next_id = past->next_id;
+	manager->is_inactive = past->is_inactive;
+	manager->state = past->is_inactive ? MANAGER_INACTIVE : MANAGER_RUNNING;
+	for (uint64_t id = first; id < past->next_id; id++) {
+		struct action *action = &manager->log[id % MANAGER_LOG];
+
+		if (action->id == id && is_open(action)) {
+			complete_past(manager, action, past->is_complete, now_ns);
+		}
+	}
 }
 
 const struct action *

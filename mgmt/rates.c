@@ -31,8 +31,10 @@ rates_init(struct rates *rates, const struct sample_shape *shape)
 	rates->counter_count = shape->count[SAMPLE_COUNTERS];
 	rates->op = calloc(rates->operator_count + 1, sizeof(*rates->op));
 	rates->worker = calloc(rates->worker_count + 1, sizeof(*rates->worker));
+	rates->slice = calloc(shape->count[SAMPLE_SLICES] + 1, sizeof(*rates->slice));
 	rates->counter = calloc(rates->counter_count + 1, sizeof(*rates->counter));
-	if (rates->op == NULL || rates->worker == NULL || rates->counter == NULL) {
+	if (rates->op == NULL || rates->worker == NULL || rates->slice == NULL ||
+	    rates->counter == NULL) {
 		rates_free(rates);
 		return -ENOMEM;
 	}
@@ -44,6 +46,7 @@ rates_free(struct rates *rates)
 {
 	free(rates->op);
 	free(rates->worker);
+	free(rates->slice);
 	free(rates->counter);
 	memset(rates, 0, sizeof(*rates));
 }
@@ -107,7 +110,7 @@ rates_of_operator(struct rates_operator *rate, const struct rates_span *span, ui
 
 /* The busiest and the most blocked slice speak for their operator. */
 static void
-rates_of_slice(struct rates_operator *rate, const struct rates_span *span, uint32_t index)
+rates_of_slice(struct rates *rates, const struct rates_span *span, uint32_t index)
 {
 	static const struct sample_slice no_slice;
 	static const struct sample_worker no_worker;
@@ -121,7 +124,11 @@ rates_of_slice(struct rates_operator *rate, const struct rates_span *span, uint3
 	    rates_share((double)rates_more(now->busy_ns, before->busy_ns) / 1e9, span->seconds);
 	double blocked = rates_share((double)rates_more(now->turns_blocked, before->turns_blocked),
 	                             (double)turns);
+	double queue = rates_share(now->waiting, now->room);
+	struct rates_operator *rate = &rates->op[now->op];
 
+	rates->slice[index] = busy;
+	rate->queue = queue > rate->queue ? queue : rate->queue;
 	rate->busy = busy > rate->busy ? busy : rate->busy;
 	rate->blocked = blocked > rate->blocked ? blocked : rate->blocked;
 }
@@ -224,7 +231,7 @@ rates_compute(struct rates *rates, const struct sample *now, const struct sample
 		rates_of_operator(&rates->op[i], &span, i);
 	}
 	for (uint32_t i = 0; i < now->shape.count[SAMPLE_SLICES]; i++) {
-		rates_of_slice(&rates->op[now->slice[i].op], &span, i);
+		rates_of_slice(rates, &span, i);
 	}
 	for (uint32_t i = 0; i < rates->operator_count; i++) {
 		rates->op[i].waits = rates->op[i].blocked >= RATES_BLOCKED;

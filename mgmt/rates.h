@@ -16,6 +16,7 @@ struct rates_operator {
 	double rows_in, rows_out, rows_dropped; /* per second */
 	double fill;    /* rows per batch, as a share of a full one; of a source's output */
 	double busy;    /* time in callbacks of its busiest slice, 0 to 1 */
+	double queue;   /* its fullest slice's rings: items that wait, as a share of their credit */
 	double blocked; /* turns its most blocked slice lost for want of room, as a share of all
 	                   turns */
 	bool is_fused;  /* called by the operator before it, whose time includes this one's */
@@ -35,6 +36,7 @@ struct rates {
 	uint32_t operator_count, worker_count, counter_count;
 	struct rates_operator *op;
 	struct rates_worker *worker;
+	double *slice;   /* time in callbacks, those it calls directly included, 0 to 1 */
 	double *counter; /* per second */
 };
 

@@ -227,6 +227,16 @@ check_names(const struct rpc_method *method, const json_t *params, struct rpc_er
 }
 
 static bool
+missing(const struct rpc_method *method, const struct rpc_param *param, struct rpc_error *error)
+{
+	char field[96], hint[128];
+
+	param_field(field, sizeof(field), param->name);
+	snprintf(hint, sizeof(hint), "%s cannot do without; see describe", method->name);
+	return rpc_refuse(error, CONTROL_ERROR_BAD_PARAMS, field, hint, "%s is missing", field);
+}
+
+static bool
 take_params(struct rpc_call *call, const json_t *params, struct rpc_error *error)
 {
 	const struct rpc_method *method = &control_methods[call->method];
@@ -244,6 +254,9 @@ take_params(struct rpc_call *call, const json_t *params, struct rpc_error *error
 		const json_t *value = json_object_get(params, param->name);
 		void *to = (char *)&call->params + param->offset;
 
+		if (value == NULL && param->is_required) {
+			return missing(method, param, error);
+		}
 		set_default(to, param);
 		if (value != NULL && !take_param(to, param, value, error)) {
 			return false;

@@ -20,8 +20,9 @@ enum rpc_type {
 struct rpc_param {
 	const char *name;
 	enum rpc_type type;
-	uint32_t offset; /* in the method's struct */
-	uint32_t size;   /* TEXT: bytes with its end */
+	uint32_t offset;  /* in the method's struct */
+	uint32_t size;    /* TEXT: bytes with its end */
+	bool is_required; /* else: */
 	uint64_t initial;
 	const char *text; /* TEXT: its default */
 	uint64_t min, max;

@@ -286,8 +286,15 @@ sample_read_slice(struct sample *sample, const struct lm_engine *engine, uint32_
 {
 	struct sample_slice *to = &sample->slice[index];
 	struct lm_slice_stats stats;
+	struct lm_slice_load load;
 
 	lm_engine_slice_stats(engine, index, &stats);
+	lm_engine_slice_load(engine, index, &load);
+	to->bytes_in = load.bytes_in;
+	to->bytes_out = load.bytes_out;
+	to->state_bytes = load.state_bytes;
+	to->waiting = load.waiting;
+	to->room = load.room;
 	to->worker = lm_engine_slice_worker(engine, index);
 	to->rows_in = stats.rows_in;
 	to->batches_in = stats.batches_in;

@@ -77,6 +77,8 @@ struct sample_slice {
 	uint64_t rows_in, batches_in;
 	uint64_t rows_out, batches_out;
 	uint64_t rows_absorbed, rows_unwired, rows_dropped;
+	uint64_t bytes_in, bytes_out, state_bytes; /* as in struct lm_slice_load */
+	uint32_t waiting, room;
 	uint64_t errors, busy_ns, turns_blocked;
 	uint64_t epoch;
 	int64_t watermark_ns;

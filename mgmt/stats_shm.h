@@ -23,7 +23,7 @@
 #define STATS_FOLDER "/dev/shm"
 #define STATS_FILE_PREFIX "lodemill-"
 #define STATS_MAGIC "LMSTATS"
-#define STATS_VERSION 2u
+#define STATS_VERSION 3u
 #define STATS_PREFIX_MAX 64u
 
 enum stats_state { STATS_RUNNING, STATS_ENDED, STATS_STATE_COUNT };

@@ -10,6 +10,8 @@
 #include <string.h>
 
 enum { FRAME_BAR = 10 };
+/* Lcores that fit beside each other on a screen. */
+enum { FRAME_MATRIX_MAX = 16 };
 
 const char *
 top_life_text(enum stats_life life)
@@ -29,6 +31,13 @@ static enum text_style
 frame_load_style(double busy)
 {
 	return busy >= 0.9 ? TEXT_RED : busy >= 0.7 ? TEXT_YELLOW : TEXT_GREEN;
+}
+
+/* Whoever sends to a full ring waits. */
+static enum text_style
+frame_queue_style(double share)
+{
+	return share >= 0.9 ? TEXT_RED : share >= 0.5 ? TEXT_YELLOW : TEXT_PLAIN;
 }
 
 static void
@@ -116,6 +125,8 @@ frame_operator_row(struct text_table *table, const struct top_view *view, uint32
 	text_table_cell(table, rate->is_fused ? TEXT_DIM : frame_load_style(rate->busy), "%s",
 	                rate->is_fused ? "-" : units_percent(rate->busy).text);
 	text_table_cell(table, TEXT_PLAIN, "%s", units_percent(rate->fill).text);
+	text_table_cell(table, frame_queue_style(rate->queue), "%s",
+	                op->is_source || rate->is_fused ? "-" : units_percent(rate->queue).text);
 	frame_latency_cells(table, &op->recent);
 	frame_note_cell(table, rate, index == view->rates->root);
 }
@@ -123,8 +134,8 @@ frame_operator_row(struct text_table *table, const struct top_view *view, uint32
 static int
 frame_operators(FILE *out, const struct top_view *view, bool colour)
 {
-	static const char *const headings[] = { "SLICES", "IN/S", "OUT/S", "DROPS/S",
-		                                "BUSY",   "FILL", "P50",   "P99" };
+	static const char *const headings[] = { "SLICES", "IN/S",  "OUT/S", "DROPS/S", "BUSY",
+		                                "FILL",   "QUEUE", "P50",   "P99" };
 	struct text_table *table = text_table_create(colour);
 	int error;
 
@@ -183,6 +194,71 @@ frame_lcores(FILE *out, const struct top_view *view, bool colour)
 		text_table_cell(table, frame_load_style(rate->busy), "%s", bar);
 		text_table_cell(table, TEXT_PLAIN, "%s", units_count(rate->turns).text);
 		text_table_cell(table, TEXT_PLAIN, "%s", units_ns(worker->longest_turn_ns).text);
+	}
+	fputc('\n', out);
+	error = text_table_print(table, "", out);
+	text_table_free(table);
+	return error;
+}
+
+/* What an operator's slices do on a worker: how many there are, how busy they are together. */
+static uint32_t
+frame_cell(const struct top_view *view, uint32_t op, uint32_t worker, double *busy)
+{
+	uint32_t slices = 0;
+
+	*busy = 0;
+	for (uint32_t i = 0; i < view->now->shape.count[SAMPLE_SLICES]; i++) {
+		const struct sample_slice *slice = &view->now->slice[i];
+
+		if (slice->op == op && slice->worker == worker) {
+			slices++;
+			*busy += view->rates->slice[i];
+		}
+	}
+	return slices;
+}
+
+static void
+frame_matrix_row(struct text_table *table, const struct top_view *view, uint32_t op)
+{
+	text_table_cell(table, TEXT_BOLD, "%s", view->now->op[op].name);
+	for (uint32_t w = 0; w < view->now->shape.count[SAMPLE_WORKERS]; w++) {
+		double busy;
+		uint32_t slices = frame_cell(view, op, w, &busy);
+
+		if (slices == 0) {
+			text_table_cell(table, TEXT_DIM, ".");
+		} else if (view->rates->op[op].is_fused) {
+			text_table_cell(table, TEXT_DIM, "-");
+		} else {
+			text_table_cell(table, frame_load_style(busy), "%s",
+			                units_percent(busy).text);
+		}
+	}
+}
+
+/* Which operator keeps which lcore busy. */
+static int
+frame_matrix(FILE *out, const struct top_view *view, bool colour)
+{
+	uint32_t workers = view->now->shape.count[SAMPLE_WORKERS];
+	struct text_table *table;
+	int error;
+
+	if (workers < 2 || workers > FRAME_MATRIX_MAX) {
+		return 0;
+	}
+	table = text_table_create(colour);
+	text_table_column(table, TEXT_LEFT, "BUSY ON LCORE");
+	for (uint32_t w = 0; w < workers; w++) {
+		char heading[16];
+
+		snprintf(heading, sizeof(heading), "%u", view->now->worker[w].lcore);
+		text_table_column(table, TEXT_RIGHT, heading);
+	}
+	for (uint32_t op = 0; op < view->now->shape.count[SAMPLE_OPERATORS]; op++) {
+		frame_matrix_row(table, view, op);
 	}
 	fputc('\n', out);
 	error = text_table_print(table, "", out);
@@ -254,9 +330,36 @@ top_frame_text(FILE *out, const struct top_view *view, bool colour)
 		error = frame_lcores(out, view, colour);
 	}
 	if (error == 0) {
+		error = frame_matrix(out, view, colour);
+	}
+	if (error == 0) {
 		error = frame_counters(out, view, colour);
 	}
 	return error == 0 && ferror(out) != 0 ? -EIO : error;
+}
+
+/* The lcores that an operator's slices are on. */
+static int
+frame_json_places(json_t *entry, const struct top_view *view, uint32_t op)
+{
+	json_t *list = json_array();
+	int failed = 0;
+
+	for (uint32_t w = 0; w < view->now->shape.count[SAMPLE_WORKERS]; w++) {
+		double busy;
+		uint32_t slices = frame_cell(view, op, w, &busy);
+		json_t *place;
+
+		if (slices == 0) {
+			continue;
+		}
+		place = json_object();
+		failed += json_put_u64(place, "lcore", view->now->worker[w].lcore);
+		failed += json_put_u64(place, "slices", slices);
+		failed += json_put_real(place, "busy_share", busy);
+		failed += json_array_append_new(list, place);
+	}
+	return failed + json_object_set_new(entry, "lcores", list);
 }
 
 static int
@@ -280,9 +383,11 @@ frame_json_operators(json_t *object, const struct top_view *view)
 		                         : json_put_real(entry, "busy_share", rate->busy);
 		failed += json_put_real(entry, "blocked_share", rate->blocked);
 		failed += json_put_real(entry, "fill", rate->fill);
+		failed += json_put_real(entry, "queue_share", rate->queue);
 		if (op->is_sink) {
 			failed += json_put_latency(entry, "latency_ns", &op->recent);
 		}
+		failed += frame_json_places(entry, view, i);
 		failed += json_array_append_new(list, entry);
 	}
 	return failed + json_object_set_new(object, "operators", list);

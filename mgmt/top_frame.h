@@ -10,8 +10,9 @@
  * version, seconds (since the engine started), interval_s (what the rates are over), rows_per_s,
  * latency_ns (recent: p50, p90, p99, p99_9, p99_99, max, count), backpressure_root (an operator's
  * name or null), operators [{name, type, slices, rows_in_per_s, rows_out_per_s, drops_per_s,
- * busy_share (null: its time is in the one that calls it), blocked_share, fill, latency_ns (sinks
- * only)}], lcores [{lcore, numa_node (if known), busy_share, turns_per_s, longest_turn_ns}],
+ * busy_share (null: its time is in the one that calls it), blocked_share, fill, queue_share (of its
+ * fullest slice's rings), latency_ns (sinks only), lcores [{lcore, slices, busy_share}]}], lcores
+ * [{lcore, numa_node (if known), busy_share, turns_per_s, longest_turn_ns}],
  * counters {name: {total, per_s}}.
  */
 

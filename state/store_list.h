@@ -8,6 +8,8 @@
 
 #define STORE_PATH_MAX (STORE_FOLDER_MAX + 100u)
 #define STORE_LOCK "LOCK"
+/* What the manager of the job keeps: mgmt/journal.h. */
+#define STORE_MANAGER "manager"
 
 void store_path(char path[STORE_PATH_MAX], const char *folder, const char *name);
 /* Reads the copies of a manifest: `epoch` is set, damaged or not; 0, or -errno of this process. */

@@ -26,7 +26,6 @@ static struct control control;
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static struct view_queue queue[3];
 	struct sample_shape shape = { .count = { [SAMPLE_HEAD] = 1,
 		                                 [SAMPLE_OPERATORS] = 2,
 		                                 [SAMPLE_SLICES] = 3,
@@ -46,7 +45,6 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	sample->slice[2].worker = 1;
 	sample->drop[1].op = sample->wire[0].to = 1;
 	sample->head->batch_rows = 512;
-	control.mine.queue = queue;
 	control.about.has_snapshots = true;
 	pthread_mutex_init(&control.lock, NULL);
 	return 0;

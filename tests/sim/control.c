@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control thread of a run in the simulator: it starts epochs, stops sources, in two seeds of
- * three moves slices from lcore to lcore at any moment, in one of two gives operators another
- * number of slices, or goes over to another topology and back. What it asks for must come: a source
- * hears of an epoch and of the stop within a few turns of the lcores, wherever it is by then; every
- * move is told once, and the slice is where it was moved to; no lcore sleeps on its mail.
+ * The control thread of a run in the simulator: it starts epochs and stops sources; in two seeds of
+ * three it moves slices from lcore to lcore at any moment, in one of two it has the sources pause
+ * and go on, in one of two it gives operators another number of slices, or goes over to another
+ * topology and back. What it asks for must come: a source hears of an epoch, of a pause and of the
+ * stop within a few turns of the lcores, wherever it is by then, and sends nothing while it pauses;
+ * every move is told once, and the slice is where it was moved to; no lcore sleeps on its mail.
  */
 
 #include "tests/sim/control.h"
@@ -44,8 +45,11 @@ static struct {
 	bool wants_change;
 	uint64_t change; /* the last one asked for */
 	uint64_t epoch;
-	struct hearing epoch_heard, stop_heard;
-	bool has_failed;
+	struct hearing epoch_heard, stop_heard, pause_heard;
+	uint64_t pauses_every; /* chances between two pauses, about; 0: none are made */
+	uint64_t pauses_left;  /* so many, so that the stream comes to its end */
+	uint64_t sent, of;     /* rows by the sources when all had heard of this pause */
+	bool is_stopping, has_failed;
 } control;
 
 static void
@@ -101,9 +105,50 @@ check_sources(const struct lm_engine *engine, bool of_stop)
 	}
 }
 
+static uint64_t
+rows_sent(const struct lm_engine *engine)
+{
+	uint64_t rows = 0;
+
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		const struct lm_op *slice = engine->slice[i];
+
+		for (uint32_t o = 0; slice->is_source && o < LM_PORTS_MAX; o++) {
+			rows += slice->stats.rows_out[o];
+		}
+	}
+	return rows;
+}
+
+static void
+fail(const char *what)
+{
+	fprintf(stderr, "%s\n", what);
+	control.has_failed = true;
+}
+
+/* Who has heard of a pause sends nothing; all hear of it, and of its end. */
+static void
+check_pause(const struct lm_engine *engine)
+{
+	if (hearing_is_over(&control.pause_heard, engine) && !engine_active_heard(engine)) {
+		fail("a source has not heard that it is to pause, or to go on");
+	}
+	if (!control_is_paused(engine) || !engine_active_heard(engine)) {
+		return;
+	}
+	if (control.of != engine->activity) {
+		control.of = engine->activity;
+		control.sent = rows_sent(engine);
+	} else if (!control.is_stopping && control.sent != rows_sent(engine)) {
+		fail("a source that pauses sends rows");
+	}
+}
+
 void
 control_check(const struct lm_engine *engine)
 {
+	check_pause(engine);
 	if (control.epoch != engine->epoch) {
 		control.epoch = engine->epoch;
 		hearing_begin(&control.epoch_heard, engine);
@@ -228,9 +273,36 @@ go_over(struct lm_engine *engine)
 	lm_errors_free(&errors);
 }
 
+bool
+control_is_paused(const struct lm_engine *engine)
+{
+	return engine->activity % 2 == 1;
+}
+
+/* Pause, or go on: often again before everybody has heard. */
+static void
+pause_or_go_on(struct lm_engine *engine)
+{
+	uint64_t every = control_is_paused(engine) ? 8 : control.pauses_every;
+
+	if (control.pauses_every == 0 || sim_below(every) != 0) {
+		return;
+	}
+	if (control_is_paused(engine)) {
+		engine_set_active(engine, true);
+	} else if (control.pauses_left > 0) {
+		control.pauses_left--;
+		engine_set_active(engine, false);
+	} else {
+		return;
+	}
+	hearing_begin(&control.pause_heard, engine);
+}
+
 void
 control_act(struct lm_engine *engine)
 {
+	pause_or_go_on(engine);
 	note_topology(engine);
 	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
 		control.wants_change = true;
@@ -258,6 +330,7 @@ control_stop(struct lm_engine *engine)
 	for (uint32_t i = 0; control.moves_every != 0 && i < 4; i++) {
 		move(engine);
 	}
+	control.is_stopping = true;
 	lm_engine_stop(engine);
 	hearing_begin(&control.stop_heard, engine);
 }
@@ -269,6 +342,11 @@ control_begin(struct lm_engine *engine)
 	if (sim_below(3) != 0) {
 		control.moves_every = 1 + sim_below(sim_below(2) == 0 ? 6 : 300);
 	}
+	control.pauses_every = sim_below(2) == 0 ? 1 + sim_below(200) : 0;
+	control.pauses_left = 1 + sim_below(20);
+	control.pause_heard.rounds_left = 0;
+	control.sent = control.of = 0;
+	control.is_stopping = false;
 	control.changes_every = 0;
 	if (control.changes.may_rescale != NULL && sim_below(2) != 0) {
 		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);

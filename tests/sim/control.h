@@ -9,6 +9,8 @@
 void control_begin(struct lm_engine *engine);
 /* What the control thread does next, if anything; at any moment, also within steps of others. */
 void control_act(struct lm_engine *engine);
+/* Sources pause, for a moment: nothing comes nearer to its end. */
+bool control_is_paused(const struct lm_engine *engine);
 /* Asks the sources to end. */
 void control_stop(struct lm_engine *engine);
 /* Between two steps: whether all that was sent has arrived in time. */

@@ -456,9 +456,11 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 		struct actor *actor = pick_actor();
 
 		if (actor != NULL) {
+			bool counts = !control_is_paused(engine);
+
 			step_actor(actor);
-			sim.steps++;
-			if (sim.steps == sim.stop_after) {
+			sim.steps += counts ? 1 : 0;
+			if (counts && sim.steps == sim.stop_after) {
 				control_stop(engine);
 			}
 			control_check(engine);
@@ -552,10 +554,11 @@ env_file_rename(const char *from, const char *to)
 }
 
 void
-env_log(int level, const char *format, ...)
+env_log_of(const char *module, int level, const char *format, ...)
 {
 	va_list args;
 
+	(void)module;
 	if (level > 4 || getenv("SIM_QUIET") != NULL) {
 		return;
 	}

@@ -201,10 +201,11 @@ env_file_rename(const char *from, const char *to)
 }
 
 void
-env_log(int level, const char *format, ...)
+env_log_of(const char *module, int level, const char *format, ...)
 {
 	va_list args;
 
+	(void)module;
 	if (level <= 4) {
 		va_start(args, format);
 		fprintf(stderr, "# ");

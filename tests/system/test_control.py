@@ -29,7 +29,8 @@ LODECTL = [sys.executable, os.path.join(BUILD, "mgmt", "lodectl")]
 EAL = ("--lcores", "(0-1)@0,(2)@1", "--no-huge", "-m", "256", "--no-pci", "--no-shconf")
 CHECKS = {"integer": int, "number": (int, float), "text": str, "flag": bool, "object": dict}
 # Fields that may be null, as their description says.
-MAY_BE_NULL = ("numa_node", "snapshots", "action", "took_ms", "latency_ns", "oldest")
+MAY_BE_NULL = ("numa_node", "snapshots", "action", "took_ms", "latency_ns", "oldest", "manager",
+               "root")
 
 
 def job_line(folder, words=(), sets=None, name="slow.yaml", number=0):
@@ -131,8 +132,16 @@ def test_methods(folder):
         equal("done", done["state"], done["reason"])
         check(done["epoch"] >= 1, "epoch %d" % done["epoch"])
         check(client.status()["snapshots"]["epoch"] >= done["epoch"], "is it durable?")
+        for name in "synchronize", "deactivate", "activate", "rebalance":
+            results[name] = {"action": client.finish(name)}
+            equal("done", results[name]["action"]["state"], name)
+        results["migrate"] = {"action": client.finish("migrate", operator="out", slice=0, lcore=9)}
+        equal("failed", results["migrate"]["action"]["state"], "migrate")
+        results["log_level"] = client.log_level("sums", "error", for_ms=60000)
+        levels = results["log_level"]["levels"]
+        equal([("sums", "error")], [(v["module"], v["level"]) for v in levels], "levels")
         results["actions"] = client.actions()
-        equal([done["id"]], [a["id"] for a in results["actions"]["actions"]], "log")
+        equal(list(range(6, 0, -1)), [a["id"] for a in results["actions"]["actions"]], "log")
         results["stop"] = {"action": client.finish("stop")}
         equal("done", results["stop"]["action"]["state"], "stop")
         equal("stopped", job.end()["status"], "summary")
@@ -397,6 +406,10 @@ def test_lodectl(folder):
         equal(2, len(lodectl([*at, "watch", "--count", "2"]).stdout.splitlines()), "watch")
         probe = shape(lodectl([*at, "watch", "--count", "1"]).stdout)
         check(probe.startswith("TIME # rows/s cpu # memory SIZE"), probe)
+        top = lodectl([*at, "top", "--count", "2"]).stdout
+        equal(2, top.count("OPERATOR  SLICES"), "pictures of top")
+        check("backpressure: " in top and re.search(r"\n *lcores .*%.*%.*%", top), top)
+        check(re.search(r"OPERATOR +SLICES +IN/S +OUT/S +BUSY +QUEUE +(P99 +)?L0 +L1 +L2\n", top), top)
         check("your role is deploy" in lodectl([*at, "describe"]).stdout, "describe")
         json.loads(lodectl([*at, "--json", "stats", "--operator", "out"]).stdout)
         error = lodectl([*at, "stats", "--operator", "ot"], code=2).stderr
@@ -404,7 +417,7 @@ def test_lodectl(folder):
         lodectl([*at, "frob"], code=2)
         lodectl([*at, "stop", "--deadline", "soon"], code=2)
         for method in SCHEMA["methods"]:
-            name = method["name"].replace("subscribe", "watch")
+            name = method["name"].replace("subscribe", "watch").replace("_", "-")
             check("usage: lodectl " + name in lodectl([name, "--help"]).stdout, name)
         main, terminal = os.openpty()
         env = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
@@ -424,7 +437,8 @@ def test_completion(folder):
     """bash completes commands and options"""
     script = os.path.join(BUILD, "mgmt", "lodectl.bash")
     tries = (("sna", "snapshot"), ("--so", "--socket"), ("stop --dea", "--deadline"),
-             ("watch --c", "--count"), ("--socket x stat", "status stats"))
+             ("watch --c", "--count"), ("--socket x stat", "status stats"), ("mig", "migrate"), ("to", "top"),
+             ("rebalance --dr", "--dry-run"))
     for words, wanted in tries:
         done = subprocess.run(["bash", "-c", 'source "$1"; COMP_WORDS=(lodectl $2); '
                                'COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _lodectl; echo "${COMPREPLY[*]}"',

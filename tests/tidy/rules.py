@@ -135,7 +135,7 @@ def own_header(tree):
 
 
 def public_header(path):
-    return re.match(r"(core|state)/lm_\w+\.h$", path) is not None
+    return re.match(r"(core|state|mgmt)/lm_\w+\.h$", path) is not None
 
 
 def prefix(tree):
@@ -145,7 +145,7 @@ def prefix(tree):
     for path in tree.of_c(*ENGINE):
         base = os.path.basename(path)
         if base.startswith("lm_") and not public_header(path):
-            found.append((path, 1, "public headers are core/lm_*.h and state/lm_*.h; rename this"))
+            found.append((path, 1, "public headers are lm_*.h of core, state and mgmt; rename this"))
         for function in functions(tree.code(path)):
             name = function.name
             if name.startswith("lm_") and not re.search(r"\b%s\s*\(" % name, public):

@@ -81,6 +81,36 @@ test_fresh(void **state)
 	pool_free(pool);
 }
 
+/* Values and the bytes of strings, of the rows that are there. */
+static void
+test_bytes(void **state)
+{
+	const struct lm_field fields[] = { { "text", LM_STRING, 0 },
+		                           { "number", LM_U32, 0 },
+		                           { "flag", LM_BOOL, 0 },
+		                           { "more", LM_BYTES, 0 } };
+	struct lm_schema strings;
+	struct lm_batch *batch;
+	struct lm_pool *pool;
+
+	(void)state;
+	assert_int_equal(lm_schema_init(&strings, fields, 4, 16), 0);
+	pool = pool_create(&strings, 2, 1, -1);
+	assert_non_null(pool);
+	batch = batch_take(pool, 0);
+	assert_int_equal(batch_bytes(batch), 0);
+	for (uint32_t row = 0; row < 3; row++) {
+		assert_true(lm_batch_put_string(batch, 0, row, "abcdefgh", row));
+		assert_true(lm_batch_put_string(batch, 3, row, "abcdefgh", 8));
+	}
+	batch->count = 3;
+	assert_int_equal(batch_bytes(batch), 3 * (4 + 1) + (0 + 1 + 2) + 3 * 8);
+	batch->count = 2;
+	assert_int_equal(batch_bytes(batch), 2 * (4 + 1) + (0 + 1) + 2 * 8);
+	batch_release(batch, 0);
+	pool_free(pool);
+}
+
 /* All batches at once: each its own memory, all of it writable. */
 static void
 test_apart(void **state)
@@ -316,6 +346,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_last_in_first_out),
+		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_fresh),
 		cmocka_unit_test(test_apart),
 		cmocka_unit_test(test_worst_case),

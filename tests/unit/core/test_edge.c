@@ -148,6 +148,7 @@ test_credit(void **state)
 	expect("0-7");
 	assert_true(edge_has_room(edge, now_ns));
 	assert_int_equal(edge->rows_sent, CREDIT * ROWS);
+	assert_int_equal(edge->bytes_sent, CREDIT * ROWS * 24); /* three columns */
 	assert_int_equal(edge->rows_taken, ROWS);
 	finish();
 }

@@ -135,6 +135,45 @@ test_stop_drains(void **state)
 	rig_end(&rig);
 }
 
+/* Sources pause from the first turn, go on, pause: what is under way arrives, a stop is heard. */
+static void
+test_pause(void **state)
+{
+	struct rig_feed *feed;
+	uint64_t sent;
+
+	(void)state;
+	declare_line(LM_POLICY_BLOCK, 4);
+	rig_check(&rig, 3);
+	rig.engine = lm_engine_create(rig.graph, &rig.placement, &rig.errors);
+	assert_non_null(rig.engine);
+	engine_set_active(rig.engine, false);
+	assert_true(engine_active_heard(rig.engine));
+	assert_int_equal(lm_engine_start(rig.engine), 0);
+	rig_log_rows(false);
+	feed = rig_feed(&rig, "in", 0);
+	feed->until = UINT64_MAX;
+	rig_rounds(&rig, 20);
+	assert_int_equal(feed->next, 0);
+	engine_set_active(rig.engine, true);
+	assert_false(engine_active_heard(rig.engine));
+	rig_rounds(&rig, 20);
+	assert_true(engine_active_heard(rig.engine));
+	assert_true(feed->next > 0);
+	engine_set_active(rig.engine, false);
+	rig_rounds(&rig, 20);
+	sent = feed->next;
+	rig_rounds(&rig, 20);
+	assert_int_equal(feed->next, sent);
+	assert_int_equal(rig_rows(&rig, "out", 0), sent);
+	lm_engine_stop(rig.engine);
+	rig_run(&rig, 100);
+	assert_true(engine_has_ended(rig.engine));
+	assert_true(engine_active_heard(rig.engine));
+	assert_string_equal(rig_audit(&rig), "");
+	rig_end(&rig);
+}
+
 /* A run of a given time: by lm_engine_wait, then a stop. */
 static void
 test_duration(void **state)
@@ -570,21 +609,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_life),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_reading),
-		cmocka_unit_test(test_stop_drains),
-		cmocka_unit_test(test_duration),
-		cmocka_unit_test(test_join_at_once),
-		cmocka_unit_test(test_end_returns_memory),
-		cmocka_unit_test(test_cycles),
-		cmocka_unit_test(test_cycle_ends),
-		cmocka_unit_test(test_slow_sink),
-		cmocka_unit_test(test_shed_counters),
-		cmocka_unit_test(test_epochs),
-		cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_no_worker),
-		cmocka_unit_test(test_open_fails),
+		cmocka_unit_test(test_life),         cmocka_unit_test(test_names),
+		cmocka_unit_test(test_reading),      cmocka_unit_test(test_stop_drains),
+		cmocka_unit_test(test_pause),        cmocka_unit_test(test_duration),
+		cmocka_unit_test(test_join_at_once), cmocka_unit_test(test_end_returns_memory),
+		cmocka_unit_test(test_cycles),       cmocka_unit_test(test_cycle_ends),
+		cmocka_unit_test(test_slow_sink),    cmocka_unit_test(test_shed_counters),
+		cmocka_unit_test(test_epochs),       cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_no_worker),    cmocka_unit_test(test_open_fails),
 	};
 	const char *why;
 

@@ -27,6 +27,7 @@ struct lm_engine {
 	uint32_t worker_of[FAKE_SLICES];
 	uint32_t lcore[FAKE_WORKERS];
 	struct lm_slice_stats slice[FAKE_SLICES];
+	struct lm_slice_load load[FAKE_SLICES];
 	const char *gauge_name[FAKE_SLICES][SAMPLE_GAUGES];
 	struct lm_worker_stats worker[FAKE_WORKERS];
 	struct lm_hist latency; /* of the last operator */
@@ -84,6 +85,12 @@ void
 lm_engine_slice_stats(const struct lm_engine *engine, uint32_t slice, struct lm_slice_stats *stats)
 {
 	*stats = engine->slice[slice];
+}
+
+void
+lm_engine_slice_load(const struct lm_engine *engine, uint32_t slice, struct lm_slice_load *load)
+{
+	*load = engine->load[slice];
 }
 
 const char *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mgmt/manager.c: every action in every state of the job, and random sequences of all of it. */
+/* mgmt/manager.c: every action in every state of the job, and what each comes to. */
 #include "mgmt/manager.h"
 
 #include <setjmp.h>
@@ -14,9 +14,23 @@
 static uint64_t
 ask(struct manager *manager, enum action_kind kind, int64_t now_ns)
 {
-	return manager_submit(
-	    manager, &(struct action_ask){ .kind = kind, .uid = 7, .limit_ns = 5 * SECOND },
-	    now_ns);
+	enum manager_refusal refusal;
+	uint64_t id = manager_submit(
+	    manager, &(struct action_ask){ .kind = kind, .uid = 7, .limit_ns = 5 * SECOND }, now_ns,
+	    &refusal);
+
+	assert_int_equal(refusal, id == 0 ? REFUSED_FULL : REFUSED_NOT);
+	return id;
+}
+
+/* What was carried out is done, or has failed. */
+static void
+report(struct manager *manager, uint64_t id, const char *failure, int64_t now_ns)
+{
+	struct manager_report report = { .id = id, .has_failed = failure != NULL, .pause_ns = 9 };
+
+	strncpy(report.reason, failure == NULL ? "" : failure, sizeof(report.reason) - 1);
+	manager_report(manager, &report, now_ns);
 }
 
 static enum action_state
@@ -40,7 +54,9 @@ facts_at(int64_t now_ns)
 {
 	return (struct manager_facts){ .now_ns = now_ns,
 		                       .has_snapshots = true,
+		                       .has_epochs = true,
 		                       .epoch = 10,
+		                       .epoch_done = 9,
 		                       .snapshot_epoch = 10,
 		                       .durable = 9,
 		                       .why = "the disk is full" };
@@ -64,6 +80,11 @@ bring_to(struct manager *manager, enum manager_state state)
 	case MANAGER_ENDED:
 		manager_end(manager, &facts, ENDED_WHOLE);
 		break;
+	case MANAGER_INACTIVE:
+		assert_int_equal(ask(manager, ACTION_DEACTIVATE, 0), 1);
+		assert_int_equal(manager_step(manager, &facts), ORDER_CARRY_OUT);
+		report(manager, 1, NULL, 0);
+		break;
 	default:
 		break;
 	}
@@ -74,31 +95,246 @@ bring_to(struct manager *manager, enum manager_state state)
 static void
 test_every_pair(void **state)
 {
-	static const enum manager_order orders[] = { ORDER_SNAPSHOT, ORDER_STOP, ORDER_DRAIN };
-	static const char *const why[] = { "", "stopping", "draining", "ended" };
+	static const enum manager_order orders[ACTION_KIND_COUNT] = {
+		[ACTION_SNAPSHOT] = ORDER_SNAPSHOT,
+		[ACTION_SYNCHRONIZE] = ORDER_EPOCH,
+		[ACTION_STOP] = ORDER_STOP,
+		[ACTION_DRAIN] = ORDER_DRAIN,
+		[ACTION_MIGRATE] = ORDER_CARRY_OUT,
+		[ACTION_REBALANCE] = ORDER_CARRY_OUT,
+		[ACTION_DEACTIVATE] = ORDER_CARRY_OUT,
+		[ACTION_ACTIVATE] = ORDER_CARRY_OUT,
+	};
+	static const char *const why[MANAGER_STATE_COUNT][ACTION_KIND_COUNT] = {
+		[MANAGER_RUNNING] = { [ACTION_ACTIVATE] = "are active" },
+		[MANAGER_INACTIVE] = { [ACTION_DEACTIVATE] = "inactive already" },
+	};
+	static const char *const over[] = { NULL, NULL, "stopping", "draining", "ended" };
 	struct manager manager;
 
 	(void)state;
 	for (int job = 0; job < MANAGER_STATE_COUNT; job++) {
 		for (int kind = 0; kind < ACTION_KIND_COUNT; kind++) {
+			const char *reason = over[job] != NULL ? over[job] : why[job][kind];
 			struct manager_facts facts = facts_at(SECOND);
 			uint64_t id;
 
 			bring_to(&manager, (enum manager_state)job);
 			id = ask(&manager, (enum action_kind)kind, SECOND);
 			assert_true(id != 0);
-			if (job == MANAGER_RUNNING) {
-				assert_int_equal(state_of(&manager, id), ACTION_QUEUED);
-				assert_int_equal(manager_step(&manager, &facts), orders[kind]);
+			assert_int_equal(state_of(&manager, id),
+			                 over[job] != NULL ? ACTION_FAILED : ACTION_QUEUED);
+			assert_int_equal(manager_step(&manager, &facts),
+			                 reason == NULL ? orders[kind] : ORDER_NONE);
+			if (reason == NULL) {
 				assert_int_equal(state_of(&manager, id), ACTION_RUNNING);
 				assert_ptr_equal(manager_current(&manager),
 				                 manager_find(&manager, id));
 			} else {
 				assert_int_equal(state_of(&manager, id), ACTION_FAILED);
-				assert_non_null(strstr(reason_of(&manager, id), why[job]));
-				assert_int_equal(manager_step(&manager, &facts), ORDER_NONE);
+				assert_non_null(strstr(reason_of(&manager, id), reason));
 			}
 		}
+	}
+}
+
+/* What is carried out: given as an order once, told in steps, completed by its last report. */
+static void
+test_carried_out(void **state)
+{
+	struct manager_report step = { .is_step = true, .step = 1, .steps = 2, .pause_ns = 70 };
+	struct manager_facts facts = facts_at(0);
+	struct manager manager;
+	uint64_t id, next;
+
+	(void)state;
+	bring_to(&manager, MANAGER_RUNNING);
+	id = ask(&manager, ACTION_REBALANCE, 0);
+	next = ask(&manager, ACTION_MIGRATE, 0);
+	assert_int_equal(manager_step(&manager, &facts), ORDER_CARRY_OUT);
+	assert_int_equal(manager_step(&manager, &facts), ORDER_NONE);
+	/* What is told of another one is passed over. */
+	report(&manager, next, NULL, 1);
+	assert_int_equal(state_of(&manager, next), ACTION_QUEUED);
+	step.id = id;
+	manager_report(&manager, &step, 1);
+	assert_int_equal(state_of(&manager, id), ACTION_RUNNING);
+	assert_int_equal(manager_find(&manager, id)->step, 1);
+	report(&manager, id, NULL, 2);
+	assert_int_equal(state_of(&manager, id), ACTION_DONE);
+	assert_int_equal(manager_find(&manager, id)->pause_ns, 70);
+	report(&manager, id, "too late", 3);
+	assert_int_equal(state_of(&manager, id), ACTION_DONE);
+	assert_int_equal(manager_step(&manager, &facts), ORDER_CARRY_OUT);
+	report(&manager, next, "the slice has ended", 4);
+	assert_int_equal(state_of(&manager, next), ACTION_FAILED);
+	assert_string_equal(reason_of(&manager, next), "the slice has ended");
+	assert_int_equal(manager.completed_count, 2);
+	/* At its deadline it is waited for no more. */
+	id = ask(&manager, ACTION_MIGRATE, 5);
+	manager_step(&manager, &facts);
+	facts.now_ns += 5 * SECOND;
+	assert_int_equal(manager_step(&manager, &facts), ORDER_NONE);
+	assert_int_equal(state_of(&manager, id), ACTION_FAILED);
+	assert_non_null(strstr(reason_of(&manager, id), "deadline"));
+	report(&manager, id, NULL, facts.now_ns);
+	assert_int_equal(manager.completed_count, 3);
+}
+
+/* Sources that did not hear of it in time stay as they were; the end of the job changes nothing. */
+static void
+test_inactive(void **state)
+{
+	struct manager_facts facts = facts_at(0);
+	struct manager manager;
+
+	(void)state;
+	bring_to(&manager, MANAGER_RUNNING);
+	ask(&manager, ACTION_DEACTIVATE, 0);
+	manager_step(&manager, &facts);
+	assert_int_equal(manager.state, MANAGER_RUNNING);
+	facts.now_ns = 5 * SECOND;
+	manager_step(&manager, &facts);
+	assert_int_equal(manager.state, MANAGER_RUNNING);
+	bring_to(&manager, MANAGER_INACTIVE);
+	manager_ending(&manager, 0);
+	assert_int_equal(manager.state, MANAGER_STOPPING);
+	assert_true(manager.is_inactive);
+	bring_to(&manager, MANAGER_INACTIVE);
+	ask(&manager, ACTION_ACTIVATE, 0);
+	assert_int_equal(manager_step(&manager, &facts), ORDER_CARRY_OUT);
+	report(&manager, 2, NULL, 0);
+	assert_int_equal(manager.state, MANAGER_RUNNING);
+	/* A signal came before all had heard. */
+	ask(&manager, ACTION_DEACTIVATE, 0);
+	manager_step(&manager, &facts);
+	manager_ending(&manager, 0);
+	report(&manager, 3, NULL, 0);
+	assert_int_equal(manager.state, MANAGER_STOPPING);
+	assert_true(manager.is_inactive);
+}
+
+static void
+test_synchronize(void **state)
+{
+	struct manager_facts facts = facts_at(0);
+	struct manager manager;
+	uint64_t id;
+
+	(void)state;
+	bring_to(&manager, MANAGER_RUNNING);
+	id = ask(&manager, ACTION_SYNCHRONIZE, 0);
+	assert_int_equal(manager_step(&manager, &facts), ORDER_EPOCH);
+	/* The one that was under way passes: that is not it. */
+	facts.epoch_done = 10;
+	assert_int_equal(manager_step(&manager, &facts), ORDER_EPOCH);
+	facts.epoch = 11;
+	assert_int_equal(manager_step(&manager, &facts), ORDER_NONE);
+	assert_int_equal(state_of(&manager, id), ACTION_RUNNING);
+	facts.epoch_done = 11;
+	manager_step(&manager, &facts);
+	assert_int_equal(state_of(&manager, id), ACTION_DONE);
+	assert_int_equal(manager_find(&manager, id)->epoch, 11);
+	id = ask(&manager, ACTION_SYNCHRONIZE, 0);
+	manager_step(&manager, &facts);
+	facts.now_ns = 5 * SECOND;
+	manager_step(&manager, &facts);
+	assert_non_null(strstr(reason_of(&manager, id), "deadline"));
+	facts.has_epochs = false;
+	id = ask(&manager, ACTION_SYNCHRONIZE, 0);
+	manager_step(&manager, &facts);
+	assert_non_null(strstr(reason_of(&manager, id), "settings: {epoch"));
+}
+
+/* Who watches is told of every change, and what cannot be written down is not taken in. */
+struct watcher {
+	uint32_t told, completed;
+	bool fails;
+	enum action_state last;
+};
+
+static bool
+watch(void *arg, const struct manager *manager, const struct action *action)
+{
+	struct watcher *watcher = arg;
+
+	assert_ptr_equal(manager_find(manager, action->id), action);
+	watcher->told++;
+	watcher->completed += action->state >= ACTION_DONE;
+	watcher->last = action->state;
+	return !watcher->fails;
+}
+
+static void
+test_watched(void **state)
+{
+	struct action_ask asked = { .kind = ACTION_MIGRATE, .limit_ns = SECOND };
+	struct manager_facts facts = facts_at(0);
+	struct watcher watcher = { 0 };
+	enum manager_refusal refusal;
+	struct manager manager;
+	uint64_t id;
+
+	(void)state;
+	manager_init(&manager);
+	manager.watch = watch;
+	manager.watch_arg = &watcher;
+	id = ask(&manager, ACTION_MIGRATE, 0);
+	assert_int_equal(watcher.last, ACTION_QUEUED);
+	manager_step(&manager, &facts);
+	assert_int_equal(watcher.last, ACTION_RUNNING);
+	report(&manager, id, NULL, 0);
+	assert_int_equal(watcher.last, ACTION_DONE);
+	assert_int_equal(watcher.told, 3);
+	watcher.fails = true;
+	assert_int_equal(manager_submit(&manager, &asked, 0, &refusal), 0);
+	assert_int_equal(refusal, REFUSED_UNWRITTEN);
+	/* Its number may be on the disk: it is not given again, and nobody finds it. */
+	assert_null(manager_find(&manager, id + 1));
+	assert_int_equal(manager.queue_count, 0);
+	/* The end of the job does not depend on it. */
+	assert_int_equal(ask(&manager, ACTION_STOP, 0), id + 2);
+	assert_int_equal(manager_step(&manager, &facts), ORDER_STOP);
+	manager_end(&manager, &facts, ENDED_WHOLE);
+	assert_int_equal(watcher.completed, 2);
+}
+
+/* A life behind another one: what was open has come to its end, numbers go on. */
+static void
+test_restored(void **state)
+{
+	static const struct {
+		enum action_kind kind;
+		enum action_state was, is;
+		bool is_complete;
+		const char *reason;
+	} lives[] = {
+		{ ACTION_MIGRATE, ACTION_DONE, ACTION_DONE, false, "kept" },
+		{ ACTION_MIGRATE, ACTION_FAILED, ACTION_FAILED, false, "kept" },
+		{ ACTION_MIGRATE, ACTION_QUEUED, ACTION_FAILED, false, "before it began" },
+		{ ACTION_REBALANCE, ACTION_RUNNING, ACTION_FAILED, false, "under way" },
+		{ ACTION_DRAIN, ACTION_RUNNING, ACTION_FAILED, false, "under way" },
+		{ ACTION_DRAIN, ACTION_RUNNING, ACTION_DONE, true, "complete" },
+		{ ACTION_DRAIN, ACTION_QUEUED, ACTION_FAILED, true, "before it began" },
+		{ ACTION_STOP, ACTION_RUNNING, ACTION_FAILED, true, "under way" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lives) / sizeof(lives[0]); i++) {
+		struct action action = {
+			.id = 300, .kind = lives[i].kind, .state = lives[i].was, .reason = "kept"
+		};
+		struct manager_past past = { .next_id = 302, .is_complete = lives[i].is_complete };
+		struct manager manager;
+
+		manager_init(&manager);
+		manager_restore(&manager, &action);
+		manager_restored(&manager, &past, 5);
+		assert_int_equal(state_of(&manager, 300), lives[i].is);
+		assert_non_null(strstr(reason_of(&manager, 300), lives[i].reason));
+		assert_int_equal(manager.completed_count, 1);
+		assert_int_equal(ask(&manager, ACTION_SNAPSHOT, 6), 302);
+		assert_int_equal(manager.state, MANAGER_RUNNING);
 	}
 }
 
@@ -329,61 +565,6 @@ test_log_forgets(void **state)
 	assert_int_equal(manager_completed(&manager, 5)->id, 6);
 }
 
-/* Whatever happens in whatever order: each action is completed once, in the end all are. */
-static void
-test_random(void **state)
-{
-	static struct manager manager;
-
-	(void)state;
-	for (uint64_t seed = 1; seed <= 2000; seed++) {
-		struct manager_facts facts = facts_at(0);
-		uint64_t random = seed, asked = 0, completed = 0;
-
-		manager_init(&manager);
-		for (uint32_t i = 0; i < 200; i++) {
-			random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
-			facts.now_ns += (int64_t)(random >> 33);
-			switch (random >> 60) {
-			case 0:
-			case 1:
-				facts.epoch++;
-				break;
-			case 2:
-				facts.snapshot_epoch = ++facts.epoch;
-				break;
-			case 3:
-			case 4:
-				facts.durable = facts.snapshot_epoch;
-				break;
-			case 5:
-				facts.lost++;
-				break;
-			case 6:
-				asked += ask(&manager,
-				             (random >> 40) % 16 == 0   ? ACTION_STOP
-				             : (random >> 40) % 16 == 1 ? ACTION_DRAIN
-				                                        : ACTION_SNAPSHOT,
-				             facts.now_ns) != 0;
-				break;
-			default:
-				manager_step(&manager, &facts);
-				break;
-			}
-			assert_true(manager.completed_count >= completed);
-			completed = manager.completed_count;
-			assert_true(manager.queue_count + completed +
-			                (manager.current != 0 ? 1 : 0) ==
-			            asked);
-		}
-		manager_end(&manager, &facts, ENDED_WHOLE);
-		assert_int_equal(manager.completed_count, asked);
-		for (uint64_t id = 1; id <= asked; id++) {
-			assert_true(state_of(&manager, id) >= ACTION_DONE);
-		}
-	}
-}
-
 int
 main(void)
 {
@@ -393,12 +574,16 @@ main(void)
 		cmocka_unit_test(test_snapshot_lost),
 		cmocka_unit_test(test_snapshot_deadline),
 		cmocka_unit_test(test_snapshot_without_folder),
+		cmocka_unit_test(test_carried_out),
+		cmocka_unit_test(test_inactive),
+		cmocka_unit_test(test_synchronize),
+		cmocka_unit_test(test_watched),
+		cmocka_unit_test(test_restored),
 		cmocka_unit_test(test_one_at_a_time),
 		cmocka_unit_test(test_queue_full),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_ends_by_itself),
 		cmocka_unit_test(test_log_forgets),
-		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,25 @@ test_values(void **state)
 	rpc_call_free(&call);
 }
 
+static void
+test_required(void **state)
+{
+	struct rpc_call call =
+	    good("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"migrate\",\"params\":"
+	         "{\"operator\":\"sums\",\"slice\":2,\"lcore\":3}}");
+
+	(void)state;
+	assert_string_equal(call.params.migrate.operator, "sums");
+	assert_int_equal(call.params.migrate.slice, 2);
+	assert_int_equal(call.params.migrate.lcore, 3);
+	assert_int_equal(call.params.migrate.deadline_ms, 10000);
+	rpc_call_free(&call);
+	call = good("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rebalance\",\"params\":"
+	            "{\"dry_run\":true}}");
+	assert_true(call.params.rebalance.dry_run);
+	rpc_call_free(&call);
+}
+
 #define CALL(more) "{\"jsonrpc\":\"2.0\",\"id\":5," more "}"
 #define PARAMS(method, params) CALL("\"method\":\"" method "\",\"params\":" params)
 
@@ -118,6 +137,12 @@ static const struct {
 	  "null", "", true },
 	{ PARAMS("stop", "{\"deadline_ms\":99999999999999999999}"), CONTROL_ERROR_PARSE, "",
 	  "too big", "", false },
+	{ PARAMS("migrate", "{\"operator\":\"a\",\"lcore\":1}"), CONTROL_ERROR_BAD_PARAMS,
+	  "params.slice", "is missing", "cannot do without", true },
+	{ CALL("\"method\":\"migrate\""), CONTROL_ERROR_BAD_PARAMS, "params.operator", "is missing",
+	  "describe", true },
+	{ PARAMS("rebalance", "{\"dry_run\":1}"), CONTROL_ERROR_BAD_PARAMS, "params.dry_run",
+	  "a whole number", "true or false", true },
 	{ PARAMS("stats", "{\"operator\":true}"), CONTROL_ERROR_BAD_PARAMS, "params.operator",
 	  "true or false", "a text", true },
 	{ PARAMS("stats",
@@ -183,9 +208,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_required), cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_schema),
 	};
 

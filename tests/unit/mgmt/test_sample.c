@@ -70,6 +70,7 @@ test_sums_over_slices(void **state)
 	f->engine->slice[3].errors = 2;
 	f->engine->slice[4].rows_out[7] = 6;
 	f->engine->slice[4].rows_unwired[7] = 6;
+	f->engine->load[4] = (struct lm_slice_load){ 8, 9, 10, 3, 64 };
 	/* Twice: nothing may be added to what an earlier reading left. */
 	sample_read(&f->now, f->engine, NULL, 2 * SECOND, NULL, 0);
 	sample_read(&f->now, f->engine, NULL, 2 * SECOND, NULL, 0);
@@ -82,6 +83,11 @@ test_sums_over_slices(void **state)
 	assert_int_equal(f->now.op[FAKE_TALKERS].rows_out, 16);
 	assert_int_equal(f->now.op[FAKE_TALKERS].rows_unwired, 6);
 	assert_int_equal(f->now.slice[3].rows_dropped, 15);
+	assert_int_equal(f->now.slice[4].bytes_in, 8);
+	assert_int_equal(f->now.slice[4].bytes_out, 9);
+	assert_int_equal(f->now.slice[4].state_bytes, 10);
+	assert_int_equal(f->now.slice[4].waiting, 3);
+	assert_int_equal(f->now.slice[4].room, 64);
 	assert_int_equal(f->now.worker[0].turns, 100000);
 	assert_int_equal(sample_rows(&f->now), 2000);
 	assert_true(sample_seconds(&f->now) == 1.0);

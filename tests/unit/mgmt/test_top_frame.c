@@ -28,6 +28,7 @@ setup(void **state)
 
 	about.placement = &placement;
 	f->engine = fake_engine_chain();
+	f->engine->load[4] = (struct lm_slice_load){ .waiting = 32, .room = 64 };
 	assert_int_equal(sample_init(&f->now, f->engine, &about), 0);
 	assert_int_equal(sample_init(&f->before, f->engine, &about), 0);
 	assert_int_equal(rates_init(&f->rates, &f->now.shape), 0);
@@ -84,19 +85,25 @@ test_running(void **state)
 	    "latency       p50 14.2 µs, p99 14.2 µs, p99.9 1.2 ms, max 1.2 ms\n"
 	    "backpressure  none\n"
 	    "\n"
-	    "OPERATOR  TYPE              SLICES  IN/S  OUT/S  DROPS/S    BUSY    FILL      P50"
-	    "      P99\n"
-	    "packets   port_source            2     0   2.0M        0  40.0 %   100 %\n"
-	    "flows     packet_decode          2  2.0M   2.0M    20.5k       -   100 %"
+	    "OPERATOR  TYPE              SLICES  IN/S  OUT/S  DROPS/S    BUSY    FILL   QUEUE"
+	    "      P50      P99\n"
+	    "packets   port_source            2     0   2.0M        0  40.0 %   100 %       -\n"
+	    "flows     packet_decode          2  2.0M   2.0M    20.5k       -   100 %       -"
 	    "                    runs in the one before it\n"
-	    "talkers   window_aggregate       1  2.0M     10        0  85.0 %  49.5 %\n"
-	    "out       print                  1    10      0        0   0.1 %   1.0 %  14.2 µs"
-	    "  14.2 µs\n"
+	    "talkers   window_aggregate       1  2.0M     10        0  85.0 %  49.5 %  50.0 %\n"
+	    "out       print                  1    10      0        0   0.1 %   1.0 %   0.0 %"
+	    "  14.2 µs  14.2 µs\n"
 	    "\n"
 	    "LCORE  NODE    BUSY              TURNS/S  LONGEST TURN\n"
 	    "    1     0  41.0 %  ####......     100k       45.0 µs\n"
 	    "    2     1  41.0 %  ####......     100k       45.0 µs\n"
 	    "    3        86.0 %  #########.     100k       45.0 µs\n"
+	    "\n"
+	    "BUSY ON LCORE       1       2       3\n"
+	    "packets        40.0 %  40.0 %       .\n"
+	    "flows               -       -       .\n"
+	    "talkers             .       .  85.0 %\n"
+	    "out                 .       .   0.1 %\n"
 	    "\n"
 	    "PORT COUNTER         TOTAL  PER SECOND\n"
 	    "port0.ipackets  22,048,000        2.0M\n"
@@ -117,9 +124,10 @@ test_held_up(void **state)
 	text = print_to_text_end(&print);
 	assert_non_null(strstr(text, "\nbackpressure  talkers holds up what is before it: give it "
 	                             "more slices\n"));
-	assert_non_null(strstr(text, "40.0 %   100 %                    waits for room, 50.0 % of "
-	                             "turns\n"));
-	assert_non_null(strstr(text, "85.0 %  49.5 %                    holds up the others\n"));
+	assert_non_null(strstr(text, "40.0 %   100 %       -                    waits for room, "
+	                             "50.0 % of turns\n"));
+	assert_non_null(
+	    strstr(text, "85.0 %  49.5 %  50.0 %                    holds up the others\n"));
 	assert_non_null(strstr(text, "\nno news from the engine's manager for 5.0 s\n"));
 	assert_null(strchr(text, '\033'));
 	free(text);
@@ -169,18 +177,24 @@ test_json(void **state)
 	    "\"operators\":["
 	    "{\"name\":\"packets\",\"type\":\"port_source\",\"slices\":2,\"rows_in_per_s\":0.0,"
 	    "\"rows_out_per_s\":2048000.0,\"drops_per_s\":0.0,\"busy_share\":0.4,"
-	    "\"blocked_share\":0.5,\"fill\":1.0},"
+	    "\"blocked_share\":0.5,\"fill\":1.0,\"queue_share\":0.0,\"lcores\":["
+	    "{\"lcore\":1,\"slices\":1,\"busy_share\":0.4},"
+	    "{\"lcore\":2,\"slices\":1,\"busy_share\":0.4}]},"
 	    "{\"name\":\"flows\",\"type\":\"packet_decode\",\"slices\":2,"
 	    "\"rows_in_per_s\":2048000.0,\"rows_out_per_s\":2027520.0,\"drops_per_s\":20480.0,"
-	    "\"busy_share\":null,\"blocked_share\":0.0,\"fill\":1.0},"
+	    "\"busy_share\":null,\"blocked_share\":0.0,\"fill\":1.0,\"queue_share\":0.0,"
+	    "\"lcores\":[{\"lcore\":1,\"slices\":1,\"busy_share\":0.0},"
+	    "{\"lcore\":2,\"slices\":1,\"busy_share\":0.0}]},"
 	    "{\"name\":\"talkers\",\"type\":\"window_aggregate\",\"slices\":1,"
 	    "\"rows_in_per_s\":2027520.0,\"rows_out_per_s\":10.0,\"drops_per_s\":0.0,"
-	    "\"busy_share\":0.85,\"blocked_share\":0.0,\"fill\":0.495},"
+	    "\"busy_share\":0.85,\"blocked_share\":0.0,\"fill\":0.495,\"queue_share\":0.5,"
+	    "\"lcores\":[{\"lcore\":3,\"slices\":1,\"busy_share\":0.85}]},"
 	    "{\"name\":\"out\",\"type\":\"print\",\"slices\":1,\"rows_in_per_s\":10.0,"
 	    "\"rows_out_per_s\":0.0,\"drops_per_s\":0.0,\"busy_share\":0.001,"
-	    "\"blocked_share\":0.0,\"fill\":0.009765625,"
+	    "\"blocked_share\":0.0,\"fill\":0.009765625,\"queue_share\":0.0,"
 	    "\"latency_ns\":{\"p50\":14207,\"p90\":14207,\"p99\":14207,\"p99_9\":1200000,"
-	    "\"p99_99\":1200000,\"max\":1200000,\"count\":100}}"
+	    "\"p99_99\":1200000,\"max\":1200000,\"count\":100},"
+	    "\"lcores\":[{\"lcore\":3,\"slices\":1,\"busy_share\":0.001}]}"
 	    "],"
 	    "\"lcores\":["
 	    "{\"lcore\":1,\"numa_node\":0,\"busy_share\":0.41,\"turns_per_s\":100000.0,"

@@ -164,8 +164,9 @@ env_file_rename(const char *from, const char *to)
 }
 
 void
-env_log(int level, const char *format, ...)
+env_log_of(const char *module, int level, const char *format, ...)
 {
+	(void)module;
 	(void)level;
 	(void)format;
 }

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef CARRY_H
+#define CARRY_H
+
+/*
+ * Carrying out actions on the engine: those whose manner is MANNER_ORDER, one at a time, in steps
+ * that never block.
+ *
+ *     carry_begin(&carry, &action);
+ *     while (carry_step(&carry, &report)) …       each is for manager_report
+ *     carry_abandon(&carry);                      the manager waits for it no more
+ *
+ * To add one: a line in ACTION_KINDS (mgmt/manager.h) and one in the table of mgmt/carry.c with its
+ * two or three functions.
+ *
+ * Threads: the control thread.
+ */
+
+#include "core/engine.h"
+#include "mgmt/balance.h"
+#include "mgmt/manager.h"
+#include "mgmt/sample.h"
+
+struct carry {
+	struct lm_engine *engine;
+	const struct sample *now, *before; /* how busy slices are: what lies between the two */
+
+	struct action action; /* id 0: nothing is carried out */
+	bool has_begun;
+	uint64_t move;            /* of the engine; 0: none is under way */
+	uint64_t left[MOVES_MAX]; /* moves that nobody waits for any more, to be collected */
+	struct balance_move *plan;
+	uint32_t plan_count, plan_at;
+};
+
+void carry_begin(struct carry *carry, const struct action *action);
+/* False: nothing to tell. Behind a report that is no step it is over. */
+bool carry_step(struct carry *carry, struct manager_report *report);
+/* What cannot be taken back goes on by itself. */
+void carry_abandon(struct carry *carry);
+
+#endif

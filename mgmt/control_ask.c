@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What calls ask of the manager. */
+#include "mgmt/control_ask.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NS_PER_MS 1000000
+
+/* A checked parameter; NULL: the method has none of that name. */
+static const void *
+value_of(const struct rpc_call *call, const char *name)
+{
+	const struct rpc_method *method = &control_methods[call->method];
+
+	for (uint32_t i = 0; i < method->param_count; i++) {
+		if (strcmp(method->params[i].name, name) == 0) {
+			return (const char *)&call->params + method->params[i].offset;
+		}
+	}
+	return NULL;
+}
+
+static uint64_t
+integer_of(const struct rpc_call *call, const char *name)
+{
+	const void *value = value_of(call, name);
+	uint64_t number = 0;
+
+	if (value != NULL) {
+		memcpy(&number, value, sizeof(number));
+	}
+	return number;
+}
+
+static bool
+flag_of(const struct rpc_call *call, const char *name)
+{
+	const bool *value = value_of(call, name);
+
+	return value != NULL && *value;
+}
+
+/* For people: what the arguments say. */
+static void
+describe(const struct action_args *args, struct action_ask *ask)
+{
+	switch (ask->kind) {
+	case ACTION_MIGRATE:
+		snprintf(ask->what, sizeof(ask->what), "%s/%u to lcore %u", args->operator,
+		         args->slice, args->lcore);
+		break;
+	case ACTION_REBALANCE:
+		snprintf(ask->what, sizeof(ask->what), "%s", args->is_dry ? "dry run" : "");
+		break;
+	default:
+		break;
+	}
+}
+
+bool
+control_ask(const struct rpc_call *call, uint32_t uid, struct action_ask *ask)
+{
+	enum action_kind kind = action_kind_find(control_methods[call->method].name);
+	const char *name = value_of(call, "operator");
+
+	if (kind == ACTION_KIND_COUNT) {
+		return false;
+	}
+	*ask = (struct action_ask){ .kind = kind,
+		                    .uid = uid,
+		                    .limit_ns = integer_of(call, "deadline_ms") * NS_PER_MS,
+		                    .args = { .slice = (uint32_t)integer_of(call, "slice"),
+		                              .lcore = (uint32_t)integer_of(call, "lcore"),
+		                              .is_dry = flag_of(call, "dry_run") } };
+	snprintf(ask->args.operator, sizeof(ask->args.operator), "%s", name == NULL ? "" : name);
+	describe(&ask->args, ask);
+	return true;
+}

@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mgmt/journal.c on the simulated disk: a manager and its journal with the power gone, or a call
+ * failing, at every call of the disk in turn, for every kind of action. Whatever was told stays so,
+ * what was open has come to its end once, and no number is given twice.
+ */
+#include "mgmt/journal.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/env.h"
+#include "state/block.h"
+#include "tests/sim/disk_sim.h"
+#include "tests/sim/sim.h"
+
+#define FOLDER "disk:/state"
+#define JOURNAL FOLDER "/manager/journal"
+#define K_MAX 400u
+#define IDS 4000u
+#define SECOND INT64_C(1000000000)
+
+/* What people were told, over all lives. */
+static struct {
+	enum action_state state[IDS]; /* of an action; QUEUED: only that it is taken in */
+	bool is_known[IDS];
+	uint64_t highest; /* id */
+	bool is_inactive;
+} told;
+
+/* A life of the manager. */
+static struct {
+	struct manager manager;
+	struct journal *journal;
+	char why[JOURNAL_WHY];
+} life;
+
+static void
+begin(uint64_t seed)
+{
+	sim_reset(seed);
+	disk_reset();
+	memset(&told, 0, sizeof(told));
+}
+
+static int
+open_life(bool is_complete)
+{
+	struct journal_options options = { .folder = FOLDER, .job = 7, .is_complete = is_complete };
+
+	manager_init(&life.manager);
+	return journal_open(&options, &life.manager, &life.journal, life.why);
+}
+
+static void
+close_life(void)
+{
+	journal_close(life.journal);
+	life.journal = NULL;
+}
+
+/* All that can be seen of the manager is told to somebody, as long as the machine is there. */
+static void
+tell(void)
+{
+	for (uint64_t id = 1; id < life.manager.next_id && !disk_is_down(); id++) {
+		const struct action *action = manager_find(&life.manager, id);
+
+		if (action == NULL) {
+			continue;
+		}
+		assert_true(id < IDS);
+		if (told.is_known[id] && told.state[id] >= ACTION_DONE) {
+			assert_int_equal(action->state, told.state[id]);
+		}
+		told.is_known[id] = true;
+		told.state[id] = action->state;
+		told.highest = id > told.highest ? id : told.highest;
+		told.is_inactive = life.manager.is_inactive;
+	}
+}
+
+static uint64_t
+ask(enum action_kind kind)
+{
+	struct action_ask asked = { .kind = kind, .uid = 3, .limit_ns = 60 * SECOND };
+	enum manager_refusal refusal;
+	uint64_t id;
+
+	snprintf(asked.what, sizeof(asked.what), "what \"%d\"", (int)kind);
+	id = manager_submit(&life.manager, &asked, env_now_ns(), &refusal);
+	/* A number that was told belongs to one action for ever. */
+	assert_true(id == 0 || id > told.highest);
+	tell();
+	return id;
+}
+
+static void
+step(struct manager_facts *facts)
+{
+	facts->now_ns = env_now_ns();
+	manager_step(&life.manager, facts);
+	tell();
+}
+
+static void
+report(uint64_t id, bool is_step, bool has_failed)
+{
+	struct manager_report report = { .id = id,
+		                         .is_step = is_step,
+		                         .has_failed = has_failed,
+		                         .step = 1,
+		                         .steps = 2,
+		                         .reason = "it is so" };
+
+	manager_report(&life.manager, &report, env_now_ns());
+	tell();
+}
+
+/* An action of a kind from the call to its end, another one behind it. */
+static void
+use(enum action_kind kind)
+{
+	struct manager_facts facts = { .has_snapshots = true, .has_epochs = true, .why = "" };
+	uint64_t id = ask(kind);
+
+	ask(ACTION_MIGRATE);
+	step(&facts);
+	facts.snapshot_epoch = ++facts.epoch;
+	step(&facts);
+	facts.durable = facts.epoch_done = facts.epoch;
+	step(&facts);
+	if (action_manner(kind) == MANNER_ORDER) {
+		report(id, true, false);
+		report(id, false, kind == ACTION_MIGRATE);
+		step(&facts);
+	} else if (action_manner(kind) == MANNER_END && !disk_is_down()) {
+		facts.now_ns = env_now_ns();
+		manager_end(&life.manager, &facts, ENDED_WHOLE);
+		tell();
+	}
+}
+
+/* What a life finds must be what was told, with an end to everything. */
+static void
+check_life(void)
+{
+	for (uint64_t id = 1; id <= told.highest; id++) {
+		const struct action *action = manager_find(&life.manager, id);
+
+		if (!told.is_known[id] || life.manager.next_id - id > MANAGER_LOG) {
+			continue;
+		}
+		if (action == NULL) {
+			fail_msg("action %u is forgotten: %s", (unsigned int)id, life.why);
+		}
+		assert_true(action->state >= ACTION_DONE);
+		if (told.state[id] >= ACTION_DONE) {
+			assert_int_equal(action->state, told.state[id]);
+		} else if (action->state == ACTION_FAILED) {
+			assert_true(action->reason[0] != '\0');
+		}
+	}
+	assert_true(life.manager.next_id > told.highest);
+	assert_int_equal(life.manager.current, 0);
+	assert_int_equal(life.manager.queue_count, 0);
+	tell();
+}
+
+/* Each has one completion: those of one life and the next are the same ones. */
+static void
+check_completions(void)
+{
+	bool seen[IDS] = { false };
+
+	for (uint64_t n = 0; n < life.manager.completed_count; n++) {
+		const struct action *action = manager_completed(&life.manager, n);
+
+		if (action != NULL) {
+			assert_false(seen[action->id]);
+			seen[action->id] = true;
+		}
+	}
+}
+
+/* The fault comes at call k; false: k is behind the last call. */
+static bool
+fault_at(uint64_t k, enum action_kind kind, enum disk_fault fault, uint64_t seed)
+{
+	uint64_t calls, next;
+
+	begin(seed);
+	assert_int_equal(open_life(false), 0);
+	use(kind == ACTION_ACTIVATE ? ACTION_DEACTIVATE : ACTION_SYNCHRONIZE);
+	close_life();
+	calls = disk_calls();
+	disk_fail_at(k, fault);
+	if (open_life(false) == 0) {
+		use(kind);
+	}
+	calls = disk_calls() - calls;
+	close_life();
+	disk_fail_at(0, DISK_GOOD);
+	disk_crash();
+	assert_int_equal(open_life(false), 0);
+	check_life();
+	check_completions();
+	next = life.manager.next_id;
+	/* A second look changes nothing, and the next number is a new one. */
+	close_life();
+	disk_crash();
+	assert_int_equal(open_life(false), 0);
+	assert_string_equal(life.why, "");
+	assert_int_equal(life.manager.next_id, next);
+	check_life();
+	ask(ACTION_SYNCHRONIZE);
+	close_life();
+	return k <= calls;
+}
+
+static void
+sweep(enum disk_fault fault, const char *name)
+{
+	for (enum action_kind kind = 0; kind < ACTION_KIND_COUNT; kind++) {
+		for (uint64_t seed = 1; seed <= 5; seed++) {
+			uint64_t k = 1;
+
+			while (fault_at(k, kind, fault, seed)) {
+				assert_true(++k < K_MAX);
+			}
+			assert_true(k > 15);
+			if (seed == 1) {
+				printf("# %s: %s at each of %u calls\n", action_kind_text(kind),
+				       name, (unsigned int)k - 1);
+			}
+		}
+	}
+}
+
+static void
+test_power_gone_at_every_call(void **state)
+{
+	(void)state;
+	sweep(DISK_CRASH, "the power gone");
+}
+
+static void
+test_errors_at_every_call(void **state)
+{
+	(void)state;
+	sweep(DISK_EIO, "an error");
+	sweep(DISK_ENOSPC, "no room");
+	sweep(DISK_SYNC_LOST, "a lost sync");
+	sweep(DISK_SHORT, "a short call");
+}
+
+/* What is told and kept, in all its fields, and times that go on. */
+static void
+test_fields(void **state)
+{
+	struct manager_facts facts = { .has_epochs = true, .why = "" };
+	const struct action *action;
+	struct action before;
+	uint64_t id;
+
+	(void)state;
+	begin(1);
+	assert_int_equal(open_life(false), 0);
+	id = ask(ACTION_REBALANCE);
+	step(&facts);
+	report(id, false, true);
+	before = *manager_find(&life.manager, id);
+	close_life();
+	disk_crash();
+	assert_int_equal(open_life(false), 0);
+	action = manager_find(&life.manager, id);
+	assert_non_null(action);
+	assert_int_equal(action->kind, ACTION_REBALANCE);
+	assert_int_equal(action->uid, 3);
+	assert_int_equal(action->limit_ns, 60 * SECOND);
+	assert_int_equal(action->step, 1);
+	assert_int_equal(action->steps, 2);
+	assert_string_equal(action->what, before.what);
+	assert_string_equal(action->reason, "it is so");
+	assert_int_equal(action->ended_ns - action->asked_ns, before.ended_ns - before.asked_ns);
+	close_life();
+}
+
+/* The state of the sources outlives the process; that of an unfinished change does not. */
+static void
+test_inactive(void **state)
+{
+	struct manager_facts facts = { .why = "" };
+	uint64_t id;
+
+	(void)state;
+	begin(1);
+	assert_int_equal(open_life(false), 0);
+	id = ask(ACTION_DEACTIVATE);
+	step(&facts);
+	report(id, false, false);
+	close_life();
+	assert_int_equal(open_life(false), 0);
+	assert_int_equal(life.manager.state, MANAGER_INACTIVE);
+	ask(ACTION_ACTIVATE);
+	step(&facts);
+	close_life();
+	assert_int_equal(open_life(false), 0);
+	assert_int_equal(life.manager.state, MANAGER_INACTIVE);
+	close_life();
+}
+
+/* A drain whose job is complete is done, though nobody lived to write that down. */
+static void
+test_complete(void **state)
+{
+	struct manager_facts facts = { .why = "" };
+	uint64_t id;
+
+	(void)state;
+	begin(1);
+	assert_int_equal(open_life(false), 0);
+	id = ask(ACTION_DRAIN);
+	step(&facts);
+	close_life();
+	assert_int_equal(open_life(true), 0);
+	assert_int_equal(manager_find(&life.manager, id)->state, ACTION_DONE);
+	close_life();
+}
+
+/* A journal with actions, as a process leaves it that is killed; its size. */
+static int64_t
+leave_journal(void)
+{
+	begin(1);
+	assert_int_equal(open_life(false), 0);
+	for (uint32_t i = 0; i < 6; i++) {
+		ask(ACTION_MIGRATE);
+	}
+	close_life();
+	disk_settle(JOURNAL);
+	return disk_size(JOURNAL);
+}
+
+/* Damage anywhere: what is in front of it is believed, what is behind is not, and is kept beside.
+ */
+static void
+test_damage(void **state)
+{
+	int64_t size = leave_journal();
+
+	(void)state;
+	for (int64_t at = 0; at < size; at += 7) {
+		uint64_t next;
+
+		assert_int_equal(leave_journal(), size);
+		next = life.manager.next_id;
+		disk_bytes(JOURNAL)[at] ^= 16;
+		assert_int_equal(open_life(false), 0);
+		assert_non_null(strstr(life.why, "is cut"));
+		assert_true(life.manager.next_id >= next);
+		if (disk_size(JOURNAL ".damaged") < 0) {
+			/* Only what may have been torn while it was written is not kept. */
+			assert_non_null(strstr(life.why, "torn"));
+			assert_true(at > size / 2);
+		}
+		for (uint64_t id = 1; id < next; id++) {
+			const struct action *action = manager_find(&life.manager, id);
+
+			assert_true(action == NULL || action->state == ACTION_FAILED);
+		}
+		next = life.manager.next_id;
+		close_life();
+		assert_int_equal(open_life(false), 0);
+		assert_string_equal(life.why, "");
+		assert_int_equal(life.manager.next_id, next);
+		close_life();
+	}
+}
+
+/* A file that was cut anywhere, to nothing at all too. */
+static void
+test_cut(void **state)
+{
+	int64_t size = leave_journal();
+	uint32_t unseen = 0;
+
+	(void)state;
+	for (int64_t left = size - 1; left >= 0; left--) {
+		leave_journal();
+		disk_truncate(JOURNAL, (uint64_t)left);
+		assert_int_equal(open_life(false), 0);
+		unseen += life.why[0] == '\0' ? 1 : 0;
+		close_life();
+	}
+	/* Where whole records are gone nobody can know of them: six that follow the first. */
+	assert_int_equal(unseen, 6);
+}
+
+/* Of another job, or grown past its bound. */
+static void
+test_foreign_and_grown(void **state)
+{
+	struct journal_options options = { .folder = FOLDER, .job = 8 };
+	struct manager_facts facts = { .has_epochs = true, .why = "" };
+	int64_t largest = 0;
+
+	(void)state;
+	leave_journal();
+	manager_init(&life.manager);
+	assert_int_equal(journal_open(&options, &life.manager, &life.journal, life.why), 0);
+	assert_non_null(strstr(life.why, "damaged"));
+	assert_null(manager_find(&life.manager, 1));
+	close_life();
+	begin(2);
+	assert_int_equal(open_life(false), 0);
+	for (uint32_t i = 0; i < 1500; i++) {
+		uint64_t id = ask(ACTION_REBALANCE);
+
+		step(&facts);
+		report(id, false, true);
+		largest = disk_size(JOURNAL) > largest ? disk_size(JOURNAL) : largest;
+	}
+	assert_true(largest > (int64_t)JOURNAL_BYTES / 2);
+	assert_true(largest < (int64_t)JOURNAL_BYTES + 4096);
+	assert_true(disk_size(JOURNAL) < largest);
+	close_life();
+	disk_crash();
+	assert_int_equal(open_life(false), 0);
+	check_life();
+	close_life();
+}
+
+/* No room for a while: only what ends the job is taken in; then all is again, and all is kept. */
+static void
+test_no_room(void **state)
+{
+	static const uint32_t full[DISK_FAULT_COUNT] = { [DISK_ENOSPC] = 1 };
+	static const uint32_t good[DISK_FAULT_COUNT] = { 0 };
+	struct action_ask asked = { .kind = ACTION_MIGRATE };
+	struct manager_facts facts = { .why = "" };
+	enum manager_refusal refusal;
+	uint64_t before, stop;
+
+	(void)state;
+	begin(1);
+	assert_int_equal(open_life(false), 0);
+	before = ask(ACTION_MIGRATE);
+	disk_faults(full);
+	assert_int_equal(manager_submit(&life.manager, &asked, env_now_ns(), &refusal), 0);
+	assert_int_equal(refusal, REFUSED_UNWRITTEN);
+	disk_faults(good);
+	assert_true(ask(ACTION_MIGRATE) > before);
+	disk_faults(full);
+	stop = ask(ACTION_STOP);
+	assert_true(stop != 0);
+	step(&facts);
+	report(before, false, false);
+	disk_faults(good);
+	/* The next change writes down all that could not be. */
+	step(&facts);
+	close_life();
+	disk_crash();
+	assert_int_equal(open_life(false), 0);
+	check_life();
+	assert_int_equal(manager_find(&life.manager, before)->state, ACTION_DONE);
+	assert_non_null(manager_find(&life.manager, stop));
+	close_life();
+}
+
+/* Bytes beside the journal: whole, or as they were. */
+static void
+test_kept(void **state)
+{
+	uint64_t k = 0;
+	bool is_through = false;
+	uint32_t size;
+	void *bytes;
+
+	(void)state;
+	while (!is_through) {
+		int result;
+
+		begin(++k);
+		assert_int_equal(open_life(false), 0);
+		assert_int_equal(journal_kept(FOLDER, "mine", 7, &bytes, &size), 0);
+		assert_null(bytes);
+		assert_int_equal(journal_keep(FOLDER, "mine", 7, "before", 6), 0);
+		disk_fail_at(k, DISK_CRASH);
+		result = journal_keep(FOLDER, "mine", 7, "behind it", 9);
+		is_through = !disk_is_down();
+		close_life();
+		disk_crash();
+		assert_int_equal(journal_kept(FOLDER, "mine", 7, &bytes, &size), 0);
+		assert_true(size == 9 || (size == 6 && result != 0));
+		assert_memory_equal(bytes, size == 9 ? "behind it" : "before", size);
+		free(bytes);
+	}
+	assert_true(k > 4);
+	disk_bytes(FOLDER "/manager/mine")[BLOCK_HEADER] ^= 1;
+	assert_int_equal(journal_kept(FOLDER, "mine", 7, &bytes, &size), -EBADMSG);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_inactive),
+		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_power_gone_at_every_call),
+		cmocka_unit_test(test_errors_at_every_call),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_foreign_and_grown),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
