@@ -134,6 +134,7 @@ source_start_epoch(struct worker *self, void *arg, uint64_t value)
 
 	(void)self;
 	if (!slice->ended && !slice->ending) {
+		slice_warm(slice, value);
 		slice->marker = value;
 	}
 }
