@@ -18,6 +18,8 @@ enum canary {
 	CANARY_UNTOUCHED_KEY,   /* a new key is written without a touch */
 	CANARY_UNTOUCHED_VALUE, /* a value is handed out for writing without a touch */
 	CANARY_UNTOUCHED_LINK,  /* so is the age of a key, or the link of an item */
+	CANARY_LATE_LOG,        /* what a batch saved is told when its values have been written */
+	CANARY_LATE_INSERT,     /* or when a key has been inserted into what it saved */
 	CANARY_COPY_PASSED,     /* an arena counts as copied before it is */
 	CANARY_IMAGE_WINS,      /* an image that is restored goes over what the log had */
 	CANARY_LOST_POSITION,   /* a snapshot has what was serialized for an earlier one */

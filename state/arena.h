@@ -16,6 +16,7 @@
  * compare-and-swap; a log that is full costs the snapshot, never the stream.
  *
  *     arena_touch(space, arena, at, size);       the owner, before every write
+ *     arena_touch_later(...); ... arena_publish(space);    or once before many of them
  *     ok = space_flip(space, epoch);             the owner, between two callbacks
  *
  * Epochs. What is written between two flips carries the number of the later one: `epoch`, the last
@@ -25,7 +26,7 @@
  *
  * Threads: the owner is the slice's lcore, the copier any one other thread. Fields are grouped by
  * who writes them. What is written is published by release and read by acquire; the two fences that
- * order the bytes themselves are in arena_log and arena_copy_next.
+ * order the bytes themselves are in arena_publish and arena_copy_next.
  */
 
 #include <assert.h>
@@ -63,12 +64,13 @@ struct arena {
 	uint32_t fresh_epoch;
 } __attribute__((aligned(64)));
 
-/* A granule as it was at the flip. */
-struct arena_entry {
+/* Of an entry of the log: where the granule belongs. Its bytes stand apart, a line for each. */
+struct arena_place {
 	struct arena *arena;
 	uint64_t offset;
-	char bytes[ARENA_GRANULE];
 };
+/* Bytes of an entry in both. */
+#define ARENA_ENTRY (ARENA_GRANULE + sizeof(struct arena_place))
 
 /* What an operator opened: a map, an arena for every slot of it; or a value, one arena. */
 struct arena_part {
@@ -88,7 +90,8 @@ struct state_space {
 	uint32_t snapshot;  /* the last flip; 0: none yet */
 	uint32_t base;      /* an increment since this one; 0: full */
 	bool log_full;      /* the snapshot is lost */
-	uint32_t log_count; /* entries since the flip */
+	uint32_t log_count; /* entries since the flip that the copier may see */
+	uint32_t log_next;  /* entries since the flip */
 	uint32_t log_at;    /* where the next one goes */
 	uint32_t log_seen;  /* log_drained when it was last looked at */
 	const char *name;   /* of the operator */
@@ -100,8 +103,9 @@ struct state_space {
 	uint32_t log_drained;             /* entries that are taken out; 0 behind the snapshot */
 
 	/* Constant once the slice is open. */
-	struct arena_entry *log __attribute__((aligned(64)));
-	uint32_t log_max; /* 0: no log, no flips */
+	char *log __attribute__((aligned(64))); /* [entry][ARENA_GRANULE], lines of their own */
+	struct arena_place *log_place;          /* [entry] */
+	uint32_t log_max;                       /* 0: no log, no flips */
 	struct arena_part *part, **part_end;
 	uint32_t part_count;
 	uint64_t size; /* of all arenas */
@@ -109,9 +113,10 @@ struct state_space {
 
 void space_init(struct state_space *space, const char *name);
 void space_add_part(struct state_space *space, struct arena_part *part);
-/* Entries that a log for this much state should have, and the bytes of it. */
+/* Entries that a log for this much state should have. */
 uint32_t space_log_entries(const struct state_space *space);
-/* Gives the space its log: from then on it can be flipped. */
+/* Gives the space its log, entries * ARENA_ENTRY bytes aligned to 64: from then on it can be
+ * flipped. */
 void space_set_log(struct state_space *space, void *memory, uint32_t entries);
 /*
  * The owner, between two callbacks: the snapshot of `epoch` is what the arenas hold now. Takes
@@ -134,9 +139,11 @@ uint64_t arena_marks_size(uint64_t size);
 void arena_watch(struct arena *arena, uint64_t offset, uint64_t size, uint32_t *whole);
 
 /* The slow way of a touch: the chunk or some of the granules are new in this epoch. */
-void arena_log(struct state_space *space, struct arena *arena, uint64_t chunk, uint64_t granules);
+void arena_save_range(struct state_space *space, struct arena *arena, uint64_t offset,
+                      uint64_t size);
 void arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset,
                      uint64_t size);
+void arena_publish_log(struct state_space *space);
 
 /* Test builds: nothing was written without a touch since the last flip, or the run stops. */
 void space_check(struct state_space *space);
@@ -159,21 +166,46 @@ arena_granules(uint64_t offset, uint64_t size)
 	return (UINT64_MAX >> (63 - more)) << first;
 }
 
+/* Whether bytes need no more than the fast way. */
+static inline bool
+arena_range_is_touched(const struct arena_mark *mark, uint64_t offset, uint64_t size,
+                       uint32_t epoch)
+{
+	return (offset + size - 1) / ARENA_CHUNK == offset / ARENA_CHUNK &&
+	       arena_is_touched(mark, arena_granules(offset, size), epoch);
+}
+
 /* The owner is about to write to `size` (at least 1) bytes at `offset`. */
 static inline void
 arena_touch_at(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
 {
-	uint64_t chunk = offset / ARENA_CHUNK;
-
-	if (__builtin_expect((offset + size - 1) / ARENA_CHUNK != chunk ||
-	                         !arena_is_touched(&arena->mark[chunk],
-	                                           arena_granules(offset, size), space->epoch),
+	if (__builtin_expect(!arena_range_is_touched(&arena->mark[offset / ARENA_CHUNK], offset,
+	                                             size, space->epoch),
 	                     0)) {
 		arena_log_range(space, arena, offset, size);
 	}
 #ifdef LODEMILL_CANARY
 	arena_shadow_touch(arena, offset, size);
 #endif
+}
+
+/* The same for who calls arena_publish before it writes: once for many. */
+static inline void
+arena_touch_later(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+{
+	arena_save_range(space, arena, offset, size);
+#ifdef LODEMILL_CANARY
+	arena_shadow_touch(arena, offset, size);
+#endif
+}
+
+/* What was saved is there for the copier before anything that is written from here on. */
+static inline void
+arena_publish(struct state_space *space)
+{
+	if (space->log_next != space->log_count) {
+		arena_publish_log(space);
+	}
 }
 
 static inline void

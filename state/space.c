@@ -15,13 +15,14 @@ static int
 space_arm(struct lm_op *op, struct state_space *space)
 {
 	uint32_t entries = space_log_entries(space);
-	char *memory = lm_op_alloc(op, (size_t)entries * sizeof(struct arena_entry));
+	size_t size = (size_t)entries * ARENA_ENTRY;
+	char *memory = lm_op_alloc(op, size);
 
 	if (memory == NULL) {
 		return -ENOMEM;
 	}
 	/* Its pages are there before the stream is: the first writes behind a flip are many. */
-	for (size_t at = 0; at < (size_t)entries * sizeof(struct arena_entry); at += LOG_PAGE) {
+	for (size_t at = 0; at < size; at += LOG_PAGE) {
 		*(volatile char *)(memory + at) = 0;
 	}
 	space_set_log(space, memory, entries);

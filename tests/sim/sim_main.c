@@ -58,7 +58,9 @@ struct scenario {
 /* No keys that grow old, and no lists. */
 #define BLIND_LINKS BLIND(CANARY_UNTOUCHED_LINK)
 /* The copier is through with slots before their owner writes again. */
-#define BLIND_RACE (BLIND(CANARY_COPY_PASSED) | BLIND(CANARY_IMAGE_WINS))
+#define BLIND_RACE                                                                                 \
+	(BLIND(CANARY_COPY_PASSED) | BLIND(CANARY_IMAGE_WINS) | BLIND(CANARY_LATE_LOG) |           \
+	 BLIND(CANARY_LATE_INSERT))
 /* No state that snapshots know. */
 #define BLIND_STATE                                                                                \
 	(BLIND(CANARY_UNTOUCHED_KEY) | BLIND(CANARY_UNTOUCHED_VALUE) | BLIND_RACE | BLIND_LINKS)
