@@ -127,7 +127,6 @@ run_miss(struct lm_map *map, struct map_block *block, uint64_t hash, const struc
 			arena_publish(map->space);
 		}
 		entry = map_insert(map, block, hash, key);
-		PREEMPT_SELDOM();
 		if (entry != NULL && inserted != NULL) {
 			*inserted = 1;
 		}

@@ -21,12 +21,15 @@
 #define WORDS 65536u /* of an arena */
 #define SNAPSHOTS 120u
 #define LOST_MAX 5000u
-#define BURST 64u /* updates between two looks at whether to flip */
+#define BURST                                                                                      \
+	64u /* updates of a batch, and as many one at a time, between two looks at whether to flip \
+	     */
+#define LATE 100u /* batches */
 
 enum bug {
 	BUG_NONE,
 	BUG_PASSES_EARLY, /* arenas count as copied before they are */
-	BUG_TELLS_LATE    /* what a batch saved is not published */
+	BUG_TELLS_LATE    /* what batches saved is published when they have written */
 };
 
 struct race {
@@ -88,26 +91,28 @@ add(struct race *race, uint64_t place, uint64_t draw)
 	race->updates++;
 }
 
-/* One at a time, and a batch of which all is touched before any of it is written. */
+/* One at a time. */
 static void
-update(struct race *race)
+update_some(struct race *race)
 {
-	uint64_t draw[BURST];
-
 	for (uint32_t i = 0; i < BURST; i++) {
-		uint64_t place;
+		uint64_t draw = mix(race->random++), place = place_of(draw);
 
-		draw[i] = mix(race->random++);
-		place = place_of(draw[i]);
 		arena_touch(&race->space, race->list[place / WORDS], word_at(race, place),
 		            sizeof(uint64_t));
-		add(race, place, draw[i]);
+		add(race, place, draw);
 	}
-	for (uint32_t i = 0; i < BURST; i++) {
-		uint64_t place;
+}
 
-		draw[i] = mix(race->random++);
-		place = place_of(draw[i]);
+/* All is touched before any of it is written. */
+static void
+update_batch(struct race *race)
+{
+	uint64_t first = race->random;
+
+	for (uint32_t i = 0; i < BURST; i++) {
+		uint64_t place = place_of(mix(race->random++));
+
 		arena_touch_later(&race->space, race->list[place / WORDS],
 		                  place % WORDS * sizeof(uint64_t), sizeof(uint64_t));
 	}
@@ -115,8 +120,24 @@ update(struct race *race)
 		arena_publish(&race->space);
 	}
 	for (uint32_t i = 0; i < BURST; i++) {
-		add(race, place_of(draw[i]), draw[i]);
+		uint64_t draw = mix(first + i);
+
+		add(race, place_of(draw), draw);
 	}
+}
+
+static void
+update(struct race *race)
+{
+	if (race->bug != BUG_TELLS_LATE) {
+		update_some(race);
+		update_batch(race);
+		return;
+	}
+	for (uint32_t i = 0; i < LATE; i++) {
+		update_batch(race);
+	}
+	arena_publish(&race->space);
 }
 
 static void *
