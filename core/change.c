@@ -247,6 +247,7 @@ begin(struct lm_engine *engine)
 		part->epoch = epoch;
 		if (part->is_switched) {
 			part->slice->stats.epoch = epoch;
+			part->slice->activity = engine->activity;
 			change->report.added++;
 		} else {
 			change->report.retired += part->retires;
@@ -343,9 +344,7 @@ commit(struct lm_engine *engine)
 	engine->change = NULL;
 	put_away_graph(engine, change->next.graph);
 	change_free(engine, change);
-	if (engine->stopping) {
-		lm_engine_stop(engine);
-	}
+	engine_tell_sources(engine);
 }
 
 bool

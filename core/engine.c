@@ -144,6 +144,7 @@ source_start_epoch(struct worker *self, void *arg, uint64_t value)
 
 	(void)self;
 	if (!slice->ended && !slice->ending) {
+		slice_warm(slice, value);
 		slice->marker = value;
 	}
 }
@@ -277,6 +278,17 @@ engine_set_active(struct lm_engine *engine, bool is_active)
 	}
 	for (uint32_t i = 0; i < engine->slice_count; i++) {
 		engine->slice[i]->activity = activity;
+	}
+}
+
+void
+engine_tell_sources(struct lm_engine *engine)
+{
+	if (engine->stopping) {
+		mail_to_sources(engine, source_stop, 0);
+	}
+	if (!engine_active_heard(engine)) {
+		mail_to_sources(engine, source_set_activity, engine->activity);
 	}
 }
 

@@ -146,6 +146,8 @@ uint64_t engine_change(struct lm_engine *engine, const struct change_ask *ask,
                        struct lm_errors *errors);
 /* core/engine.c: starts an epoch now; it may be one of a snapshot if one is wanted. */
 void engine_start_epoch(struct lm_engine *engine, bool may_snapshot);
+/* core/engine.c: sources that have come meanwhile hear of what the others have been told. */
+void engine_tell_sources(struct lm_engine *engine);
 /* Whether a move is not complete. */
 bool engine_moves(const struct lm_engine *engine);
 /* The same of the move with this number, for those who do not make all moves themselves. */

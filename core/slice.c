@@ -523,6 +523,17 @@ slice_rest(struct lm_op *slice)
 	}
 }
 
+void
+slice_warm(const struct lm_op *slice, uint64_t epoch)
+{
+	if (__atomic_load_n(&slice->shared->snapshot_epoch, __ATOMIC_RELAXED) != epoch) {
+		return;
+	}
+	for (uint32_t i = 0; i < slice->chain_count; i++) {
+		state_warm(slice->chain[i]);
+	}
+}
+
 static void
 slice_take_item(struct lm_op *slice, struct edge *edge, const struct edge_item *item)
 {
@@ -538,6 +549,9 @@ slice_take_item(struct lm_op *slice, struct edge *edge, const struct edge_item *
 		}
 		break;
 	case EDGE_MARKER:
+		if (slice->marker == 0) {
+			slice_warm(slice, (uint64_t)item->value);
+		}
 		epoch_mark(slice, edge, (uint64_t)item->value);
 		break;
 	case EDGE_IDLE:

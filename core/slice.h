@@ -169,6 +169,9 @@ struct lm_op {
 
 /* One turn of a head: takes work if there is some and room for what comes of it. True if busy. */
 bool slice_turn(struct lm_op *slice);
+/* A head has the first marker of the epoch: if it is a snapshot, the flips of its chain are near.
+ */
+void slice_warm(const struct lm_op *slice, uint64_t epoch);
 /* Lets partial batches go for which the reason holds. */
 void slice_flush(struct lm_op *slice, enum edge_flush why);
 /* Calls the timers that are due; true if there was one. Returns the next due time through *next_ns.

@@ -8,6 +8,7 @@
  * the operator opens its first map or value; core depends on nothing of how state is kept.
  *
  *     state_arm(slice)            on a control thread, after open, where snapshots are wanted
+ *     state_warm(slice)           the owner, when the first marker has arrived
  *     state_flip(slice, epoch)    the owner, when the marker of the epoch has arrived everywhere
  *     state_end(slice)            the owner, when the slice has ended
  *     state_finish(slice)         the copier, when it looks at that snapshot no more
@@ -120,6 +121,9 @@ struct op_state *op_state(struct lm_op *op);
 
 /* 0, or -ENOMEM. Once; before the slice runs. */
 int state_arm(struct lm_op *op);
+/* A flip is near. What it reads, writes and runs was last used an epoch ago: all of it is asked for
+ * at once, while what comes before the flip goes on. */
+void state_warm(const struct lm_op *op);
 /* False: the last snapshot is not finished, or the slice is not armed; `refused` then says so. */
 bool state_flip(struct lm_op *op, uint64_t epoch);
 void state_finish(struct lm_op *op);

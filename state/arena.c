@@ -4,6 +4,9 @@
 #include "state/arena.h"
 
 #include <string.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 #include "core/canary.h"
 
@@ -52,8 +55,11 @@ space_log_entries(const struct state_space *space, uint64_t more)
 void
 space_set_log(struct state_space *space, void *memory, uint32_t entries)
 {
-	assert(space->snapshot == 0);
+	assert(space->finished == space->snapshot);
+	assert((uintptr_t)memory % ARENA_GRANULE == 0);
 	space->log = memory;
+	space->log_place =
+	    (struct arena_place *)(void *)(space->log + (size_t)entries * ARENA_GRANULE);
 	space->log_max = entries;
 }
 
@@ -66,6 +72,7 @@ space_flip(struct state_space *space, uint64_t epoch)
 	}
 	assert(epoch >= space->epoch);
 	assert(epoch < UINT32_MAX);
+	assert(space->log_next == space->log_count);
 #ifdef LODEMILL_CANARY
 	space_check(space);
 #endif
@@ -74,6 +81,7 @@ space_flip(struct state_space *space, uint64_t epoch)
 	/* A snapshot from before arenas came or went is of other arenas. */
 	space->base = space->base < space->moved ? 0 : space->base;
 	__atomic_store_n(&space->log_count, 0, __ATOMIC_RELAXED);
+	space->log_next = 0;
 	space->log_at = 0;
 	space->log_seen = 0;
 	__atomic_store_n(&space->log_full, false, __ATOMIC_RELAXED);
@@ -250,31 +258,67 @@ arena_is_pending(const struct state_space *space, const struct arena *arena)
 static bool
 space_log_has_room(struct state_space *space)
 {
-	if (space->log_count - space->log_seen == space->log_max) {
+	if (space->log_next - space->log_seen == space->log_max) {
 		space->log_seen = __atomic_load_n(&space->log_drained, __ATOMIC_ACQUIRE);
 	}
-	return space->log_count - space->log_seen != space->log_max && !BUGGIFY(BUGGIFY_LOG_FULL);
+	return space->log_next - space->log_seen != space->log_max && !BUGGIFY(BUGGIFY_LOG_FULL);
+}
+
+/*
+ * A granule into the log, past the caches: nobody here reads it again, and its line need not be
+ * fetched to be written over. The sanitizer does not see such a store.
+ */
+static inline void
+space_log_bytes(char *to, const char *from)
+{
+#if defined(__SANITIZE_THREAD__) || !defined(__SSE2__)
+	memcpy(to, from, ARENA_GRANULE);
+#elif defined(__AVX512F__)
+	_mm512_stream_si512((__m512i *)(void *)to, _mm512_load_si512(from));
+#else
+	for (uint32_t at = 0; at < ARENA_GRANULE; at += sizeof(__m128i)) {
+		_mm_stream_si128((__m128i *)(void *)(to + at),
+		                 _mm_load_si128((const __m128i *)(const void *)(from + at)));
+	}
+#endif
 }
 
 /* Saves one granule. Only its owner writes to it, so it holds still. */
 static void
 space_log(struct state_space *space, struct arena *arena, uint64_t offset)
 {
-	struct arena_entry *entry = &space->log[space->log_at];
+	struct arena_place *place = &space->log_place[space->log_at];
 
 	if (space->log_full || !space_log_has_room(space)) {
 		__atomic_store_n(&space->log_full, true, __ATOMIC_RELEASE);
 		return;
 	}
-	entry->arena = arena;
-	entry->offset = offset;
-	memcpy(entry->bytes, arena->memory + offset, ARENA_GRANULE);
+	place->arena = arena;
+	place->offset = offset;
+	space_log_bytes(space->log + (uint64_t)space->log_at * ARENA_GRANULE,
+	                arena->memory + offset);
 	space->log_at = space->log_at + 1 == space->log_max ? 0 : space->log_at + 1;
-	__atomic_store_n(&space->log_count, space->log_count + 1, __ATOMIC_RELEASE);
+	space->log_next++;
 }
 
 void
-arena_log(struct state_space *space, struct arena *arena, uint64_t chunk, uint64_t granules)
+arena_publish_log(struct state_space *space)
+{
+#if defined(__SSE2__)
+	/*
+	 * A release does not wait for stores past the caches; this does. The other way round, where
+	 * the ring comes to entries that the copier took out, nothing is needed: no store, of
+	 * either kind, goes before the load that said so.
+	 */
+	_mm_sfence();
+#endif
+	__atomic_store_n(&space->log_count, space->log_next, __ATOMIC_RELEASE);
+	/* The count is out before the writes that follow. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void
+arena_save(struct state_space *space, struct arena *arena, uint64_t chunk, uint64_t granules)
 {
 	struct arena_mark *mark = &arena->mark[chunk];
 	bool is_pending = arena_is_pending(space, arena);
@@ -301,12 +345,10 @@ arena_log(struct state_space *space, struct arena *arena, uint64_t chunk, uint64
 		space_log(space, arena, chunk * ARENA_CHUNK + granule * ARENA_GRANULE);
 	}
 	mark->logged |= granules;
-	/* The log's count is out before the writes that follow. */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 void
-arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+arena_save_range(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
 {
 	assert(offset + size <= arena->size);
 	while (size > 0) {
@@ -315,9 +357,16 @@ arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset,
 		uint64_t granules = arena_granules(offset, part);
 
 		if (!arena_is_touched(&arena->mark[chunk], granules, space->epoch)) {
-			arena_log(space, arena, chunk, granules);
+			arena_save(space, arena, chunk, granules);
 		}
 		offset += part;
 		size -= part;
 	}
+}
+
+void
+arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+{
+	arena_save_range(space, arena, offset, size);
+	arena_publish(space);
 }

@@ -16,6 +16,7 @@
  * compare-and-swap; a log that is full costs the snapshot, never the stream.
  *
  *     arena_touch(space, arena, at, size);       the owner, before every write
+ *     arena_touch_later(...); ... arena_publish(space);    or once before many of them
  *     ok = space_flip(space, epoch);             the owner, between two callbacks
  *
  * Epochs. What is written between two flips carries the number of the later one: `epoch`, the last
@@ -25,7 +26,7 @@
  *
  * Threads: the owner is the slice's lcore, the copier any one other thread. Fields are grouped by
  * who writes them. What is written is published by release and read by acquire; the two fences that
- * order the bytes themselves are in arena_log and arena_copy_next.
+ * order the bytes themselves are in arena_publish and arena_copy_next.
  */
 
 #include <assert.h>
@@ -86,12 +87,13 @@ struct arena {
 } __attribute__((aligned(64)));
 static_assert(sizeof(struct arena) == 128, "two lines, and no more, are fetched to move it");
 
-/* A granule as it was at the flip. */
-struct arena_entry {
+/* Of an entry of the log: where the granule belongs. Its bytes stand apart, a line for each. */
+struct arena_place {
 	struct arena *arena;
 	uint64_t offset;
-	char bytes[ARENA_GRANULE];
 };
+/* Bytes of an entry in both. */
+#define ARENA_ENTRY (ARENA_GRANULE + sizeof(struct arena_place))
 
 struct arena_part;
 /* What whoever opened a part keeps beside its arenas must follow them. All may be NULL. */
@@ -145,14 +147,16 @@ struct state_space {
 	uint32_t snapshot;  /* the last flip; 0: none yet */
 	uint32_t base;      /* an increment since this one; 0: full */
 	bool log_full;      /* the snapshot is lost */
-	uint32_t log_count; /* entries since the flip */
+	uint32_t log_count; /* entries since the flip that the copier may see */
+	uint32_t log_next;  /* entries since the flip */
 	uint32_t log_at;    /* where the next one goes */
 	uint32_t log_seen;  /* log_drained when it was last looked at */
 	uint32_t moved;     /* `epoch` when arenas last came or went: no increment since before */
 	uint64_t size;      /* of all arenas */
-	struct arena_entry *log;
-	uint32_t log_max; /* 0: no log, no flips */
-	const char *name; /* of the operator */
+	char *log;          /* [entry][ARENA_GRANULE], lines of their own */
+	struct arena_place *log_place; /* [entry] */
+	uint32_t log_max;              /* 0: no log, no flips */
+	const char *name;              /* of the operator */
 
 	/* The copier's. */
 	uint32_t finished
@@ -168,16 +172,17 @@ struct state_space {
 
 	/* Control threads': a longer log, which the owner takes with the arenas that need it; and
 	 * the one in use, if it is not of open. */
-	struct arena_entry *log_next;
-	uint32_t log_next_max;
-	struct arena_entry *log_own;
+	char *log_longer;
+	uint32_t log_longer_max;
+	char *log_own;
 };
 
 void space_init(struct state_space *space, const char *name);
 void space_add_part(struct state_space *space, struct arena_part *part);
 /* Entries that a log should have for what is in the space, and `more` bytes. */
 uint32_t space_log_entries(const struct state_space *space, uint64_t more);
-/* Gives the space its log: from then on it can be flipped. */
+/* Gives the space its log, entries * ARENA_ENTRY bytes aligned to 64: from then on it can be
+ * flipped. */
 void space_set_log(struct state_space *space, void *memory, uint32_t entries);
 /*
  * The owner, between two callbacks: the snapshot of `epoch` is what the arenas hold now. Takes
@@ -211,9 +216,11 @@ struct arena_label arena_label_at_cut(const struct arena_part *part, uint32_t ep
 struct arena *arena_holding(const struct arena_part *part, const void *at);
 
 /* The slow way of a touch: the chunk or some of the granules are new in this epoch. */
-void arena_log(struct state_space *space, struct arena *arena, uint64_t chunk, uint64_t granules);
+void arena_save_range(struct state_space *space, struct arena *arena, uint64_t offset,
+                      uint64_t size);
 void arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset,
                      uint64_t size);
+void arena_publish_log(struct state_space *space);
 
 /* Test builds: nothing was written without a touch since the last flip, or the run stops. */
 void space_check(struct state_space *space);
@@ -236,21 +243,50 @@ arena_granules(uint64_t offset, uint64_t size)
 	return (UINT64_MAX >> (63 - more)) << first;
 }
 
+/* Whether bytes need no more than the fast way. */
+static inline bool
+arena_range_is_touched(const struct arena_mark *mark, uint64_t offset, uint64_t size,
+                       uint32_t epoch)
+{
+	return (offset + size - 1) / ARENA_CHUNK == offset / ARENA_CHUNK &&
+	       arena_is_touched(mark, arena_granules(offset, size), epoch);
+}
+
 /* The owner is about to write to `size` (at least 1) bytes at `offset`. */
 static inline void
 arena_touch_at(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
 {
-	uint64_t chunk = offset / ARENA_CHUNK;
-
-	if (__builtin_expect((offset + size - 1) / ARENA_CHUNK != chunk ||
-	                         !arena_is_touched(&arena->mark[chunk],
-	                                           arena_granules(offset, size), space->epoch),
+#ifdef LODEMILL_CANARY
+	/* The write that follows may go over what arena_touch_later saved: the copier knows. */
+	assert(space->log_next == space->log_count);
+#endif
+	if (__builtin_expect(!arena_range_is_touched(&arena->mark[offset / ARENA_CHUNK], offset,
+	                                             size, space->epoch),
 	                     0)) {
 		arena_log_range(space, arena, offset, size);
 	}
 #ifdef LODEMILL_CANARY
 	arena_shadow_touch(arena, offset, size);
 #endif
+}
+
+/* The same for who calls arena_publish before it writes: once for many. */
+static inline void
+arena_touch_later(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+{
+	arena_save_range(space, arena, offset, size);
+#ifdef LODEMILL_CANARY
+	arena_shadow_touch(arena, offset, size);
+#endif
+}
+
+/* What was saved is there for the copier before anything that is written from here on. */
+static inline void
+arena_publish(struct state_space *space)
+{
+	if (space->log_next != space->log_count) {
+		arena_publish_log(space);
+	}
 }
 
 static inline void

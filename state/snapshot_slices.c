@@ -155,21 +155,21 @@ put(struct snapshots *s, struct snap_slice *slice, enum snapshot_kind kind, uint
 }
 
 static int
-put_granules(struct snapshots *s, struct snap_slice *slice, const struct arena_entry *entry,
-             uint32_t count)
+put_granules(struct snapshots *s, struct snap_slice *slice, const struct arena_logged *logged)
 {
 	const uint32_t room = sizeof(s->granules) / sizeof(s->granules[0]);
 	uint32_t filled = 0;
 	int result = 0;
 
-	for (uint32_t i = 0; result == 0 && i < count; i++) {
+	for (uint32_t i = 0; result == 0 && i < logged->count; i++) {
 		struct snapshot_granule *granule = &s->granules[filled++];
+		const struct arena_place *place = &logged->place[i];
 
-		granule->part = entry[i].arena->part->index;
-		granule->slot = entry[i].arena->slot;
-		granule->offset = entry[i].offset;
-		memcpy(granule->bytes, entry[i].bytes, ARENA_GRANULE);
-		if (filled == room || i + 1 == count) {
+		granule->part = place->arena->part->index;
+		granule->slot = place->arena->slot;
+		granule->offset = place->offset;
+		memcpy(granule->bytes, logged->bytes + (size_t)i * ARENA_GRANULE, ARENA_GRANULE);
+		if (filled == room || i + 1 == logged->count) {
 			result = put(s, slice, SNAPSHOT_GRANULES, 0, 0, s->granules,
 			             filled * sizeof(s->granules[0]));
 			filled = 0;
@@ -183,16 +183,17 @@ static int
 drain_log(struct snapshots *s, struct snap_slice *slice, uint32_t *drained)
 {
 	const uint32_t most = sizeof(s->granules) / sizeof(s->granules[0]);
-	const struct arena_entry *entry;
+	struct arena_logged logged;
 	int result;
 
-	if (!arena_copy_log(&slice->copy, &entry, drained)) {
+	if (!arena_copy_log(&slice->copy, &logged)) {
 		return snapshots_fail(s, -ENOBUFS,
 		                      "state changed faster than it could be copied, and the log "
 		                      "of what it was is full");
 	}
-	*drained = *drained < most ? *drained : most;
-	result = put_granules(s, slice, entry, *drained);
+	logged.count = logged.count < most ? logged.count : most;
+	*drained = logged.count;
+	result = put_granules(s, slice, &logged);
 	if (result == 0 && *drained > 0) {
 		arena_copy_drain(&slice->copy, *drained);
 	}

@@ -14,7 +14,7 @@ bool space_bypass;
 void
 space_log_touch(void *memory, uint32_t entries)
 {
-	for (size_t at = 0; at < (size_t)entries * sizeof(struct arena_entry); at += LOG_PAGE) {
+	for (size_t at = 0; at < (size_t)entries * ARENA_ENTRY; at += LOG_PAGE) {
 		*((volatile char *)memory + at) = 0;
 	}
 }
@@ -23,7 +23,7 @@ static int
 space_arm(struct lm_op *op, struct state_space *space)
 {
 	uint32_t least = space_log_entries(space, 0), entries = least == 0 ? 1 : least;
-	char *memory = lm_op_alloc(op, (size_t)entries * sizeof(struct arena_entry));
+	char *memory = lm_op_alloc(op, (size_t)entries * ARENA_ENTRY);
 
 	if (memory == NULL) {
 		return -ENOMEM;

@@ -26,23 +26,23 @@ space_prepare(struct lm_op *op, uint32_t slots_max)
 		return 0;
 	}
 	/* Taken since the last change: the one before is in nobody's hand any more. */
-	if (space->log == space->log_next) {
+	if (space->log == space->log_longer) {
 		state_memory_free(space->log_own);
-		space->log_own = space->log_next;
-		space->log_next = NULL;
-		space->log_next_max = 0;
+		space->log_own = space->log_longer;
+		space->log_longer = NULL;
+		space->log_longer_max = 0;
 	}
 	entries = space_log_entries(space, (uint64_t)slots_max * space->slot_size);
-	if (entries <= space->log_max || entries <= space->log_next_max) {
+	if (entries <= space->log_max || entries <= space->log_longer_max) {
 		return 0;
 	}
-	state_memory_free(space->log_next);
-	space->log_next = state_memory_alloc(op, (size_t)entries * sizeof(struct arena_entry));
-	space->log_next_max = space->log_next == NULL ? 0 : entries;
-	if (space->log_next == NULL) {
+	state_memory_free(space->log_longer);
+	space->log_longer = state_memory_alloc(op, (size_t)entries * ARENA_ENTRY);
+	space->log_longer_max = space->log_longer == NULL ? 0 : entries;
+	if (space->log_longer == NULL) {
 		return -ENOMEM;
 	}
-	space_log_touch(space->log_next, entries);
+	space_log_touch(space->log_longer, entries);
 	return 0;
 }
 
@@ -70,8 +70,8 @@ space_close(struct lm_op *op)
 		part->arena_count = 0;
 	}
 	state_memory_free(space->log_own);
-	if (space->log_next != space->log_own) {
-		state_memory_free(space->log_next);
+	if (space->log_longer != space->log_own) {
+		state_memory_free(space->log_longer);
 	}
 }
 
@@ -332,9 +332,8 @@ space_take(struct lm_op *op, struct state_bundle *bundle)
 	assert(__atomic_load_n(&space->finished, __ATOMIC_ACQUIRE) == space->snapshot);
 	space->epoch = bundle->epoch > space->epoch ? bundle->epoch : space->epoch;
 	space->moved = space->epoch;
-	if (space->log_next != NULL && space->log != space->log_next) {
-		space->log = space->log_next;
-		space->log_max = space->log_next_max;
+	if (space->log_longer != NULL && space->log != space->log_longer) {
+		space_set_log(space, space->log_longer, space->log_longer_max);
 	}
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
 		part->has_got = false;

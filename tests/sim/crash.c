@@ -126,7 +126,7 @@ draw_options(struct crash *crash)
 		.folder = crash->folder,
 		.job = 7,
 		.keep = 1 + (uint32_t)sim_below(3),
-		.codec = (enum block_codec)sim_below(2),
+		.codec = sim_below(2) == 0 ? BLOCK_ZEROES : (enum block_codec)sim_below(2),
 		.pace = sim_below(2) == 0 ? 0 : UINT64_C(1000000) << sim_below(12),
 		.timeout_ns = sim_below(4) == 0 ? 1 + sim_below(3000000) : 0,
 		.full_after = 1 + (uint32_t)sim_below(4),

@@ -63,7 +63,8 @@ struct scenario {
 #define BLIND_RACE (BLIND(CANARY_COPY_PASSED) | BLIND(CANARY_IMAGE_WINS))
 /* No state that snapshots know. */
 #define BLIND_STATE                                                                                \
-	(BLIND(CANARY_UNTOUCHED_KEY) | BLIND(CANARY_UNTOUCHED_VALUE) | BLIND_RACE | BLIND_LINKS)
+	(BLIND(CANARY_UNTOUCHED_KEY) | BLIND(CANARY_UNTOUCHED_VALUE) | BLIND(CANARY_LATE_LOG) |    \
+	 BLIND(CANARY_LATE_INSERT) | BLIND_RACE | BLIND_LINKS)
 
 static const struct scenario *running;
 static uint64_t running_seed;

@@ -189,19 +189,19 @@ watched_compare(const struct watched *w)
 static bool
 watched_drain(struct watched *w)
 {
-	const struct arena_entry *entry;
-	uint32_t count;
+	struct arena_logged logged;
 
 	do {
-		if (!arena_copy_log(&w->copy, &entry, &count)) {
+		if (!arena_copy_log(&w->copy, &logged)) {
 			return false;
 		}
-		for (uint32_t i = 0; i < count; i++) {
-			arena_restore_granule(image_of(w, entry[i].arena), entry[i].offset,
-			                      entry[i].bytes, w->copy.epoch);
+		for (uint32_t i = 0; i < logged.count; i++) {
+			arena_restore_granule(image_of(w, logged.place[i].arena),
+			                      logged.place[i].offset,
+			                      logged.bytes + i * ARENA_GRANULE, w->copy.epoch);
 		}
-		arena_copy_drain(&w->copy, count);
-	} while (count > 0);
+		arena_copy_drain(&w->copy, logged.count);
+	} while (logged.count > 0);
 	return true;
 }
 
