@@ -146,6 +146,7 @@ snapshots_attach(struct snapshots *s, struct lm_engine *engine, char why[SNAPSHO
 	int result = 0;
 
 	s->engine = engine;
+	s->generation = engine->generation;
 	s->secret = engine->shared->secret;
 	s->topology = digest_topology(engine->graph);
 	s->slice_count = engine->slice_count;
@@ -168,6 +169,64 @@ void
 snapshots_restored(const struct snapshots *s, struct snapshot_restored *restored)
 {
 	*restored = s->restored;
+}
+
+/* ---- changes of the graph ---- */
+
+void
+snapshots_hold(struct snapshots *s)
+{
+	__atomic_store_n(&s->hold, HOLD_ASKED, __ATOMIC_RELEASE);
+}
+
+bool
+snapshots_is_held(const struct snapshots *s)
+{
+	return __atomic_load_n(&s->hold, __ATOMIC_ACQUIRE) == HOLD_HELD;
+}
+
+/* Whether a snapshot that was asked for is not to come; one that has begun comes. */
+static bool
+stands_back(struct snapshots *s)
+{
+	uint32_t hold = __atomic_load_n(&s->hold, __ATOMIC_ACQUIRE);
+
+	if (hold == HOLD_ASKED &&
+	    (s->phase == PHASE_IDLE ||
+	     __atomic_exchange_n(&s->engine->snapshot_wanted, false, __ATOMIC_ACQ_REL))) {
+		s->phase = PHASE_IDLE;
+		__atomic_store_n(&s->hold, HOLD_HELD, __ATOMIC_RELEASE);
+		hold = HOLD_HELD;
+	}
+	return hold == HOLD_HELD;
+}
+
+/* The other thread stands back: all of it belongs to this one. */
+int
+snapshots_resume(struct snapshots *s)
+{
+	struct lm_engine *engine = s->engine;
+
+	if (s->generation != engine->generation) {
+		struct snap_slice *slice = calloc(engine->slice_count + 1, sizeof(*slice));
+
+		if (slice == NULL) {
+			return -ENOMEM;
+		}
+		for (uint32_t i = 0; i < engine->slice_count; i++) {
+			slice[i].slice = engine->slice[i];
+			slice[i].phase = SLICE_FREE;
+		}
+		free(s->slice);
+		s->slice = slice;
+		s->slice_count = engine->slice_count;
+		s->current = 0;
+		s->generation = engine->generation;
+		s->topology = digest_topology(engine->graph);
+		snapshots_start_anew(s);
+	}
+	__atomic_store_n(&s->hold, HOLD_NONE, __ATOMIC_RELEASE);
+	return 0;
 }
 
 /* ---- what others see ---- */
@@ -467,6 +526,10 @@ step_idle(struct snapshots *s)
 {
 	struct verified verified;
 
+	if (stands_back(s)) {
+		env_sleep_ns(LOOK_NS);
+		return;
+	}
 	if (s->engine != NULL && engine_has_ended(s->engine)) {
 		if (env_now_ns() >= s->retry_ns || s->stop_tries == 0) {
 			step_final(s);
@@ -499,6 +562,9 @@ step_asked(struct snapshots *s)
 	bool has_ended = engine_has_ended(s->engine);
 	uint64_t epoch;
 
+	if (stands_back(s)) {
+		return;
+	}
 	PREEMPT();
 	epoch = __atomic_load_n(&s->engine->shared->snapshot_epoch, __ATOMIC_ACQUIRE);
 	if (epoch > s->epoch) {

@@ -89,6 +89,15 @@ struct snapshot_restored {
 };
 void snapshots_restored(const struct snapshots *snapshots, struct snapshot_restored *restored);
 
+/*
+ * For a change of the engine's graph. hold: no snapshot begins any more; is_held: none is under way
+ * either, so that the change may be asked for; resume: it is through, or will not be: snapshots go
+ * on, of the slices that there are now, each a full one at first. 0, or -ENOMEM: try again.
+ */
+void snapshots_hold(struct snapshots *snapshots);
+bool snapshots_is_held(const struct snapshots *snapshots);
+int snapshots_resume(struct snapshots *snapshots);
+
 int snapshots_start(struct snapshots *snapshots);
 /* One step; false: it is over. For those who have no thread. */
 bool snapshots_step(void *snapshots);

@@ -49,6 +49,8 @@ enum snapshot_phase {
 	PHASE_ABANDON /* and until the store knows that it never was */
 };
 
+enum snapshot_hold { HOLD_NONE, HOLD_ASKED, HOLD_HELD };
+
 struct snapshots {
 	struct snapshot_options options;
 	char folder[STORE_FOLDER_MAX];
@@ -80,6 +82,8 @@ struct snapshots {
 	bool is_final;         /* the last one, all slices have ended */
 	bool is_over;
 	bool stopping;       /* set by the control thread */
+	uint32_t hold;       /* enum snapshot_hold: by the control thread, HELD by this one */
+	uint64_t generation; /* of the engine's graph that `slice` is of */
 	bool is_complete;    /* the last epoch is durable and committed */
 	uint32_t stop_tries; /* to come to an end */
 	char why[SNAPSHOT_WHY];

@@ -41,7 +41,7 @@ static struct {
 	uint64_t asked, collected;
 	struct control_changes changes; /* that may be made; zeroes: none */
 	struct lm_topology *other;      /* that it goes over to, or runs */
-	bool runs_other, goes_over;
+	bool runs_other, goes_over, holds;
 	bool wants_change;
 	uint64_t change; /* the last one asked for */
 	uint64_t epoch;
@@ -198,14 +198,39 @@ move(struct lm_engine *engine)
 	}
 }
 
-/* When nothing moves: until then no move is asked for. */
+/* Whether nothing stands in the way of a change that is wanted. */
+static bool
+may_change(const struct lm_engine *engine)
+{
+	const struct control_changes *changes = &control.changes;
+
+	if (!control.wants_change || engine_moves(engine) || engine->change != NULL) {
+		return false;
+	}
+	if (changes->hold != NULL && !control.holds) {
+		changes->hold(changes->holder);
+		control.holds = true;
+	}
+	return !control.holds || changes->is_held(changes->holder);
+}
+
+static void
+go_on(const struct lm_engine *engine)
+{
+	if (control.holds && engine->change == NULL &&
+	    control.changes.resume(control.changes.holder)) {
+		control.holds = false;
+	}
+}
+
+/* Any operator that may have another number of slices; none is fine, too. */
 static void
 rescale(struct lm_engine *engine)
 {
 	uint32_t count = engine->graph->operator_count, first = (uint32_t)sim_below(count);
 	struct lm_errors errors = { 0 };
 
-	for (uint32_t i = 0; i < count && control.wants_change && !engine_moves(engine); i++) {
+	for (uint32_t i = 0; i < count && control.wants_change; i++) {
 		uint32_t op = (first + i) % count;
 
 		if (control.changes.may_rescale(engine->graph, op)) {
@@ -216,7 +241,7 @@ rescale(struct lm_engine *engine)
 			control.wants_change = false;
 		}
 	}
-	control.wants_change &= engine_moves(engine);
+	control.wants_change = false;
 	lm_errors_free(&errors);
 }
 
@@ -307,11 +332,15 @@ control_act(struct lm_engine *engine)
 	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
 		control.wants_change = true;
 	}
-	if (control.changes.other != NULL && control.wants_change && !engine_moves(engine) &&
-	    engine->change == NULL && sim_below(3) == 0) {
-		go_over(engine);
+	if (may_change(engine)) {
+		if (control.changes.other != NULL && sim_below(3) == 0) {
+			go_over(engine);
+		} else {
+			rescale(engine);
+		}
+	} else if (!control.wants_change) {
+		go_on(engine);
 	}
-	rescale(engine);
 	if (sim_below(4) == 0) {
 		engine_tick(engine);
 	}
@@ -352,7 +381,7 @@ control_begin(struct lm_engine *engine)
 		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);
 	}
 	control.asked = control.collected = control.change = 0;
-	control.wants_change = control.goes_over = control.runs_other = false;
+	control.wants_change = control.goes_over = control.runs_other = control.holds = false;
 	control.epoch = engine->epoch;
 	control.epoch_heard.rounds_left = control.stop_heard.rounds_left = 0;
 	control.has_failed = false;
@@ -367,6 +396,9 @@ control_let_change(const struct control_changes *changes)
 bool
 control_end(struct lm_engine *engine)
 {
+	if (control.holds) {
+		control.changes.resume(control.changes.holder);
+	}
 	memset(&control.changes, 0, sizeof(control.changes));
 	lm_topology_free(control.other);
 	control.other = NULL;

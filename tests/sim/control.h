@@ -27,6 +27,11 @@ struct control_changes {
 	struct lm_topology *(*other)(const struct lm_topology *topology,
 	                             const struct lm_graph *graph);
 	const struct lm_topology *topology;
+	/* What must stand back for a change, and go on behind it; NULL: nothing must. */
+	void (*hold)(void *holder);
+	bool (*is_held)(void *holder);
+	bool (*resume)(void *holder);
+	void *holder;
 };
 void control_let_change(const struct control_changes *changes);
 

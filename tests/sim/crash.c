@@ -19,6 +19,7 @@
 #include "core/graph.h"
 #include "state/snapshot.h"
 #include "tests/sim/classes.h"
+#include "tests/sim/control.h"
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/snapshots.h"
@@ -278,6 +279,24 @@ plan_faults(struct crash *crash, enum fate fate)
 	}
 }
 
+static void
+hold(void *snapshots)
+{
+	snapshots_hold(snapshots);
+}
+
+static bool
+is_held(void *snapshots)
+{
+	return snapshots_is_held(snapshots);
+}
+
+static bool
+resume(void *snapshots)
+{
+	return snapshots_resume(snapshots) == 0;
+}
+
 /* The engine stands; it runs until its fate, or its end. True: everything is committed. */
 static bool
 run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *engine,
@@ -293,6 +312,13 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
 
 	if (snapshots_start(snapshots) != 0) {
 		return wrong(crash, "no thread");
+	}
+	if (crash->rescales) {
+		control_let_change(&(struct control_changes){ .may_rescale = topo_may_rescale_keyed,
+		                                              .hold = hold,
+		                                              .is_held = is_held,
+		                                              .resume = resume,
+		                                              .holder = snapshots });
 	}
 	ended = sim_run(engine, sim_steps() + steps);
 	if (!ended) {
