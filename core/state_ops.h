@@ -54,6 +54,7 @@ struct state_bundle {
 	uint32_t epoch;       /* of what was written last in them */
 	uint64_t size;        /* bytes */
 	const struct state_ops *ops;
+	bool is_given; /* else there is nothing to take */
 };
 
 struct state_ops {
