@@ -38,6 +38,7 @@ pool_create(const struct lm_schema *schema, uint32_t count, uint32_t workers, in
 	pool->schema = schema;
 	pool->count = count;
 	pool->workers = workers;
+	pool->numa_node = numa_node;
 	for (uint32_t i = 0; i < schema->field_count; i++) {
 		uint32_t width = lm_type_width(schema->field[i].type);
 

@@ -27,6 +27,7 @@ struct lm_pool {
 	const struct lm_schema *schema;
 	uint32_t count; /* batches */
 	uint32_t workers;
+	int numa_node;
 	uint32_t row_bytes;    /* of a row's values, without strings */
 	uint32_t strings;      /* bit i: field i is strings or bytes */
 	struct rte_ring *ring; /* what no stack holds */

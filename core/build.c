@@ -8,7 +8,7 @@
 
 #include "core/engine.h"
 #include "core/env.h"
-#include "core/hash.h"
+#include "core/wiring.h"
 
 static struct worker *
 build_worker(struct lm_engine *engine, uint32_t index)
@@ -66,7 +66,8 @@ build_slice_slots(struct lm_engine *engine, struct lm_op *slice)
 
 		if (wire->to == slice->op && wire->input == 0 && wire->grouping == LM_GROUP_KEY) {
 			state->slice_of = engine->table[wire->to]->slice_of;
-			state->key = wire->field;
+			memcpy(slice->key, wire->field, sizeof(slice->key));
+			state->key = slice->key;
 			state->key_count = wire->field_count;
 		}
 	}
@@ -101,25 +102,17 @@ build_slice(struct lm_engine *engine, uint32_t number)
 	slice->output_count = op->output_count;
 	for (uint32_t i = 0; i < op->output_count; i++) {
 		slice->output[i].schema = op->output[i];
-		slice->output[i].pool =
-		    engine->pool[engine->layout->pool_of[number * LM_PORTS_MAX + i]];
 	}
 	slice->context = env_alloc(op->class->context_size + 1, 64, worker->numa_node);
 	slice->hash = env_alloc(LM_BATCH_ROWS * sizeof(uint64_t), 64, worker->numa_node);
 	slice->inbox = env_alloc(SLICE_INBOX * sizeof(*slice->inbox), 64, worker->numa_node);
-	slice->input = calloc(engine->layout->edge_count + 1, sizeof(*slice->input));
-	slice->chain = calloc(engine->slice_count, sizeof(*slice->chain));
-	slice->exit = calloc(engine->layout->edge_count + 1, sizeof(*slice->exit));
 	if ((op->class->flags & LM_OP_SINK) != 0) {
 		slice->latency = env_alloc(sizeof(*slice->latency), 64, worker->numa_node);
 		if (slice->latency == NULL) {
 			return NULL;
 		}
 	}
-	return slice->context == NULL || slice->hash == NULL || slice->inbox == NULL ||
-	               slice->input == NULL || slice->chain == NULL || slice->exit == NULL
-	           ? NULL
-	           : slice;
+	return slice->context == NULL || slice->hash == NULL || slice->inbox == NULL ? NULL : slice;
 }
 
 static struct edge *
@@ -139,10 +132,9 @@ build_edge(struct lm_engine *engine, uint32_t index)
 		/* The producer also takes, after a look: only head-tail sync can. */
 		flags = RING_F_SP_ENQ | RING_F_MC_HTS_DEQ;
 	}
-	edge->wire = wire;
 	edge->from = from;
 	edge->to = engine->slice[plan->to];
-	edge->pool = from->output[wire->output].pool;
+	edge->schema = from->output[wire->output].schema;
 	edge->credit = plan->credit;
 	edge->input = wire->input;
 	edge->policy = wire->policy;
@@ -153,9 +145,7 @@ build_edge(struct lm_engine *engine, uint32_t index)
 	edge->watermark = INT64_MIN;
 	edge->watermark_in = INT64_MIN;
 	edge->tokens_at_ns = env_now_ns();
-	edge->to->input[edge->to->input_count++] = edge;
 	if (edge->fused) {
-		edge->to->head = from;
 		return edge;
 	}
 	edge->ring = ring_create(edge_slots(edge->credit), sizeof(struct edge_item), flags,
@@ -164,125 +154,6 @@ build_edge(struct lm_engine *engine, uint32_t index)
 		return NULL;
 	}
 	return edge->ring == NULL ? NULL : edge;
-}
-
-static bool
-build_route(struct lm_engine *engine, struct route *route, const struct graph_wire *wire)
-{
-	route->grouping = wire->grouping;
-	route->destinations = engine->graph->op[wire->to].slices;
-	route->fields = wire->field;
-	route->field_count = wire->field_count;
-	route->key_id = hash_key_id(wire->field, wire->field_count);
-	route->secret = engine->shared->secret;
-	route->custom = wire->custom;
-	route->table = engine->table[wire->to];
-	if (wire->grouping == LM_GROUP_PARTIAL_KEY) {
-		route->load = calloc(route->destinations, sizeof(*route->load));
-		return route->load != NULL;
-	}
-	return true;
-}
-
-/* The wires that leave one slice, with their edges, in the order of the graph. */
-static bool
-build_slice_wires(struct lm_engine *engine, struct lm_op *slice)
-{
-	const struct lm_graph *graph = engine->graph;
-
-	for (uint32_t w = 0; w < graph->wire_count; w++) {
-		const struct graph_wire *wire = &graph->wire[w];
-		struct output *out;
-		struct output_wire *to, *grown;
-		uint32_t first, last;
-
-		if (wire->from != slice->op) {
-			continue;
-		}
-		out = &slice->output[wire->output];
-		grown = realloc(out->wire, (out->wire_count + 1) * sizeof(*grown));
-		if (grown == NULL) {
-			return false;
-		}
-		out->wire = grown;
-		to = &grown[out->wire_count++];
-		memset(to, 0, sizeof(*to));
-		first = engine->layout->first_edge[w];
-		last = w + 1 < graph->wire_count ? engine->layout->first_edge[w + 1]
-		                                 : engine->layout->edge_count;
-		to->edge_count = (last - first) / slice->slices;
-		to->edge = &engine->edge[first + slice->index * to->edge_count];
-		to->any = to->edge_count > 1 &&
-		          (wire->grouping == LM_GROUP_SHUFFLE || wire->grouping == LM_GROUP_LOCAL ||
-		           wire->grouping == LM_GROUP_FORWARD);
-		if (!build_route(engine, &to->route, wire)) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* Walks what `slice` calls, callers first, into `into`'s chain and exits. */
-static void
-walk_chain(struct lm_op *into, struct lm_op *slice, struct lm_op *head)
-{
-	into->chain[into->chain_count++] = slice;
-	slice->head = head;
-	for (uint32_t i = 0; i < slice->output_count; i++) {
-		for (uint32_t w = 0; w < slice->output[i].wire_count; w++) {
-			struct output_wire *wire = &slice->output[i].wire[w];
-
-			if (wire->edge_count == 1 && wire->edge[0]->fused) {
-				walk_chain(into, wire->edge[0]->to, head);
-			} else {
-				into->exit[into->exit_count++] = wire;
-			}
-		}
-	}
-}
-
-static bool
-is_fused(const struct lm_op *slice)
-{
-	return slice->input_count == 1 && slice->input[0]->fused;
-}
-
-/* Heads get turns on their worker, in the order of the graph: producers before consumers. */
-static void
-build_turns(struct lm_engine *engine)
-{
-	const struct lm_graph *graph = engine->graph;
-	uint32_t turn = 0;
-
-	for (uint32_t i = 0; i < graph->operator_count; i++) {
-		const struct graph_operator *op = &graph->op[graph->order[i]];
-
-		for (uint32_t s = 0; s < op->slices; s++) {
-			struct lm_op *slice = engine->slice[op->first_slice + s];
-
-			if (!is_fused(slice)) {
-				slice->turn = turn++;
-				slice->worker->slice[slice->worker->slice_count++] = slice;
-			}
-		}
-	}
-	for (uint32_t i = 0; i < engine->slice_count; i++) {
-		struct lm_op *slice = engine->slice[i], *head = slice;
-
-		while (is_fused(head)) {
-			head = head->input[0]->from;
-		}
-		walk_chain(slice, slice, head);
-	}
-	/* A chain walked from the middle set heads as seen from there: the heads' own walks decide.
-	 */
-	for (uint32_t i = 0; i < engine->slice_count; i++) {
-		struct lm_op *head = engine->slice[i];
-
-		for (uint32_t k = 0; !is_fused(head) && k < head->chain_count; k++) {
-			head->chain[k]->head = head;
-		}
-	}
 }
 
 static bool
@@ -311,6 +182,9 @@ build_pools(struct lm_engine *engine)
 	for (uint32_t i = 0; i < engine->layout->pool_count; i++) {
 		const struct layout_pool *plan = &engine->layout->pool[i];
 
+		if (engine->pool[i] != NULL) {
+			continue;
+		}
 		engine->pool[i] = pool_create(plan->schema, plan->batches, engine->worker_count,
 		                              (int)plan->numa_node);
 		if (engine->pool[i] == NULL) {
@@ -321,52 +195,77 @@ build_pools(struct lm_engine *engine)
 }
 
 static bool
-build_parts(struct lm_engine *engine)
+build_workers(struct lm_engine *engine)
 {
 	for (uint32_t i = 0; i < engine->worker_count; i++) {
 		if (build_worker(engine, i) == NULL) {
 			return false;
 		}
 	}
+	return true;
+}
+
+bool
+engine_build_parts(struct lm_engine *engine)
+{
 	if (!build_pools(engine) || !build_tables(engine)) {
 		return false;
 	}
 	for (uint32_t i = 0; i < engine->slice_count; i++) {
-		if (build_slice(engine, i) == NULL) {
+		if (engine->slice[i] == NULL && build_slice(engine, i) == NULL) {
 			return false;
 		}
 	}
 	for (uint32_t i = 0; i < engine->layout->edge_count; i++) {
-		if (build_edge(engine, i) == NULL) {
+		if (engine->edge[i] == NULL && build_edge(engine, i) == NULL) {
 			return false;
 		}
 	}
-	for (uint32_t i = 0; i < engine->slice_count; i++) {
-		if (!build_slice_wires(engine, engine->slice[i])) {
-			return false;
-		}
-	}
-	build_turns(engine);
-	return true;
+	return wiring_build(engine);
 }
 
-static bool
-open_slices(struct lm_engine *engine, struct lm_errors *errors)
+/* Everything is wired before anything runs; heads get turns on their worker. */
+static void
+put_in(struct lm_engine *engine)
 {
 	for (uint32_t i = 0; i < engine->slice_count; i++) {
-		struct lm_op *slice = engine->slice[i];
-		struct lm_place place = engine->graph->op[slice->op].place;
-		int result = slice->class->open == NULL ? 0 : slice->class->open(slice);
-
-		if (result != 0) {
-			lm_errors_add(errors, place, "", "operators.%s: %s", slice->name,
-			              slice->open_error[0] != '\0' ? slice->open_error
-			                                           : strerror(-result));
-			return false;
-		}
-		slice->opened = true;
+		slice_exchange_wiring(engine->slice[i], &engine->wiring[i]);
 	}
-	return true;
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		struct lm_op *slice = engine->slice[i];
+
+		if (slice->head == slice) {
+			worker_add(slice->worker, slice);
+		}
+	}
+	wiring_free(engine);
+}
+
+int
+engine_open_slice(struct lm_engine *engine, struct lm_op *slice, struct lm_errors *errors)
+{
+	struct lm_place place = engine->graph->op[slice->op].place;
+	int result = slice->class->open == NULL ? 0 : slice->class->open(slice);
+
+	if (result != 0) {
+		lm_errors_add(errors, place, "", "operators.%s: %s", slice->name,
+		              slice->open_error[0] != '\0' ? slice->open_error : strerror(-result));
+		return result;
+	}
+	slice->opened = true;
+	return 0;
+}
+
+bool
+engine_allocate(struct lm_engine *engine)
+{
+	engine->slice = calloc(engine->slice_count + 1, sizeof(*engine->slice));
+	engine->wiring = calloc(engine->slice_count + 1, sizeof(*engine->wiring));
+	engine->edge = calloc(engine->layout->edge_count + 1, sizeof(*engine->edge));
+	engine->pool = calloc(engine->layout->pool_count + 1, sizeof(*engine->pool));
+	engine->table = calloc(engine->graph->operator_count + 1, sizeof(*engine->table));
+	return engine->slice != NULL && engine->wiring != NULL && engine->edge != NULL &&
+	       engine->pool != NULL && engine->table != NULL;
 }
 
 bool
@@ -375,12 +274,8 @@ engine_build(struct lm_engine *engine, struct lm_errors *errors)
 	struct lm_place nowhere = { 0 };
 
 	engine->worker = calloc(engine->worker_count, sizeof(*engine->worker));
-	engine->slice = calloc(engine->slice_count + 1, sizeof(*engine->slice));
-	engine->edge = calloc(engine->layout->edge_count + 1, sizeof(*engine->edge));
-	engine->pool = calloc(engine->layout->pool_count + 1, sizeof(*engine->pool));
-	engine->table = calloc(engine->graph->operator_count + 1, sizeof(*engine->table));
-	if (engine->worker == NULL || engine->slice == NULL || engine->edge == NULL ||
-	    engine->pool == NULL || engine->table == NULL || !build_parts(engine)) {
+	if (engine->worker == NULL || !engine_allocate(engine) || !build_workers(engine) ||
+	    !engine_build_parts(engine)) {
 		lm_errors_add(
 		    errors, nowhere,
 		    "lower `settings.credit`, use fewer slices, or give the process more memory",
@@ -388,28 +283,37 @@ engine_build(struct lm_engine *engine, struct lm_errors *errors)
 		    engine->layout->bytes >> 20);
 		return false;
 	}
-	return open_slices(engine, errors);
+	put_in(engine);
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		if (engine_open_slice(engine, engine->slice[i], errors) != 0) {
+			return false;
+		}
+	}
+	return true;
 }
 
-static void
-unbuild_slice(struct lm_op *slice)
+void
+engine_free_edge(struct edge *edge)
 {
+	env_free(edge->ring);
+	env_free(edge);
+}
+
+void
+engine_free_slice(struct lm_op *slice)
+{
+	struct wiring last = { 0 };
+
 	if (slice->opened && slice->class->close != NULL) {
 		slice->class->close(slice);
 	}
+	state_close(slice);
 	for (uint32_t i = 0; i < slice->memory_count; i++) {
 		env_free(slice->memory[i]);
 	}
-	for (uint32_t i = 0; i < slice->output_count; i++) {
-		for (uint32_t w = 0; w < slice->output[i].wire_count; w++) {
-			free(slice->output[i].wire[w].route.load);
-		}
-		free(slice->output[i].wire);
-	}
+	slice_exchange_wiring(slice, &last);
+	wiring_clear(&last);
 	free(slice->memory);
-	free(slice->input);
-	free(slice->chain);
-	free(slice->exit);
 	env_free(slice->context);
 	env_free(slice->hash);
 	env_free(slice->inbox);
@@ -431,17 +335,19 @@ engine_unbuild(struct lm_engine *engine)
 {
 	for (uint32_t i = 0; engine->slice != NULL && i < engine->slice_count; i++) {
 		if (engine->slice[i] != NULL) {
-			unbuild_slice(engine->slice[i]);
+			engine_free_slice(engine->slice[i]);
 		}
 	}
 	for (uint32_t i = 0; engine->edge != NULL && i < engine->layout->edge_count; i++) {
 		if (engine->edge[i] != NULL) {
-			env_free(engine->edge[i]->ring);
-			env_free(engine->edge[i]);
+			engine_free_edge(engine->edge[i]);
 		}
 	}
 	for (uint32_t i = 0; engine->pool != NULL && i < engine->layout->pool_count; i++) {
 		pool_free(engine->pool[i]);
+	}
+	for (uint32_t i = 0; i < engine->spare_count; i++) {
+		pool_free(engine->spare[i]);
 	}
 	for (uint32_t i = 0; engine->table != NULL && i < engine->graph->operator_count; i++) {
 		route_table_free(engine->table[i]);
@@ -451,9 +357,11 @@ engine_unbuild(struct lm_engine *engine)
 			unbuild_worker(engine->worker[i]);
 		}
 	}
+	wiring_free(engine);
 	free(engine->slice);
 	free(engine->edge);
 	free(engine->pool);
+	free(engine->spare);
 	free(engine->table);
 	free(engine->worker);
 }

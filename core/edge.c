@@ -307,7 +307,7 @@ edge_prefetch_next(const struct edge *edge)
 	const struct edge_item *next = ring_peek(edge->ring, sizeof(*next));
 
 	if (next != NULL && edge_item_kind(next) == EDGE_DATA) {
-		lm_batch_prefetch((const struct lm_batch *)next->word, edge->pool->schema);
+		lm_batch_prefetch((const struct lm_batch *)next->word, edge->schema);
 	}
 }
 

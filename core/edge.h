@@ -37,19 +37,20 @@ edge_item_kind(const struct edge_item *item)
 struct edge {
 	/* Constant. */
 	struct rte_ring *ring;
-	const struct graph_wire *wire;
 	struct lm_op *from, *to;
-	struct lm_pool *pool;
+	const struct lm_schema *schema;
 	uint32_t credit;
 	uint32_t input; /* of `to` */
 	enum lm_policy policy;
 	bool fused; /* direct calls instead of the ring */
 	bool feedback;
+	bool stays;    /* control's: in a change of the graph, it is in both */
 	uint64_t rate; /* rows per second, THROTTLE */
 	int64_t partial_ns;
 
 	/* The producer's. */
 	struct lm_batch *open __attribute__((aligned(64)));
+	struct lm_pool *pool; /* where the next open batch comes from */
 	int64_t open_since_ns;
 	int64_t watermark; /* to tell; INT64_MIN: nothing new */
 	uint64_t sequence; /* of the next row */

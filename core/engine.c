@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/change.h"
 #include "core/env.h"
 
 #define WAIT_STEP_NS 2000000u
@@ -42,6 +43,7 @@ engine_create(struct lm_graph *graph, const struct lm_placement *placement,
 		return NULL;
 	}
 	engine->graph = graph;
+	engine->first = graph;
 	engine->worker_count = placement->worker_count;
 	engine->slice_count = graph->slice_count;
 	engine->shared = env_alloc(sizeof(*engine->shared), 64, -1);
@@ -52,7 +54,7 @@ engine_create(struct lm_graph *graph, const struct lm_placement *placement,
 	engine->shared->secret = origin->secret != 0 ? origin->secret : new_secret(graph);
 	engine->shared->incarnation = origin->incarnation;
 	engine->epoch = origin->epoch;
-	engine->layout = layout_create(graph, &engine->placement);
+	engine->layout = layout_create(graph, &engine->placement, NULL);
 	if (engine->layout == NULL || !engine_build(engine, errors)) {
 		lm_engine_free(engine);
 		return NULL;
@@ -76,11 +78,19 @@ lm_engine_free(struct lm_engine *engine)
 		return;
 	}
 	assert(engine->state != ENGINE_RUNNING);
+	change_drop(engine);
 	if (engine->layout != NULL) {
 		engine_unbuild(engine);
 	}
 	layout_free(engine->layout);
 	free(engine->placement.worker_of);
+	if (engine->graph != engine->first) {
+		lm_graph_free(engine->graph);
+	}
+	while (engine->past_count > 0) {
+		lm_graph_free(engine->past[--engine->past_count]);
+	}
+	free(engine->past);
 	env_free(engine->shared);
 	free(engine);
 }
@@ -106,8 +116,8 @@ lm_engine_start(struct lm_engine *engine)
 bool
 engine_has_ended(const struct lm_engine *engine)
 {
-	return __atomic_load_n(&engine->shared->ended_slices, __ATOMIC_ACQUIRE) ==
-	       engine->slice_count;
+	return engine->change == NULL && __atomic_load_n(&engine->shared->ended_slices,
+	                                                 __ATOMIC_ACQUIRE) == engine->slice_count;
 }
 
 uint64_t
@@ -134,6 +144,7 @@ source_start_epoch(struct worker *self, void *arg, uint64_t value)
 
 	(void)self;
 	if (!slice->ended && !slice->ending) {
+		slice_warm(slice, value);
 		slice->marker = value;
 	}
 }
@@ -172,13 +183,14 @@ mail_to_sources(struct lm_engine *engine, mail_fn *function, uint64_t value)
 	}
 }
 
-static void
-start_epoch(struct lm_engine *engine, int64_t now_ns)
+void
+engine_start_epoch(struct lm_engine *engine, bool may_snapshot)
 {
 	uint64_t epoch = engine->epoch + 1;
 
-	engine->epoch_due_ns = now_ns + (int64_t)engine->graph->settings.epoch_ns;
-	if (__atomic_exchange_n(&engine->snapshot_wanted, false, __ATOMIC_ACQUIRE)) {
+	engine->epoch_due_ns = env_now_ns() + (int64_t)engine->graph->settings.epoch_ns;
+	if (may_snapshot &&
+	    __atomic_exchange_n(&engine->snapshot_wanted, false, __ATOMIC_ACQUIRE)) {
 		__atomic_store_n(&engine->shared->snapshot_epoch, epoch, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(&engine->epoch, epoch, __ATOMIC_RELEASE);
@@ -190,9 +202,9 @@ void
 engine_tick(struct lm_engine *engine)
 {
 	uint64_t period_ns = engine->graph->settings.epoch_ns;
-	int64_t now_ns = env_now_ns();
 
-	if (engine->state != ENGINE_RUNNING || period_ns == 0 || now_ns < engine->epoch_due_ns) {
+	if (engine->state != ENGINE_RUNNING || (engine->change != NULL && change_tick(engine)) ||
+	    period_ns == 0 || env_now_ns() < engine->epoch_due_ns) {
 		return;
 	}
 	/* One epoch is under way at a time. */
@@ -202,7 +214,7 @@ engine_tick(struct lm_engine *engine)
 	if (engine->suspending && !__atomic_load_n(&engine->snapshot_wanted, __ATOMIC_RELAXED)) {
 		return;
 	}
-	start_epoch(engine, now_ns);
+	engine_start_epoch(engine, true);
 }
 
 void
@@ -269,6 +281,17 @@ engine_set_active(struct lm_engine *engine, bool is_active)
 	}
 }
 
+void
+engine_tell_sources(struct lm_engine *engine)
+{
+	if (engine->stopping) {
+		mail_to_sources(engine, source_stop, 0);
+	}
+	if (!engine_active_heard(engine)) {
+		mail_to_sources(engine, source_set_activity, engine->activity);
+	}
+}
+
 bool
 engine_active_heard(const struct lm_engine *engine)
 {
@@ -309,6 +332,7 @@ lm_engine_wait(struct lm_engine *engine, uint64_t timeout_ns)
 void
 lm_engine_stop(struct lm_engine *engine)
 {
+	engine->stopping = true;
 	mail_to_sources(engine, source_stop, 0);
 }
 
@@ -333,6 +357,7 @@ lm_engine_join(struct lm_engine *engine)
 		env_worker_join(engine->worker[i]->lcore);
 	}
 	engine->state = ENGINE_JOINED;
+	change_end(engine);
 }
 
 /* An entry that is free, NULL if there is none; its number is the next. */
@@ -365,6 +390,19 @@ is_under_way(const struct lm_engine *engine, const struct lm_op *head)
 	return false;
 }
 
+bool
+engine_moves(const struct lm_engine *engine)
+{
+	for (uint32_t i = 0; i < MOVES_MAX; i++) {
+		const struct move *move = &engine->move[i];
+
+		if (move->id != 0 && !__atomic_load_n(&move->is_done, __ATOMIC_ACQUIRE)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Why a move need not even be tried; MOVE_DONE: it must be. */
 static enum move_result
 refuse_move(const struct lm_engine *engine, uint32_t slice, uint32_t worker)
@@ -379,6 +417,9 @@ refuse_move(const struct lm_engine *engine, uint32_t slice, uint32_t worker)
 	}
 	if (engine->state != ENGINE_RUNNING) {
 		return MOVE_NOT_RUNNING;
+	}
+	if (engine->change != NULL) {
+		return MOVE_CHANGING;
 	}
 	head = engine->slice[slice]->head;
 	if (is_under_way(engine, head)) {

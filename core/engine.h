@@ -17,6 +17,30 @@
 /* New: built. Running: workers are launched. Joined: they are back. */
 enum engine_state { ENGINE_NEW, ENGINE_RUNNING, ENGINE_JOINED };
 
+/*
+ * A change that is asked for. By operator of the new graph: `kept`, its number in the present one
+ * if its slices go on as they are, as many as there are in both; `heir_of`, that of the one whose
+ * state and counters it takes over (its own where it is kept); LM_NONE.
+ */
+struct change_ask {
+	struct lm_graph *graph;
+	const uint32_t *kept, *heir_of;
+	const uint16_t *workers; /* of new slices, in their order; NULL: where the least is */
+};
+
+/* What came of a change of the graph. */
+enum change_result {
+	CHANGE_DONE,
+	CHANGE_JOB_ENDS, /* the job began to end before the change did: nothing was changed */
+};
+struct change_report {
+	uint64_t number; /* of the change, from 1 */
+	enum change_result result;
+	uint64_t epoch;          /* at whose marker it was */
+	int64_t took_ns;         /* from the marker to the last slice */
+	uint32_t added, retired; /* slices */
+};
+
 struct lm_engine {
 	enum engine_state state;
 	struct lm_graph *graph;
@@ -27,6 +51,7 @@ struct lm_engine {
 	uint32_t worker_count;
 	uint32_t launched; /* of them */
 	struct lm_op **slice;
+	struct wiring *wiring; /* [slice], until it is put in */
 	uint32_t slice_count;
 	struct edge **edge; /* as in the layout */
 	struct lm_pool **pool;
@@ -37,7 +62,19 @@ struct lm_engine {
 	bool suspending;      /* sources pause behind the next epoch */
 	uint64_t activity;    /* grows with every engine_set_active; odd: sources are inactive */
 	struct move move[MOVES_MAX];
-	uint64_t move_id; /* the last one given out */
+	uint64_t move_id;             /* the last one given out */
+	struct change *change;        /* of the graph, under way; NULL: none */
+	struct change_report changed; /* the last one that came to its end */
+	uint64_t change_number;       /* the last one given out */
+	uint64_t generation;          /* changes of the graph that were done */
+	struct lm_pool **spare;       /* pools of earlier graphs: for later ones */
+	uint32_t spare_count;
+	/* Graphs that were: configurations, schemas and code of theirs are in use. */
+	struct lm_graph **past;
+	uint32_t past_count;
+	const struct lm_graph *first; /* the caller's */
+	bool stopping;                /* sources are asked to end: those that come as well */
+	bool change_failed;           /* rows were lost on edges that are gone */
 };
 
 /* What a job goes on from that ran before. */
@@ -53,6 +90,14 @@ struct lm_engine *engine_create(struct lm_graph *graph, const struct lm_placemen
 /* core/build.c: slices, edges and pools from the layout; false after reporting why not. */
 bool engine_build(struct lm_engine *engine, struct lm_errors *errors);
 void engine_unbuild(struct lm_engine *engine);
+/* Room for what the graph and the layout need; then all of it that is not there yet, and the
+ * wiring. False: no memory. */
+bool engine_allocate(struct lm_engine *engine);
+bool engine_build_parts(struct lm_engine *engine);
+/* 0, or -errno after reporting why. */
+int engine_open_slice(struct lm_engine *engine, struct lm_op *slice, struct lm_errors *errors);
+void engine_free_slice(struct lm_op *slice);
+void engine_free_edge(struct edge *edge);
 
 /* The control thread's step: starts an epoch when one is due. Never blocks. */
 void engine_tick(struct lm_engine *engine);
@@ -84,6 +129,27 @@ uint64_t engine_snapshot_epoch(const struct lm_engine *engine);
 uint64_t engine_migrate(struct lm_engine *engine, uint32_t slice, uint32_t worker);
 /* The control thread: one move that is complete; false: none is. After the join all are. */
 bool engine_collect(struct lm_engine *engine, struct move *done);
+/*
+ * The control thread: asks for another number of slices of an operator; `workers` (NULL: any) says
+ * where the additional ones go. Behind the marker of an epoch of its own, as soon as no other epoch
+ * or move is under way. Returns its number, engine->changed tells when it is through; 0 after
+ * reporting why not. One change at a time; nothing moves meanwhile. After it all numbers of slices
+ * may be others: engine->generation has grown.
+ */
+uint64_t engine_rescale(struct lm_engine *engine, uint32_t op, uint32_t slices,
+                        const uint16_t *workers, struct lm_errors *errors);
+/*
+ * The same to another graph, whose settings, where they matter to what runs on, are as they were.
+ * The engine keeps it from here on and frees it; if 0 comes back, the caller does.
+ */
+uint64_t engine_change(struct lm_engine *engine, const struct change_ask *ask,
+                       struct lm_errors *errors);
+/* core/engine.c: starts an epoch now; it may be one of a snapshot if one is wanted. */
+void engine_start_epoch(struct lm_engine *engine, bool may_snapshot);
+/* core/engine.c: sources that have come meanwhile hear of what the others have been told. */
+void engine_tell_sources(struct lm_engine *engine);
+/* Whether a move is not complete. */
+bool engine_moves(const struct lm_engine *engine);
 /* The same of the move with this number, for those who do not make all moves themselves. */
 bool engine_collect_move(struct lm_engine *engine, uint64_t id, struct move *done);
 /* Whether all slices have ended. */

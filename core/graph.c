@@ -427,6 +427,12 @@ lm_graph_free(struct lm_graph *graph)
 	if (graph == NULL) {
 		return;
 	}
+	if (graph->base != NULL) {
+		free(graph->wire);
+		free(graph->op);
+		free(graph);
+		return;
+	}
 	for (uint32_t i = 0; i < graph->operator_count; i++) {
 		free_operator(&graph->op[i]);
 	}

@@ -38,7 +38,7 @@ struct graph_operator {
 struct graph_wire {
 	uint32_t from, output; /* operator and its output */
 	uint32_t to, input;
-	enum lm_grouping grouping;
+	enum lm_grouping grouping, declared;
 	uint32_t field[LM_KEY_FIELDS_MAX]; /* in the schema of the wire */
 	uint32_t field_count;
 	graph_custom_fn *custom;
@@ -64,12 +64,32 @@ struct lm_graph {
 	uint32_t plugin_count;
 	char **text; /* of parameters: classes may point to them until unconfigure */
 	uint32_t text_count;
+	/* A view of another graph (graph_resize): operators, wires and their order are its own,
+	 * what they point to is that graph's. */
+	const struct lm_graph *base;
 };
+
+/*
+ * The graph with another number of slices of one operator; what else there is, is `graph`'s, which
+ * must outlive it. Freed by lm_graph_free. NULL after reporting why it cannot be.
+ */
+struct lm_graph *graph_resize(const struct lm_graph *graph, uint32_t op, uint32_t slices,
+                              struct lm_errors *errors);
+/* The grouping FORWARD is what it says only where it can be: from what was declared to what is
+ * done. */
+enum lm_grouping graph_grouping(enum lm_grouping declared, uint32_t from_slices,
+                                uint32_t to_slices);
 
 /* The operator that a slice is of. */
 uint32_t graph_operator_of(const struct lm_graph *graph, uint32_t slice);
 
 /* Slots for an operator of so many slices with so many keys; UINT64_MAX: as many as may be. */
 uint32_t graph_slots(const struct lm_graph *graph, uint32_t slices, uint64_t keys);
+
+/* Whether operators of the class can have another number of slices; if not, *why is the rest of a
+ * sentence that begins with the operator's name. */
+bool op_can_rescale(const struct lm_op_class *class, const char **why);
+/* The same for another number of slices than in the snapshot that a job goes on from. */
+bool op_can_resize(const struct lm_op_class *class, const char **why);
 
 #endif

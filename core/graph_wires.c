@@ -203,9 +203,8 @@ resolve_grouping(struct graph_check *check, const struct topology_wire *declared
 		                  "leave them out, or group \"by\" them",
 		                  "grouping \"%s\" takes no columns", grouping_text[grouping]);
 	}
-	if (grouping == LM_GROUP_FORWARD && from->slices != to->slices && to->slices != 1) {
-		wire->grouping = LM_GROUP_LOCAL;
-	}
+	wire->declared = grouping;
+	wire->grouping = graph_grouping(grouping, from->slices, to->slices);
 	return grouping != LM_GROUP_CUSTOM || resolve_custom(check, declared, wire);
 }
 

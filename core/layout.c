@@ -15,9 +15,8 @@ held_by_slice(const struct graph_operator *op)
 	return 3 + SLICE_INBOX + 2 * op->output_count;
 }
 
-/* Whether every producer has one fixed partner instead of a choice. */
-static bool
-wire_is_paired(const struct lm_graph *graph, const struct graph_wire *wire)
+bool
+layout_is_paired(const struct lm_graph *graph, const struct graph_wire *wire)
 {
 	return wire->grouping == LM_GROUP_FORWARD &&
 	       graph->op[wire->from].slices == graph->op[wire->to].slices;
@@ -27,7 +26,7 @@ wire_is_paired(const struct lm_graph *graph, const struct graph_wire *wire)
 static uint32_t
 wire_fan(const struct lm_graph *graph, const struct graph_wire *wire)
 {
-	if (wire_is_paired(graph, wire) || wire->grouping == LM_GROUP_GLOBAL) {
+	if (layout_is_paired(graph, wire) || wire->grouping == LM_GROUP_GLOBAL) {
 		return 1;
 	}
 	return graph->op[wire->to].slices;
@@ -43,7 +42,7 @@ edges_into_slice(const struct lm_graph *graph, uint32_t op)
 		const struct graph_wire *wire = &graph->wire[w];
 
 		if (wire->to == op) {
-			count += wire_is_paired(graph, wire) ? 1 : graph->op[wire->from].slices;
+			count += layout_is_paired(graph, wire) ? 1 : graph->op[wire->from].slices;
 		}
 	}
 	return count;
@@ -95,14 +94,52 @@ add_wire(struct layout *layout, uint32_t w)
 
 			edge->wire = w;
 			edge->from = from->first_slice + p;
-			edge->to = to->first_slice + (wire_is_paired(graph, wire) ? p : d);
+			edge->to = to->first_slice + (layout_is_paired(graph, wire) ? p : d);
 			edge->credit = wire_credit(graph, wire);
-			edge->fused = edge_is_fused(layout, wire, edge);
-			if (!edge->fused) {
-				layout->bytes +=
-				    sizeof(struct edge) +
-				    ring_size(edge_slots(edge->credit), sizeof(struct edge_item));
+		}
+	}
+}
+
+/* Producers before consumers: whom a slice is called by says which chain it is in. */
+static bool
+fuse_edges(struct layout *layout, const uint32_t *chain)
+{
+	const struct lm_graph *graph = layout->graph;
+	uint32_t *chain_of = malloc((graph->slice_count + 1) * sizeof(*chain_of));
+
+	if (chain_of == NULL) {
+		return false;
+	}
+	for (uint32_t s = 0; s < graph->slice_count; s++) {
+		chain_of[s] = chain == NULL ? LM_NONE : chain[s];
+	}
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		for (uint32_t e = 0; e < layout->edge_count; e++) {
+			struct layout_edge *edge = &layout->edge[e];
+			const struct graph_wire *wire = &graph->wire[edge->wire];
+
+			if (wire->from != graph->order[i] || !edge_is_fused(layout, wire, edge) ||
+			    (chain_of[edge->to] != LM_NONE &&
+			     chain_of[edge->to] != chain_of[edge->from])) {
+				continue;
 			}
+			edge->fused = true;
+			chain_of[edge->to] = chain_of[edge->from];
+		}
+	}
+	free(chain_of);
+	return true;
+}
+
+static void
+add_ring_bytes(struct layout *layout)
+{
+	for (uint32_t e = 0; e < layout->edge_count; e++) {
+		const struct layout_edge *edge = &layout->edge[e];
+
+		if (!edge->fused) {
+			layout->bytes += sizeof(struct edge) + ring_size(edge_slots(edge->credit),
+			                                                 sizeof(struct edge_item));
 		}
 	}
 }
@@ -193,7 +230,8 @@ size_pools(struct layout *layout)
 }
 
 struct layout *
-layout_create(const struct lm_graph *graph, const struct lm_placement *placement)
+layout_create(const struct lm_graph *graph, const struct lm_placement *placement,
+              const uint32_t *chain)
 {
 	struct layout *layout = calloc(1, sizeof(*layout));
 	uint32_t edges = 0;
@@ -218,6 +256,11 @@ layout_create(const struct lm_graph *graph, const struct lm_placement *placement
 	for (uint32_t w = 0; w < graph->wire_count; w++) {
 		add_wire(layout, w);
 	}
+	if (!fuse_edges(layout, chain)) {
+		layout_free(layout);
+		return NULL;
+	}
+	add_ring_bytes(layout);
 	find_pools(layout);
 	size_pools(layout);
 	return layout;

@@ -37,8 +37,17 @@ struct layout {
 	size_t bytes;      /* pools and rings */
 };
 
-/* NULL when out of memory. The graph and the placement must outlive it. */
-struct layout *layout_create(const struct lm_graph *graph, const struct lm_placement *placement);
+/*
+ * NULL when out of memory. The graph and the placement must outlive it. `chain`: where some of the
+ * slices run already, the number of the chain that each is in, LM_NONE for new ones: those go on
+ * in their chain or without one, since two chains cannot become one while they run. NULL: nothing
+ * runs.
+ */
+struct layout *layout_create(const struct lm_graph *graph, const struct lm_placement *placement,
+                             const uint32_t *chain);
 void layout_free(struct layout *layout); /* NULL is fine */
+
+/* Whether every producer has one fixed partner instead of a choice. */
+bool layout_is_paired(const struct lm_graph *graph, const struct graph_wire *wire);
 
 #endif

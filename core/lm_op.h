@@ -16,6 +16,8 @@
  *     poll | process | watermark | timer | epoch | end
  *                 on the slice's lcore, one at a time, never after `end`; must not block
  *     deserialize once a slice that goes on from a snapshot, behind open, on a control thread
+ *     adopt       instead, once for each slice of then, when there is another number of them now
+ *     give | take on the slices' lcores, when their number changes while they run
  *     serialize   on the slice's lcore, when a snapshot is taken, behind epoch
  *     prepare     of a sink that commits: on the slice's lcore, in front of serialize, and behind
  * end close       once a slice that was opened, on a control thread unconfigure once, if configure
@@ -44,18 +46,66 @@ extern "C" {
 /* Major in the high half, minor in the low one. A plugin loads when the majors are equal and its
  * minor is not above the engine's. Fields are only ever added at the end of a table. */
 #define LM_ABI_MAJOR 1u
-#define LM_ABI_MINOR 2u
+#define LM_ABI_MINOR 3u
 #define LM_ABI_VERSION ((LM_ABI_MAJOR << 16) | LM_ABI_MINOR)
 
 /* Ports of a class in one direction, drop reasons of a class, timers of a slice. */
 #define LM_PORTS_MAX 8u
 #define LM_DROPS_MAX 32u
 #define LM_TIMERS_MAX 4u
+#define LM_OP_GAUGES 8u
 
 struct lm_op;     /* a slice, as its operator sees it */
 struct lm_setup;  /* a class in a topology, while it is configured */
 struct lm_writer; /* core/lm_serial.h */
 struct lm_reader;
+
+/*
+ * Slots that go from one slice of a running operator to another: all s with slice_of[s] == to, of
+ * 2^slot_bits. `word` is what the class's give leaves for its take, zeroes at first.
+ */
+#define LM_MOVE_WORDS 8u
+struct lm_move {
+	const uint16_t *slice_of;
+	uint32_t slot_bits;
+	uint32_t to;
+	uint64_t lost; /* take: keys that had no place, see lm_map_set_label */
+	uint64_t word[LM_MOVE_WORDS];
+};
+
+/*
+ * What one slice of the operator left in a snapshot, for a slice that goes on from it when there
+ * are more or fewer of them. Maps and lists by slot are there already, those of other slots not.
+ */
+struct lm_adoption {
+	uint32_t slice; /* then */
+	uint32_t version;
+	struct lm_reader *reader; /* what serialize wrote */
+	/* Its values, in the order in which they were opened. */
+	uint32_t value_count;
+	const void *const *value;
+	const uint64_t *value_size; /* bytes, at least what was asked for */
+	/* Of the operator now: see lm_adopts. */
+	const uint16_t *slice_of; /* NULL: all are of this slice */
+	uint32_t slot_bits;
+	uint32_t index;
+	bool is_last;  /* of the slices of then */
+	uint64_t lost; /* to add to: keys that find no place; then the job does not start */
+};
+
+/* Whether a key of this hash (lm_op_hash) is of the slice that adopts. */
+static inline bool
+lm_adopts(const struct lm_adoption *from, uint64_t hash)
+{
+	return from->slice_of == NULL ||
+	       from->slice_of[hash >> 1 >> (63u - from->slot_bits)] == from->index;
+}
+/* Whether slots of this number leave. */
+static inline bool
+lm_moves(const struct lm_move *move, uint32_t slot)
+{
+	return move->slice_of[slot] == move->to;
+}
 
 /*
  * A transaction: what a slice of a sink wrote between two snapshots, in words of its class. The
@@ -116,7 +166,13 @@ enum lm_op_flags {
 	LM_OP_SINK = 8,      /* the end of the way: latency is recorded here */
 	/* Passes rows on later than it gets them: event time and idleness wait for as long as
 	 * `hold` says, which is asked anew behind each callback. */
-	LM_OP_DELAYS = 16
+	LM_OP_DELAYS = 16,
+	/*
+	 * Its number of slices may change, while it runs and over a restart: what it keeps of keys
+	 * is in maps and lists by slot (they go by themselves), or give, take and adopt see to it.
+	 * Without it the number stays as it is.
+	 */
+	LM_OP_RESCALES = 32
 };
 
 enum lm_poll {
@@ -212,6 +268,22 @@ struct lm_op_class {
 	 */
 	int (*trim)(struct lm_op *op, const void *serialized, size_t size, char *why,
 	            size_t why_size);
+
+	/* Since minor 3. For classes with LM_OP_RESCALES; all optional. */
+	/*
+	 * On the slice's lcore, between two callbacks: slots are about to leave. Whatever belongs
+	 * to their keys must stand in the maps and lists then; pointers to it are given up.
+	 */
+	void (*give)(struct lm_op *op, struct lm_move *move);
+	/* On the lcore of the slice that gets them: they have come. */
+	void (*take)(struct lm_op *op, struct lm_move *move);
+	/*
+	 * On a control thread, behind open and before anything runs, in place of deserialize, once
+	 * for each slice that there was when the snapshot was taken: merges what it left besides
+	 * maps and lists by slot. A class that serializes or has values must have it, or it goes on
+	 * with as many slices as it had.
+	 */
+	void (*adopt)(struct lm_op *op, struct lm_adoption *from);
 };
 
 /*

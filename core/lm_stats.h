@@ -52,7 +52,7 @@ struct lm_slice_stats {
 	uint64_t busy_ns; /* in callbacks, the fused ones downstream included */
 	uint64_t epoch;   /* the last marker passed on */
 	uint64_t errors;
-	uint64_t gauges[8];
+	uint64_t gauges[LM_OP_GAUGES];
 	int64_t watermark_ns;   /* INT64_MIN: none yet */
 	uint64_t turns_blocked; /* turns that could not start: downstream had no room */
 };

@@ -123,17 +123,17 @@ struct lm_settings *lm_topology_settings(struct lm_topology *topology);
 
 /* Snapshots of its state: whether, where to, and how. */
 struct lm_state {
-	const char *folder; /* NULL: none are taken. Set by lm_topology_state_folder */
-	uint32_t keep;      /* complete ones; default 2 */
-	uint32_t codec;     /* enum lm_state_codec */
-	int level;          /* of the codec; 0: its default */
-	uint64_t pace; /* bytes per second that are copied at most; 0: no bound; default 1 GB */
+	const char *folder;  /* NULL: none are taken. Set by lm_topology_state_folder */
+	uint32_t keep;       /* complete ones; default 2 */
+	uint32_t codec;      /* enum lm_state_codec; default LM_STATE_ZEROES */
+	int level;           /* of the codec; 0: its default */
+	uint64_t pace;       /* bytes of state per second that are copied at most; 0: no bound */
 	uint64_t timeout_ns; /* one that takes longer is given up; default 10 s */
 	uint32_t full_after; /* increments until the next full one; default 16 */
 	uint64_t
 	    verify; /* bytes per second that are read back and checked; 0: none; default 64 MB */
 };
-enum lm_state_codec { LM_STATE_PLAIN, LM_STATE_LZ4, LM_STATE_ZSTD };
+enum lm_state_codec { LM_STATE_PLAIN, LM_STATE_LZ4, LM_STATE_ZSTD, LM_STATE_ZEROES };
 struct lm_state *lm_topology_state(struct lm_topology *topology);
 int lm_topology_state_folder(struct lm_topology *topology, const char *folder);
 

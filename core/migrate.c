@@ -24,6 +24,7 @@ move_result_text(enum move_result result)
 		[MOVE_SAME_WORKER] = "the slice is on that lcore",
 		[MOVE_ENDED] = "the slice has ended",
 		[MOVE_UNDER_WAY] = "the slice is being moved",
+		[MOVE_CHANGING] = "the graph is being changed",
 		[MOVE_NOT_RUNNING] = "the engine does not run",
 	};
 

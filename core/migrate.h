@@ -28,6 +28,7 @@ enum move_result {
 	MOVE_SAME_WORKER, /* it is there */
 	MOVE_ENDED,       /* the slice has; it stays where it is */
 	MOVE_UNDER_WAY,   /* the slice, or the one that calls it, is being moved */
+	MOVE_CHANGING,    /* the graph is being changed: later */
 	MOVE_NOT_RUNNING, /* the engine does not, or not any more */
 };
 

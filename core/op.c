@@ -329,6 +329,7 @@ lm_op_gauge(struct lm_op *op, uint32_t gauge, const char *name, uint64_t value)
 {
 	if (gauge < sizeof(op->gauge_name) / sizeof(op->gauge_name[0])) {
 		op->gauge_name[gauge] = name;
-		__atomic_store_n(&op->stats.gauges[gauge], value, __ATOMIC_RELAXED);
+		__atomic_store_n(&op->stats.gauges[gauge], value + op->gauge_before[gauge],
+		                 __ATOMIC_RELAXED);
 	}
 }

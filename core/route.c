@@ -28,6 +28,40 @@ route_table_create(uint32_t slots, uint32_t slices)
 	return table;
 }
 
+struct route_table *
+route_table_resize(const struct route_table *table, uint32_t slices)
+{
+	uint32_t slots = 1u << table->slot_bits, next = 0;
+	struct route_table *resized = route_table_create(slots, slices);
+	uint32_t room[LM_SLICES_MAX];
+
+	if (resized == NULL) {
+		return NULL;
+	}
+	for (uint32_t i = 0; i < slices; i++) {
+		room[i] = slots / slices + (i < slots % slices);
+	}
+	for (uint32_t slot = 0; slot < slots; slot++) {
+		uint16_t owner = table->slice_of[slot];
+		bool stays = owner < slices && room[owner] > 0;
+
+		resized->slice_of[slot] = stays ? owner : NOWHERE;
+		if (stays) {
+			room[owner]--;
+		}
+	}
+	for (uint32_t slot = 0; slot < slots; slot++) {
+		if (resized->slice_of[slot] == NOWHERE) {
+			while (room[next] == 0) {
+				next++;
+			}
+			resized->slice_of[slot] = (uint16_t)next;
+			room[next]--;
+		}
+	}
+	return resized;
+}
+
 void
 route_table_free(struct route_table *table)
 {

@@ -9,13 +9,8 @@
 #include "core/env.h"
 #include "core/epoch.h"
 #include "core/output.h"
+#include "core/rewire.h"
 #include "core/worker.h"
-
-static bool
-slice_is_pending(const struct lm_op *slice)
-{
-	return slice->pending.call != CALL_NONE || slice->inbox_count > 0;
-}
 
 static bool
 chain_is_pending(const struct lm_op *slice, uint32_t from)
@@ -414,6 +409,10 @@ slice_hear_idle(struct lm_op *slice)
 void
 slice_deliver_control(struct lm_op *slice, enum edge_item_kind kind, int64_t value)
 {
+	/* Behind a change of the graph an operator that is new may call one that has ended. */
+	if (slice->ended) {
+		return;
+	}
 	switch (kind) {
 	case EDGE_WATERMARK:
 		slice->watermark = value;
@@ -524,6 +523,17 @@ slice_rest(struct lm_op *slice)
 	}
 }
 
+void
+slice_warm(const struct lm_op *slice, uint64_t epoch)
+{
+	if (__atomic_load_n(&slice->shared->snapshot_epoch, __ATOMIC_RELAXED) != epoch) {
+		return;
+	}
+	for (uint32_t i = 0; i < slice->chain_count; i++) {
+		state_warm(slice->chain[i]);
+	}
+}
+
 static void
 slice_take_item(struct lm_op *slice, struct edge *edge, const struct edge_item *item)
 {
@@ -539,6 +549,9 @@ slice_take_item(struct lm_op *slice, struct edge *edge, const struct edge_item *
 		}
 		break;
 	case EDGE_MARKER:
+		if (slice->marker == 0) {
+			slice_warm(slice, (uint64_t)item->value);
+		}
 		epoch_mark(slice, edge, (uint64_t)item->value);
 		break;
 	case EDGE_IDLE:
@@ -587,6 +600,43 @@ chain_resume(struct lm_op *slice)
 	return busy;
 }
 
+#define EXCHANGE(a, b)                                                                             \
+	do {                                                                                       \
+		__typeof__(a) kept = (a);                                                          \
+		(a) = (b);                                                                         \
+		(b) = kept;                                                                        \
+	} while (0)
+
+void
+slice_exchange_wiring(struct lm_op *slice, struct wiring *wiring)
+{
+	EXCHANGE(slice->number, wiring->number);
+	EXCHANGE(slice->op, wiring->op);
+	EXCHANGE(slice->slices, wiring->slices);
+	EXCHANGE(slice->turn, wiring->turn);
+	EXCHANGE(slice->head, wiring->head);
+	EXCHANGE(slice->input, wiring->input);
+	EXCHANGE(slice->input_count, wiring->input_count);
+	for (uint32_t i = 0; i < LM_PORTS_MAX; i++) {
+		EXCHANGE(slice->output[i].pool, wiring->output[i].pool);
+		EXCHANGE(slice->output[i].wire, wiring->output[i].wire);
+		EXCHANGE(slice->output[i].wire_count, wiring->output[i].wire_count);
+		for (uint32_t w = 0; w < slice->output[i].wire_count; w++) {
+			struct output_wire *wire = &slice->output[i].wire[w];
+
+			for (uint32_t d = 0; d < wire->edge_count; d++) {
+				wire->edge[d]->pool = slice->output[i].pool;
+			}
+		}
+	}
+	EXCHANGE(slice->exit, wiring->exit);
+	EXCHANGE(slice->exit_count, wiring->exit_count);
+	EXCHANGE(slice->chain, wiring->chain);
+	EXCHANGE(slice->chain_count, wiring->chain_count);
+	EXCHANGE(slice->state.slice_of, wiring->slice_of);
+	slice->cursor = 0;
+}
+
 /* Whether a source is to be asked: for rows, or to end. */
 static bool
 slice_is_wanted(const struct lm_op *slice)
@@ -599,6 +649,9 @@ slice_is_wanted(const struct lm_op *slice)
 bool
 slice_turn(struct lm_op *slice)
 {
+	if (slice_rewire(slice) != NULL && !rewire_lets(slice)) {
+		return slice->rewire->is_due && !slice->rewire->is_switched;
+	}
 	if (chain_is_pending(slice, 0)) {
 		bool busy = chain_resume(slice);
 
@@ -659,6 +712,10 @@ slice_timers(struct lm_op *head, int64_t *next_ns)
 	int64_t now_ns = head->worker->now_ns;
 	bool busy = false;
 
+	if (slice_rewire(head) != NULL && !rewire_lets(head)) {
+		*next_ns = now_ns;
+		return false;
+	}
 	for (uint32_t i = 0; i < head->chain_count; i++) {
 		struct lm_op *slice = head->chain[i];
 

@@ -22,6 +22,7 @@
 #include "core/state_ops.h"
 
 struct move;
+struct rewire;
 struct worker;
 struct engine_shared;
 
@@ -62,6 +63,28 @@ struct output {
 	bool was_short; /* fewer rows came than were reserved: its bytes may be full */
 	struct output_wire *wire;
 	uint32_t wire_count;
+	uint64_t rows_before, handed_before; /* the audit's: when the wires were put in */
+};
+
+/*
+ * What a slice is connected to, and what it is called for it. Made on the control thread, put in
+ * all at once: before the slice runs, or between two turns when the graph changes (core/rewire.h).
+ */
+struct wiring {
+	uint32_t number, op, slices, turn;
+	struct lm_op *head;
+	struct edge **input;
+	uint32_t input_count;
+	struct {
+		struct lm_pool *pool;
+		struct output_wire *wire;
+		uint32_t wire_count;
+	} output[LM_PORTS_MAX];
+	struct output_wire **exit;
+	uint32_t exit_count;
+	struct lm_op **chain;
+	uint32_t chain_count;
+	const uint16_t *slice_of; /* of op_state */
 };
 
 struct slice_timer {
@@ -77,8 +100,10 @@ struct lm_op {
 	void *context;
 	const char *name;
 	struct engine_shared *shared;
+	uint32_t index; /* among those of its operator */
+
+	/* Of its wiring: constant between two changes of the graph. */
 	uint32_t number; /* of the slice in the graph */
-	uint32_t index;  /* among those of its operator */
 	uint32_t slices;
 	uint32_t op;
 	struct lm_op *head; /* of its chain; itself if it has turns */
@@ -94,7 +119,8 @@ struct lm_op {
 	uint32_t turn; /* heads: their place among all that have turns */
 
 	struct worker *worker;
-	struct move *move; /* heads: that has brought it here, and is not complete */
+	struct move *move;     /* heads: that has brought it here, and is not complete */
+	struct rewire *rewire; /* its part in a change of the graph; NULL: none is under way */
 
 	/* State of the turn. */
 	uint32_t cursor; /* input looked at next */
@@ -131,15 +157,21 @@ struct lm_op {
 	uint32_t memory_count;
 
 	struct lm_slice_stats stats;
-	const char *gauge_name[8];
-	struct lm_hist *latency; /* sinks */
+	const char *gauge_name[LM_OP_GAUGES];
+	uint64_t gauge_before[LM_OP_GAUGES]; /* of slices that it has taken the place of */
+	struct lm_hist *latency;             /* sinks */
 	struct op_state state;
+	uint32_t key[LM_KEY_FIELDS_MAX]; /* of its state */
 	bool opened;
+	bool stays;           /* control's: in a change of the graph, it is in both */
 	char open_error[240]; /* what open said */
 };
 
 /* One turn of a head: takes work if there is some and room for what comes of it. True if busy. */
 bool slice_turn(struct lm_op *slice);
+/* A head has the first marker of the epoch: if it is a snapshot, the flips of its chain are near.
+ */
+void slice_warm(const struct lm_op *slice, uint64_t epoch);
 /* Lets partial batches go for which the reason holds. */
 void slice_flush(struct lm_op *slice, enum edge_flush why);
 /* Calls the timers that are due; true if there was one. Returns the next due time through *next_ns.
@@ -153,11 +185,21 @@ void slice_deliver(struct lm_op *slice, uint32_t input, struct lm_batch *batch,
                    const struct lm_select *select);
 void slice_deliver_control(struct lm_op *slice, enum edge_item_kind kind, int64_t value);
 
+/* Exchanges what the slice is connected to for `wiring`, which then holds what was. */
+void slice_exchange_wiring(struct lm_op *slice, struct wiring *wiring);
+
 /* The worker of a slice, for others than that worker: it may be another one by now. */
 static inline struct worker *
 slice_worker(const struct lm_op *slice)
 {
 	return __atomic_load_n(&slice->worker, __ATOMIC_RELAXED);
+}
+
+/* Whether a call of it is not through, or waits. */
+static inline bool
+slice_is_pending(const struct lm_op *slice)
+{
+	return slice->pending.call != CALL_NONE || slice->inbox_count > 0;
 }
 
 /* Plain counters that others read: one writer, whole values. */

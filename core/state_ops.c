@@ -28,7 +28,7 @@ int
 state_arm(struct lm_op *op)
 {
 	struct op_state *state = &op->state;
-	bool good = text_open(op, &state->engine_text, slice_state_max(op));
+	bool good = text_open(op, &state->engine_text, slice_state_max(op->input_count));
 
 	if (op->class->serialize != NULL) {
 		good = good && text_open(op, &state->class_text, LM_SERIAL_MAX);
@@ -83,18 +83,56 @@ state_serialize(struct lm_op *op)
 	return state_write(op, &writer, text);
 }
 
-/* What a flip writes to was last used an epoch ago: all of it is asked for at once. */
+#define LINE 64u
+/* Bytes of code that are asked for, from where a function begins. */
+#define CODE_BYTES (6u * LINE)
+#define CLASS_CODE_BYTES (2u * LINE)
+
 static void
-state_prefetch(const struct op_state *state)
+warm_data(const void *at, size_t size)
 {
-	for (uint32_t line = 0; line < 3; line++) {
-		__builtin_prefetch(state->engine_text.bytes + line * 64u, 1);
+	uintptr_t end = (uintptr_t)at + size;
+
+	for (uintptr_t line = (uintptr_t)at / LINE * LINE; at != NULL && line < end; line += LINE) {
+		__builtin_prefetch((const void *)line, 1);
 	}
-	for (uint32_t line = 0; state->space != NULL && line < 3; line++) {
-		__builtin_prefetch((const char *)state->space + line * 64u, 1);
+}
+
+static void
+warm_code(const void *at, size_t size)
+{
+	uintptr_t end = (uintptr_t)at + size;
+
+	for (uintptr_t line = (uintptr_t)at / LINE * LINE; at != NULL && line < end; line += LINE) {
+		__builtin_prefetch((const void *)line, 0);
 	}
-	__builtin_prefetch(state->class_text.bytes, 1);
-	__builtin_prefetch(&state->flipped, 1);
+}
+
+void
+state_warm(const struct lm_op *op)
+{
+	const struct op_state *state = &op->state;
+
+	if (state->engine_text.bytes == NULL) {
+		return;
+	}
+	warm_data(state, sizeof(*state));
+	warm_data(state->engine_text.bytes, state->engine_text.max);
+	warm_data(state->class_text.bytes, LINE);
+	warm_data(state->txn.bytes, LINE);
+	warm_data(&op->watermark, offsetof(struct lm_op, hash) - offsetof(struct lm_op, watermark));
+	warm_data(op->context, 2 * LINE);
+	for (uint32_t i = 0; i < op->input_count; i++) {
+		__builtin_prefetch(op->input[i]);
+	}
+	warm_code((const void *)(uintptr_t)state_flip, CODE_BYTES);
+	warm_code((const void *)(uintptr_t)slice_state_write, CODE_BYTES);
+	warm_code((const void *)(uintptr_t)op->class->serialize, CLASS_CODE_BYTES);
+	warm_code((const void *)(uintptr_t)op->class->prepare, CLASS_CODE_BYTES);
+	if (state->space != NULL) {
+		warm_data(state->space, 4 * LINE);
+		warm_code((const void *)(uintptr_t)state->ops->flip, CODE_BYTES);
+	}
 }
 
 bool
@@ -103,7 +141,6 @@ state_flip(struct lm_op *op, uint64_t epoch)
 	struct op_state *state = &op->state;
 	bool good;
 
-	state_prefetch(state);
 	if (__atomic_load_n(&state->finished, __ATOMIC_ACQUIRE) != state->flipped ||
 	    state->engine_text.bytes == NULL || op->had_ended ||
 	    (op->shared->incarnation != 0 && BUGGIFY(BUGGIFY_FLIP_REFUSED))) {
@@ -152,4 +189,14 @@ state_deserialize(struct lm_op *op, const void *bytes, size_t size, uint32_t ver
 	}
 	op->class->deserialize(op, &reader, version);
 	return reader.failed || reader.at != size ? -EINVAL : 0;
+}
+
+int
+state_adopt(struct lm_op *op, struct lm_adoption *from)
+{
+	if (op->class->adopt == NULL) {
+		return from->reader->size == 0 && from->value_count == 0 ? 0 : -EINVAL;
+	}
+	op->class->adopt(op, from);
+	return from->reader->failed || from->reader->at != from->reader->size ? -EINVAL : 0;
 }

@@ -8,20 +8,53 @@
  * the operator opens its first map or value; core depends on nothing of how state is kept.
  *
  *     state_arm(slice)            on a control thread, after open, where snapshots are wanted
+ *     state_warm(slice)           the owner, when the first marker has arrived
  *     state_flip(slice, epoch)    the owner, when the marker of the epoch has arrived everywhere
  *     state_end(slice)            the owner, when the slice has ended
  *     state_finish(slice)         the copier, when it looks at that snapshot no more
+ *     state_close(slice)          a control thread, behind close: what it still has of slots goes
  *
  * Going on from a snapshot, behind state_arm and before the slice runs: what the space held, then
- * state_restore with what the others wrote.
+ * state_deserialize with what the class wrote; or, for a snapshot of another number of slices,
+ * state_adopt for each of those.
+ *
+ * Slots of a running operator go from slice to slice, at an epoch that no snapshot is of, behind
+ * the marker. The order of things:
+ *
+ *     op_can_rescale(class, &why)            before anything else
+ *     slice->state.is_heir = true, open      of the slices that are added; state_arm if the others
+ *                                            are armed
+ *     state_prepare_move(slice, slots)       of each slice that gets some, also one that runs
+ *     state_give(slice, slice_of, to, &b)    the owner; a bundle, zeroed, for each pair of slices
+ *     state_take(slice, &b)                  the new owner, of each bundle that is for it, before
+ *                                            its first row by the new table
+ *     state.slice_of, state.is_alone         the engine writes them anew; nothing here reads them
+ *                                            while the slice runs
+ *
+ * At that moment no copier is under way. The slices' next snapshots are full by themselves, and
+ * stay so until one is durable. Slices may have flipped at different epochs (one was refused): who
+ * takes goes on with the later one.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct lm_op;
+#include "core/lm_op.h"
+
+struct arena;
 struct state_space;
+
+/* Slots on their way from one slice to another. Zeroed, then given to, then taken. */
+struct state_bundle {
+	struct lm_move move;  /* as the class sees it */
+	struct arena *first;  /* linked through the arenas, those of a map behind each other */
+	struct arena **end;   /* NULL: nothing was given */
+	uint32_t arena_count; /* of all maps and lists */
+	uint32_t epoch;       /* of what was written last in them */
+	uint64_t size;        /* bytes */
+	const struct state_ops *ops;
+};
 
 struct state_ops {
 	/* Makes what a snapshot needs. 0, or -ENOMEM. */
@@ -29,6 +62,25 @@ struct state_ops {
 	/* The state of `epoch` is what it is now; constant time. False: one is still under way. */
 	bool (*flip)(struct state_space *space, uint64_t epoch);
 	uint64_t (*size)(const struct state_space *space); /* bytes */
+
+	/*
+	 * A control thread, before a change, while the slice runs or before it does: memory for
+	 * what taking up to so many slots more needs; nothing is allocated when they come. 0, or
+	 * -ENOMEM: nothing is changed, and the change must not begin.
+	 */
+	int (*prepare)(struct lm_op *op, uint32_t slots_max);
+	/*
+	 * The owner, between two callbacks: all slots s with slice_of[s] == to leave its space.
+	 * Some stores for each map and slot, whatever is in them.
+	 */
+	void (*give)(struct lm_op *op, const uint16_t *slice_of, uint32_t to,
+	             struct state_bundle *into);
+	/* The new owner, between two callbacks. The bundle is empty then. */
+	void (*take)(struct lm_op *op, struct state_bundle *bundle);
+	/* A control thread: the slice, or a bundle that nobody will take, is no more; memory of
+	 * slots is freed when none of its neighbours is left. */
+	void (*close)(struct lm_op *op);
+	void (*drop)(struct state_bundle *bundle);
 };
 
 /* What a slice wrote down. */
@@ -53,6 +105,7 @@ struct op_state {
 	const uint32_t *key;
 	uint32_t key_count;
 	bool is_alone; /* the operator's only slice */
+	bool is_heir;  /* added to a running operator: opens without slots, they come from others */
 
 	/* As of the last flip: what the class serialized, what the engine remembers of the slice,
 	 * what the sink's transaction is; and the sink's last one, once it has ended. */
@@ -68,17 +121,43 @@ struct op_state *op_state(struct lm_op *op);
 
 /* 0, or -ENOMEM. Once; before the slice runs. */
 int state_arm(struct lm_op *op);
+/* A flip is near. What it reads, writes and runs was last used an epoch ago: all of it is asked for
+ * at once, while what comes before the flip goes on. */
+void state_warm(const struct lm_op *op);
 /* False: the last snapshot is not finished, or the slice is not armed; `refused` then says so. */
 bool state_flip(struct lm_op *op, uint64_t epoch);
 void state_finish(struct lm_op *op);
 void state_end(struct lm_op *op);
 /* Before the slice runs: hands what was serialized to the class. 0, or -EINVAL. */
 int state_deserialize(struct lm_op *op, const void *bytes, size_t size, uint32_t version);
+/* The same with what a slice of the operator wrote when there were more or fewer of them. */
+int state_adopt(struct lm_op *op, struct lm_adoption *from);
+
+/* core/state_move.c: with the class's part in it; an operator without state gives nothing. */
+int state_prepare_move(struct lm_op *op, uint32_t slots_max);
+void state_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into);
+void state_take(struct lm_op *op, struct state_bundle *bundle);
+/* A bundle that will not be taken, for the engine goes. */
+void state_drop(struct state_bundle *bundle);
+void state_close(struct lm_op *op);
+/* Zeroed memory like lm_op_alloc's that outlives the slice, for what moves. Control threads. */
+void *state_memory_alloc(struct lm_op *op, size_t size);
+void state_memory_free(void *memory);
 
 /* core/slice_state.c: what the engine remembers of a slice: event time, timers, randomness. */
-uint32_t slice_state_max(const struct lm_op *slice); /* bytes */
+uint32_t slice_state_max(uint32_t inputs); /* bytes, of a slice with so many */
 void slice_state_write(const struct lm_op *slice, struct op_text *text);
-/* Before the slice runs. 0, or -EINVAL: it is of another slice. */
-int slice_state_read(struct lm_op *slice, const void *bytes, size_t size);
+/* What was written of a slice. */
+struct slice_text {
+	const void *bytes;
+	size_t size;
+};
+/*
+ * Before the slice runs: goes on where `count` slices of its operator were, at least 1: event time
+ * is the least of theirs, a timer is due when the first of theirs is. [operator] in `is_dealt`:
+ * there are more or fewer slices of it now, NULL: of none. 0, or -EINVAL: it has other inputs.
+ */
+int slice_state_read(struct lm_op *slice, const struct slice_text *text, uint32_t count,
+                     const bool *is_dealt);
 
 #endif

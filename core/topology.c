@@ -59,7 +59,7 @@ lm_topology_create(const char *name)
 	};
 	topology->state = (struct lm_state){
 		.keep = 2,
-		.pace = 1000000000u,
+		.codec = LM_STATE_ZEROES,
 		.timeout_ns = 10000000000u,
 		.full_after = 16,
 		.verify = 64000000u,

@@ -7,6 +7,7 @@
 
 #include "core/env.h"
 #include "core/migrate.h"
+#include "core/rewire.h"
 
 /* A head's share of a turn: a few batches, then what is partial goes if nothing more is there. */
 static bool
@@ -149,6 +150,10 @@ worker_step(void *arg)
 	worker->now_ns = from_ns;
 	worker->wall_ns = env_wall_ns();
 	busy = mail_run(worker);
+	if (worker->due != NULL) {
+		rewire_switch_due(worker);
+		busy = true;
+	}
 	busy |= worker_run_timers(worker);
 	for (uint32_t i = 0; i < worker->slice_count; i++) {
 		struct lm_op *slice = worker->slice[(first + i) % worker->slice_count];

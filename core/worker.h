@@ -29,6 +29,7 @@ struct worker {
 	struct engine_shared *shared;
 	struct lm_op **slice; /* heads only, in the order of the graph */
 	uint32_t slice_count;
+	struct rewire *due; /* chains that wait to be switched in a change of the graph */
 	struct worker_scratch *scratch;
 	struct mailbox mailbox;
 	struct idle idle;

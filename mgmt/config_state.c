@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The key `state:` of a topology file: where snapshots go, and how. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,9 @@ static const char *const state_keys[STATE_KEYS] = { "folder", "keep",    "compre
 	                                            "pace",   "timeout", "full_after", "verify" };
 
 /* By enum lm_state_codec. */
-static const char *const state_codecs[] = { "none", "lz4", "zstd" };
+static const char *const state_codecs[] = { "none", "lz4", "zstd", "zeroes" };
+#define STATE_CODECS (sizeof(state_codecs) / sizeof(state_codecs[0]))
+static_assert(STATE_CODECS == LM_STATE_ZEROES + 1, "a name for each");
 
 static void
 state_codec(struct build *build, const struct config_node *node, const char *path,
@@ -31,13 +34,13 @@ state_codec(struct build *build, const struct config_node *node, const char *pat
 {
 	char hint[120];
 
-	for (uint32_t i = 0; i <= LM_STATE_ZSTD; i++) {
+	for (uint32_t i = 0; i < STATE_CODECS; i++) {
 		if (strcmp(node->text, state_codecs[i]) == 0) {
 			state->codec = i;
 			return;
 		}
 	}
-	text_hint(node->text, "codecs", state_codecs, LM_STATE_ZSTD + 1, hint, sizeof(hint));
+	text_hint(node->text, "codecs", state_codecs, STATE_CODECS, hint, sizeof(hint));
 	setting_fail(build, node, path, hint, "a way to compress");
 }
 

@@ -135,7 +135,7 @@ job_place(struct job *job, const struct job_request *request, const struct cli *
 	if (result != 0) {
 		return false;
 	}
-	job->layout = layout_create(job->graph, &job->placement.lm);
+	job->layout = layout_create(job->graph, &job->placement.lm, NULL);
 	return job->layout != NULL;
 }
 

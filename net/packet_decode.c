@@ -82,6 +82,7 @@ packet_decode_process_select(struct lm_op *op, const struct lm_select *in)
 
 static const struct lm_op_class packet_decode_class = {
 	.abi_version = LM_ABI_VERSION,
+	.flags = LM_OP_RESCALES,
 	.name = "packet_decode",
 	.version = "1.0.0",
 	.summary = "turns frames into columns: addresses, ports, protocol and other header fields",

@@ -557,15 +557,13 @@ aggregate_list(const struct aggregate_config *c, struct aggregate *a, void *valu
 }
 
 static void
-aggregate_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
+aggregate_list_all(struct lm_op *op)
 {
 	const struct aggregate_config *c = lm_op_config(op);
 	struct aggregate *a = lm_op_context(op);
 	uint64_t cursor = 0;
 	uint32_t count;
 
-	(void)version;
-	a->one_left = lm_read_u64(reader) != 0;
 	if (c->ages) {
 		aggregate_count_removed(op);
 	}
@@ -582,6 +580,71 @@ aggregate_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t versi
 			aggregate_list(c, a, a->ready.entry[i].value);
 		}
 	} while (count > 0);
+}
+
+static void
+aggregate_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
+{
+	struct aggregate *a = lm_op_context(op);
+
+	(void)version;
+	a->one_left = lm_read_u64(reader) != 0;
+	aggregate_list_all(op);
+}
+
+/* What another number of slices wrote: keys alone, for with one group there is one slice. */
+static void
+aggregate_adopt(struct lm_op *op, struct lm_adoption *from)
+{
+	(void)lm_read_u64(from->reader);
+	if (from->is_last) {
+		aggregate_list_all(op);
+	}
+}
+
+/*
+ * Slots that go from slice to slice. Those of their groups that are on the list are taken off it,
+ * and found again where they come to by a chain through the groups: where one says its place on the
+ * list stands the next one then. Takes time by how many groups changed.
+ */
+
+static void
+aggregate_give(struct lm_op *op, struct lm_move *move)
+{
+	const struct aggregate_config *c = lm_op_config(op);
+	struct aggregate *a = lm_op_context(op);
+
+	for (uint32_t i = 0; i < a->changed_count;) {
+		void *value = a->changed[i];
+
+		if (!lm_moves(move, lm_map_slot(a->map, value))) {
+			i++;
+			continue;
+		}
+		aggregate_unlist(c, a, value);
+		*aggregate_listed(c, value) = move->word[0];
+		move->word[0] = (uint64_t)(uintptr_t)value;
+	}
+}
+
+static void
+aggregate_take(struct lm_op *op, struct lm_move *move)
+{
+	const struct aggregate_config *c = lm_op_config(op);
+	struct aggregate *a = lm_op_context(op);
+
+	for (void *value = (void *)(uintptr_t)move->word[0]; value != NULL;) {
+		uint64_t *listed = aggregate_listed(c, value);
+		void *next = (void *)(uintptr_t)*listed;
+
+		lm_map_touch(a->map, value);
+		a->changed[a->changed_count++] = value;
+		*listed = a->changed_count;
+		value = next;
+	}
+	if (c->ages) {
+		aggregate_count_removed(op);
+	}
 }
 
 static const char *const aggregate_emits[] = { "update", "end", "every", NULL };
@@ -602,7 +665,7 @@ static const char *const aggregate_drops[] = { "keys_full", NULL };
 
 static const struct lm_op_class aggregate_class = {
 	.abi_version = LM_ABI_VERSION,
-	.flags = LM_OP_KEYED | LM_OP_AMPLIFIES,
+	.flags = LM_OP_KEYED | LM_OP_AMPLIFIES | LM_OP_RESCALES,
 	.name = "aggregate",
 	.version = "1.0.0",
 	.summary = "running counts, sums, means, minima and maxima per key",
@@ -622,5 +685,8 @@ static const struct lm_op_class aggregate_class = {
 	.end = aggregate_end,
 	.serialize = aggregate_serialize,
 	.deserialize = aggregate_deserialize,
+	.give = aggregate_give,
+	.take = aggregate_take,
+	.adopt = aggregate_adopt,
 };
 REGISTER_CLASS(aggregate_class)

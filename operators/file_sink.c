@@ -553,7 +553,7 @@ sink_fence(const void *config, struct lm_transaction *txn)
 
 static const struct lm_op_class file_sink_class = {
 	.abi_version = LM_ABI_VERSION,
-	.flags = LM_OP_SINK,
+	.flags = LM_OP_SINK | LM_OP_RESCALES,
 	.name = "file_sink",
 	.version = "1.0.0",
 	.summary = "writes rows to a file as CSV or JSON lines",

@@ -115,6 +115,7 @@ filter_process_select(struct lm_op *op, const struct lm_select *in)
 
 static const struct lm_op_class filter_class = {
 	.abi_version = LM_ABI_VERSION,
+	.flags = LM_OP_RESCALES,
 	.name = "filter",
 	.version = "1.0.0",
 	.summary = "passes the rows for which an expression is true",

@@ -530,6 +530,7 @@ lookup_process_select(struct lm_op *op, const struct lm_select *in)
 
 static const struct lm_op_class lookup_class = {
 	.abi_version = LM_ABI_VERSION,
+	.flags = LM_OP_RESCALES,
 	.name = "lookup",
 	.version = "1.0.0",
 	.summary = "adds columns from a table, found by a key",

@@ -289,6 +289,7 @@ map_process_select(struct lm_op *op, const struct lm_select *in)
 
 static const struct lm_op_class map_class = {
 	.abi_version = LM_ABI_VERSION,
+	.flags = LM_OP_RESCALES,
 	.name = "map",
 	.version = "1.0.0",
 	.summary = "computes columns by expressions",

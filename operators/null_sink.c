@@ -226,7 +226,7 @@ null_process_select(struct lm_op *op, const struct lm_select *in)
 
 static const struct lm_op_class null_sink_class = {
 	.abi_version = LM_ABI_VERSION,
-	.flags = LM_OP_SINK,
+	.flags = LM_OP_SINK | LM_OP_RESCALES,
 	.name = "null_sink",
 	.version = "1.0.0",
 	.summary = "counts rows and forgets them; can check them and can be slow",

@@ -525,7 +525,7 @@ split_process_select(struct lm_op *op, const struct lm_select *in)
 
 static const struct lm_op_class split_class = {
 	.abi_version = LM_ABI_VERSION,
-	.flags = LM_OP_AMPLIFIES,
+	.flags = LM_OP_AMPLIFIES | LM_OP_RESCALES,
 	.name = "split",
 	.version = "1.0.0",
 	.summary = "takes a string apart at a separator, a row for every part",

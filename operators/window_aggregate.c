@@ -19,6 +19,7 @@
 enum { OUT, LATE };
 
 #define GAUGE_LATE 0u
+#define GAUGE_LOST 1u
 
 /*
  * Setting up.
@@ -78,7 +79,10 @@ window_open_one(struct lm_op *op, const struct window_config *c, struct window *
 	size_t near_size = (size_t)LM_NEAR_KEYS * c->near_size;
 
 	if (c->group.key.field_count > 0) {
-		window->map = lm_group_open(&c->group, op, c->counts ? sizeof(uint64_t) : 0);
+		struct window_aggregate *w = lm_op_context(op);
+
+		window->map = lm_group_open_alike(&c->group, op, c->counts ? sizeof(uint64_t) : 0,
+		                                  w->window[0].map);
 		if (window->map == NULL) {
 			return -ENOMEM;
 		}
@@ -108,7 +112,11 @@ window_open(struct lm_op *op)
 	w->window = lm_op_alloc(op, c->windows * sizeof(*w->window));
 	w->scratch = lm_op_alloc(op, lm_key_scratch_size(&c->group.key));
 	w->kept = lm_value_open(op, c->windows * sizeof(struct window_kept));
-	if (w->window == NULL || w->scratch == NULL || w->kept == NULL) {
+	if (c->near_size > 0) {
+		w->hashed = lm_op_alloc(op, lm_op_input_schema(op, 0)->size);
+	}
+	if (w->window == NULL || w->scratch == NULL || w->kept == NULL ||
+	    (c->near_size > 0 && w->hashed == NULL)) {
 		lm_op_error(op, "no memory for %u windows: lower `windows`", c->windows);
 		return -ENOMEM;
 	}
@@ -185,6 +193,17 @@ window_take_late(struct lm_op *op, struct window_aggregate *w, const int64_t *ti
 	lm_op_gauge(op, GAUGE_LATE, "late", w->late);
 }
 
+static void
+window_begin(struct window_aggregate *w, struct window *window, int64_t start)
+{
+	window->start = start;
+	window->is_open = true;
+	w->open_count++;
+	if (window->map != NULL) {
+		lm_map_set_label(window->map, start);
+	}
+}
+
 /* The open window that starts then, opened if need be; NULL when as many are open as may be. */
 static struct window *
 window_at(struct window_aggregate *w, uint32_t windows, int64_t start)
@@ -202,9 +221,7 @@ window_at(struct window_aggregate *w, uint32_t windows, int64_t start)
 		}
 	}
 	if (unused != NULL) {
-		unused->start = start;
-		unused->is_open = true;
-		w->open_count++;
+		window_begin(w, unused, start);
 	}
 	return unused;
 }
@@ -311,6 +328,19 @@ window_next(const struct window_config *c, struct window_aggregate *w)
 	return count;
 }
 
+/* The table has no groups any more. */
+static void
+window_empty_table(const struct window_config *c, struct window_aggregate *w, struct window *window)
+{
+	if (window->near_used) {
+		lm_value_touch(window->near_value, window->near,
+		               (size_t)LM_NEAR_KEYS * c->near_size);
+		memset(window->near, 0, (size_t)LM_NEAR_KEYS * c->near_size);
+		window->near_used = false;
+		w->near_count--;
+	}
+}
+
 static void
 window_close(const struct window_config *c, struct window_aggregate *w, struct window *window)
 {
@@ -319,13 +349,10 @@ window_close(const struct window_config *c, struct window_aggregate *w, struct w
 		memset(window->near, 0, c->group.reduce.size);
 	} else {
 		lm_map_clear(window->map);
+		lm_map_drop_label(window->map);
 	}
-	if (window->near_used) {
-		lm_value_touch(window->near_value, window->near,
-		               (size_t)LM_NEAR_KEYS * c->near_size);
-		memset(window->near, 0, (size_t)LM_NEAR_KEYS * c->near_size);
-	}
-	window->near_used = false;
+	window_empty_table(c, w, window);
+	window->far_only = false;
 	window->is_mixed = false;
 	window->is_open = false;
 	w->open_count--;
@@ -431,7 +458,8 @@ window_serialize(struct lm_op *op, struct lm_writer *writer)
 		struct window_kept now = { .start = window->start,
 			                   .is_open = window->is_open,
 			                   .near_used = window->near_used,
-			                   .is_mixed = window->is_mixed };
+			                   .is_mixed = window->is_mixed,
+			                   .far_only = window->far_only };
 
 		if (memcmp(&now, &kept[i], sizeof(now)) != 0) {
 			lm_value_touch(w->kept, &kept[i], sizeof(kept[i]));
@@ -453,19 +481,146 @@ window_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
 	const struct window_kept *kept = lm_value_data(w->kept);
 
 	(void)version;
-	w->open_count = 0;
 	for (uint32_t i = 0; i < c->windows; i++) {
 		w->window[i].start = kept[i].start;
-		w->window[i].is_open = kept[i].is_open != 0;
 		w->window[i].near_used = kept[i].near_used != 0;
 		w->window[i].is_mixed = kept[i].is_mixed != 0;
-		w->open_count += w->window[i].is_open;
+		w->window[i].far_only = kept[i].far_only != 0;
+		w->near_count += w->window[i].near_used;
+		if (kept[i].is_open != 0) {
+			window_begin(w, &w->window[i], kept[i].start);
+		}
 	}
 	w->complete = lm_read_i64(reader);
 	w->held = lm_read_i64(reader);
 	w->near_first = lm_read_u64(reader);
 	w->near_on = lm_read_u64(reader) != 0;
 	w->late = lm_read_u64(reader);
+	lm_op_gauge(op, GAUGE_LATE, "late", w->late);
+}
+
+/*
+ * Slots that go from slice to slice. Their groups are in the maps then: what stands in tables by
+ * key goes there, a bounded number for each window that is open. Its maps find the windows of the
+ * same start by their labels.
+ */
+
+static void
+window_dissolve_all(struct lm_op *op)
+{
+	const struct window_config *c = lm_op_config(op);
+	struct window_aggregate *w = lm_op_context(op);
+
+	for (uint32_t i = 0; i < c->windows; i++) {
+		struct window *window = &w->window[i];
+
+		if (window->near_used) {
+			struct window_table table = { .near = window->near,
+				                      .first = w->near_first };
+
+			w->lost += window_dissolve(op, window, &table);
+			window_empty_table(c, w, window);
+		}
+		window->far_only = window->is_open;
+	}
+}
+
+/* Windows that others opened. */
+static void
+window_meet(struct lm_op *op)
+{
+	const struct window_config *c = lm_op_config(op);
+	struct window_aggregate *w = lm_op_context(op);
+	int64_t start;
+
+	for (uint32_t i = 0; i < c->windows; i++) {
+		struct window *window = &w->window[i];
+
+		if (!window->is_open && window->map != NULL && lm_map_label(window->map, &start)) {
+			window_begin(w, window, start);
+			window->far_only = true;
+		}
+	}
+}
+
+static void
+window_count_lost(struct lm_op *op, uint64_t lost)
+{
+	struct window_aggregate *w = lm_op_context(op);
+
+	w->lost += lost;
+	if (w->lost > 0) {
+		lm_op_gauge(op, GAUGE_LOST, "lost_groups", w->lost);
+	}
+}
+
+static void
+window_settle(struct window_aggregate *w, int64_t complete, int64_t held)
+{
+	w->complete = complete > w->complete ? complete : w->complete;
+	w->held = held > w->held ? held : w->held;
+}
+
+static void
+window_give(struct lm_op *op, struct lm_move *move)
+{
+	struct window_aggregate *w = lm_op_context(op);
+
+	window_dissolve_all(op);
+	window_count_lost(op, 0);
+	move->word[0] = (uint64_t)w->complete;
+	move->word[1] = (uint64_t)w->held;
+}
+
+static void
+window_come(struct lm_op *op, struct lm_move *move)
+{
+	struct window_aggregate *w = lm_op_context(op);
+
+	window_meet(op);
+	window_dissolve_all(op);
+	window_count_lost(op, move->lost);
+	window_settle(w, (int64_t)move->word[0], (int64_t)move->word[1]);
+	if (move->lost > 0) {
+		lm_op_error(op,
+		            "%llu groups of windows are lost: slices had more than `windows` open "
+		            "together when keys moved between them; raise `windows`",
+		            (unsigned long long)move->lost);
+	}
+}
+
+/* What another number of slices wrote; values are opened in the order of `kept`, then the tables.
+ */
+static void
+window_adopt(struct lm_op *op, struct lm_adoption *from)
+{
+	const struct window_config *c = lm_op_config(op);
+	struct window_aggregate *w = lm_op_context(op);
+	const struct window_kept *kept = from->value[0];
+	int64_t complete = lm_read_i64(from->reader), held = lm_read_i64(from->reader);
+	uint64_t first = lm_read_u64(from->reader), late;
+
+	(void)lm_read_u64(from->reader); /* near_on */
+	late = lm_read_u64(from->reader);
+	window_settle(w, complete, held);
+	window_meet(op);
+	for (uint32_t i = 0; i < c->windows; i++) {
+		struct window_table table = { .first = first, .from = from };
+		struct window *window;
+
+		if (kept[i].near_used == 0) {
+			continue;
+		}
+		window = window_at(w, c->windows, kept[i].start);
+		if (window == NULL) {
+			from->lost++;
+			continue;
+		}
+		window->far_only = true;
+		table.near = (char *)(uintptr_t)from->value[1 + i];
+		from->lost += window_dissolve(op, window, &table);
+	}
+	w->late += lm_op_slice(op) == 0 ? late : 0;
 	lm_op_gauge(op, GAUGE_LATE, "late", w->late);
 }
 
@@ -494,7 +649,7 @@ static const char *const window_drops[] = { "keys_full", "windows_full", NULL };
 
 static const struct lm_op_class window_aggregate_class = {
 	.abi_version = LM_ABI_VERSION,
-	.flags = LM_OP_KEYED | LM_OP_AMPLIFIES,
+	.flags = LM_OP_KEYED | LM_OP_AMPLIFIES | LM_OP_RESCALES,
 	.name = "window_aggregate",
 	.version = "1.0.0",
 	.summary = "counts, sums, means, minima and maxima per key and window of event time",
@@ -514,6 +669,9 @@ static const struct lm_op_class window_aggregate_class = {
 	.hold = window_hold,
 	.serialize = window_serialize,
 	.deserialize = window_deserialize,
+	.give = window_give,
+	.take = window_come,
+	.adopt = window_adopt,
 };
 
 REGISTER_CLASS(window_aggregate_class)

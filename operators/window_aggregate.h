@@ -32,27 +32,28 @@ struct window {
 	struct lm_value *near_value;
 	char *near;     /* in it: states by key, or the state of the one group */
 	bool near_used; /* the table has groups */
+	bool far_only;  /* it gets none: they were all put into the map, or began there */
 	bool is_mixed;  /* many rows have keys without a place, or come in no order */
 };
 
 /* What a snapshot keeps of it besides its groups. */
 struct window_kept {
 	int64_t start;
-	uint32_t is_open, near_used, is_mixed;
-	uint32_t padding;
+	uint32_t is_open, near_used, is_mixed, far_only;
 };
 
 struct window_aggregate {
 	struct window *window;
-	struct lm_value *kept; /* [window], written when a snapshot is taken */
-	uint32_t open_count;
-	struct window *current; /* the one of the last rows; may be closed */
-	int64_t complete;       /* windows that start before this were emitted */
-	int64_t held;           /* event time passed on */
+	struct lm_value *kept;           /* [window], written when a snapshot is taken */
+	uint32_t open_count, near_count; /* windows that are open; whose table is used */
+	struct window *current;          /* the one of the last rows; may be closed */
+	int64_t complete;                /* windows that start before this were emitted */
+	int64_t held;                    /* event time passed on */
 	void *scratch;
-	uint64_t near_first; /* the key at place 0 of the tables */
-	bool near_on;        /* whether they are used at all */
-	uint64_t late;
+	uint64_t near_first;     /* the key at place 0 of the tables */
+	bool near_on;            /* whether they are used at all */
+	struct lm_batch *hashed; /* of key columns, to hash what stands in a table */
+	uint64_t late, lost;
 
 	/* The window on its way out. */
 	struct window *leaving;
@@ -74,6 +75,15 @@ window_count_of(const struct window_config *c, void *state)
 {
 	return (uint64_t *)(void *)((char *)state + c->count_offset);
 }
+
+/* Puts the groups that stand in the table into the map, those that `from` (NULL: all) has for this
+ * slice. Returns how many had no room. */
+struct window_table {
+	char *near; /* states by key */
+	uint64_t first;
+	const struct lm_adoption *from;
+};
+uint64_t window_dissolve(struct lm_op *op, struct window *window, const struct window_table *table);
 
 /* Rows that are all in `window`. */
 void window_add(struct lm_op *op, struct window *window, const struct lm_batch *in,

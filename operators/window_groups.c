@@ -6,6 +6,8 @@
 
 #include "operators/window_aggregate.h"
 
+#include <string.h>
+
 /* Groups in the table by key. */
 static uint32_t
 window_near_count(const struct window_config *c, const struct window *window)
@@ -122,6 +124,7 @@ window_find_near(struct lm_op *op, struct window *window, const struct lm_batch 
 
 	w->rows.rows = near->rows;
 	w->rows.count = near->count;
+	w->near_count += !window->near_used;
 	window->near_used = true;
 	all_near = lm_near_values(near, w->near_first, window->near, c->near_size, w->rows.value);
 	lm_value_touch_all(window->near_value, w->rows.value, near->count, c->near_size);
@@ -183,10 +186,11 @@ window_add_near(struct lm_op *op, struct window *window, const struct lm_batch *
 	struct lm_near_rows near = window_near_rows(c, w, in, rows);
 	uint32_t refused;
 
-	if (w->open_count == 1 && !window->near_used && lm_map_count(window->map) == 0) {
+	if (w->near_count == 0 && lm_map_count(window->map) == 0) {
 		w->near_on = lm_near_settle(&near, &w->near_first);
 	}
 	if (!w->near_on) {
+		window->far_only = true;
 		return false;
 	}
 	refused = window_find_near(op, window, in, rows, &near);
@@ -196,6 +200,75 @@ window_add_near(struct lm_op *op, struct window *window, const struct lm_batch *
 	}
 	window_reduce(op, in);
 	return true;
+}
+
+/* The keys of the groups in ready, as columns of the batch that they are hashed in. */
+static const uint64_t *
+window_hash_ready(struct lm_op *op)
+{
+	const struct window_config *c = lm_op_config(op);
+	struct window_aggregate *w = lm_op_context(op);
+	const struct lm_key *key = &c->group.key;
+
+	w->hashed->schema = lm_op_input_schema(op, 0);
+	w->hashed->count = w->ready.count;
+	for (uint32_t i = 0; i < key->field_count; i++) {
+		char *to = lm_batch_column(w->hashed, key->field[i]);
+
+		for (uint32_t r = 0; r < w->ready.count; r++) {
+			memcpy(to + (size_t)r * key->width[i],
+			       (const char *)&w->ready_key[r] + key->offset[i], key->width[i]);
+		}
+	}
+	return lm_op_hash(op, w->hashed, NULL, key->field, key->field_count);
+}
+
+/* The groups in ready, from a table, into the map. Returns how many had no room. */
+static uint64_t
+window_put_ready(struct lm_op *op, struct window *window, const struct lm_adoption *from)
+{
+	const struct window_config *c = lm_op_config(op);
+	struct window_aggregate *w = lm_op_context(op);
+	const uint64_t *hash = window_hash_ready(op);
+	struct lm_map_rows rows = { .hash = hash, .keys = w->ready_key, .rows = w->far.row };
+	uint64_t refused;
+
+	for (uint32_t i = 0; i < w->ready.count; i++) {
+		w->far.row[rows.count] = (uint16_t)i;
+		rows.count += from == NULL || lm_adopts(from, hash[i]);
+	}
+	refused = lm_map_upsert(window->map, &rows, w->far_value, NULL);
+	for (uint32_t i = 0; i < rows.count; i++) {
+		if (w->far_value[i] != NULL) {
+			memcpy(w->far_value[i], w->ready.entry[w->far.row[i]].value, c->near_size);
+		}
+	}
+	w->ready.count = 0;
+	return refused;
+}
+
+uint64_t
+window_dissolve(struct lm_op *op, struct window *window, const struct window_table *table)
+{
+	const struct window_config *c = lm_op_config(op);
+	struct window_aggregate *w = lm_op_context(op);
+	uint32_t rows = lm_op_input_schema(op, 0)->capacity;
+	uint64_t refused = 0;
+
+	rows = rows < LM_GROUP_READY ? rows : LM_GROUP_READY;
+	w->ready.count = 0;
+	for (uint32_t place = 0; place < LM_NEAR_KEYS; place++) {
+		char *state = table->near + (size_t)place * c->near_size;
+
+		if (*window_count_of(c, state) != 0) {
+			w->ready_key[w->ready.count] = table->first + place;
+			w->ready.entry[w->ready.count++].value = state;
+		}
+		if (w->ready.count == rows || place == LM_NEAR_KEYS - 1) {
+			refused += window_put_ready(op, window, table->from);
+		}
+	}
+	return refused;
 }
 
 void
@@ -215,7 +288,7 @@ window_add(struct lm_op *op, struct window *window, const struct lm_batch *in,
 		lm_op_absorb(op, count);
 		return;
 	}
-	if (c->near_size > 0 && window_add_near(op, window, in, rows)) {
+	if (c->near_size > 0 && !window->far_only && window_add_near(op, window, in, rows)) {
 		return;
 	}
 	refused = lm_group_find(&c->group, op, window->map, w->scratch, in, rows, &w->rows);

@@ -4,6 +4,9 @@
 #include "state/arena.h"
 
 #include <string.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 #include "core/canary.h"
 
@@ -31,12 +34,13 @@ space_add_part(struct state_space *space, struct arena_part *part)
 		part->arena[i]->part = part;
 		space->size += part->arena[i]->size;
 	}
+	space->slot_size += part->by_slot ? part->size : 0;
 }
 
 uint32_t
-space_log_entries(const struct state_space *space)
+space_log_entries(const struct state_space *space, uint64_t more)
 {
-	uint64_t granules = space->size / ARENA_GRANULE;
+	uint64_t granules = (space->size + more) / ARENA_GRANULE;
 
 	if (granules > SPACE_LOG_WHOLE) {
 		granules /= SPACE_LOG_SHARE;
@@ -51,8 +55,11 @@ space_log_entries(const struct state_space *space)
 void
 space_set_log(struct state_space *space, void *memory, uint32_t entries)
 {
-	assert(space->snapshot == 0);
+	assert(space->finished == space->snapshot);
+	assert((uintptr_t)memory % ARENA_GRANULE == 0);
 	space->log = memory;
+	space->log_place =
+	    (struct arena_place *)(void *)(space->log + (size_t)entries * ARENA_GRANULE);
 	space->log_max = entries;
 }
 
@@ -65,12 +72,16 @@ space_flip(struct state_space *space, uint64_t epoch)
 	}
 	assert(epoch >= space->epoch);
 	assert(epoch < UINT32_MAX);
+	assert(space->log_next == space->log_count);
 #ifdef LODEMILL_CANARY
 	space_check(space);
 #endif
 	space->epoch = (uint32_t)epoch + 1;
 	space->base = __atomic_load_n(&space->base_next, __ATOMIC_RELAXED);
+	/* A snapshot from before arenas came or went is of other arenas. */
+	space->base = space->base < space->moved ? 0 : space->base;
 	__atomic_store_n(&space->log_count, 0, __ATOMIC_RELAXED);
+	space->log_next = 0;
 	space->log_at = 0;
 	space->log_seen = 0;
 	__atomic_store_n(&space->log_full, false, __ATOMIC_RELAXED);
@@ -89,6 +100,12 @@ uint64_t
 arena_marks_size(uint64_t size)
 {
 	return arena_align((size + ARENA_CHUNK - 1) / ARENA_CHUNK * sizeof(struct arena_mark));
+}
+
+uint64_t
+arena_size_of(uint64_t size)
+{
+	return arena_align(size);
 }
 
 size_t
@@ -111,11 +128,65 @@ arena_init(void *memory, uint64_t size, uint32_t slot)
 }
 
 void
+arena_label(const struct state_space *space, struct arena_part *part,
+            const struct arena_label *label)
+{
+	if (part->label_epoch != space->epoch) {
+		part->label_cut = part->label;
+		__atomic_store_n(&part->label_epoch, space->epoch, __ATOMIC_RELEASE);
+	}
+	/* Who sees any of the label sees that it is new. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_store_n(&part->label.of, label->of, __ATOMIC_RELAXED);
+	__atomic_store_n(&part->label.is_set, label->is_set, __ATOMIC_RELAXED);
+}
+
+struct arena_label
+arena_label_at_cut(const struct arena_part *part, uint32_t epoch)
+{
+	struct arena_label label = {
+		.is_set = __atomic_load_n(&part->label.is_set, __ATOMIC_RELAXED),
+		.of = __atomic_load_n(&part->label.of, __ATOMIC_RELAXED),
+	};
+
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&part->label_epoch, __ATOMIC_ACQUIRE) > epoch ? part->label_cut
+	                                                                     : label;
+}
+
+static struct arena *
+chunk_holding(const struct arena_chunk *chunk, const void *at)
+{
+	uint64_t offset = (uint64_t)((const char *)at - chunk->first);
+
+	return offset >= chunk->stride * chunk->count
+	           ? NULL
+	           : (struct arena *)(void *)(chunk->first +
+	                                      offset / chunk->stride * chunk->stride);
+}
+
+struct arena *
+arena_holding(const struct arena_part *part, const void *at)
+{
+	struct arena *arena = NULL;
+
+	for (uint32_t i = 0; arena == NULL && i < part->chunk_count; i++) {
+		arena = chunk_holding(part->chunk[i], at);
+	}
+	for (uint32_t i = 0; arena == NULL && i < part->arena_count; i++) {
+		arena = chunk_holding(part->arena[i]->chunk, at);
+	}
+	assert(arena != NULL);
+	assert(arena->part == part);
+	return arena;
+}
+
+void
 arena_watch(struct arena *arena, uint64_t offset, uint64_t size, uint32_t *whole)
 {
 	arena->whole = whole;
-	arena->watch_first = offset / ARENA_CHUNK;
-	arena->watch_count = (offset + size - 1) / ARENA_CHUNK - arena->watch_first + 1;
+	arena->watch_first = (uint32_t)(offset / ARENA_CHUNK);
+	arena->watch_count = (uint32_t)((offset + size - 1) / ARENA_CHUNK) - arena->watch_first + 1;
 }
 
 /* A chunk carries the epoch from now on. */
@@ -187,31 +258,67 @@ arena_is_pending(const struct state_space *space, const struct arena *arena)
 static bool
 space_log_has_room(struct state_space *space)
 {
-	if (space->log_count - space->log_seen == space->log_max) {
+	if (space->log_next - space->log_seen == space->log_max) {
 		space->log_seen = __atomic_load_n(&space->log_drained, __ATOMIC_ACQUIRE);
 	}
-	return space->log_count - space->log_seen != space->log_max && !BUGGIFY(BUGGIFY_LOG_FULL);
+	return space->log_next - space->log_seen != space->log_max && !BUGGIFY(BUGGIFY_LOG_FULL);
+}
+
+/*
+ * A granule into the log, past the caches: nobody here reads it again, and its line need not be
+ * fetched to be written over. The sanitizer does not see such a store.
+ */
+static inline void
+space_log_bytes(char *to, const char *from)
+{
+#if defined(__SANITIZE_THREAD__) || !defined(__SSE2__)
+	memcpy(to, from, ARENA_GRANULE);
+#elif defined(__AVX512F__)
+	_mm512_stream_si512((__m512i *)(void *)to, _mm512_load_si512(from));
+#else
+	for (uint32_t at = 0; at < ARENA_GRANULE; at += sizeof(__m128i)) {
+		_mm_stream_si128((__m128i *)(void *)(to + at),
+		                 _mm_load_si128((const __m128i *)(const void *)(from + at)));
+	}
+#endif
 }
 
 /* Saves one granule. Only its owner writes to it, so it holds still. */
 static void
 space_log(struct state_space *space, struct arena *arena, uint64_t offset)
 {
-	struct arena_entry *entry = &space->log[space->log_at];
+	struct arena_place *place = &space->log_place[space->log_at];
 
 	if (space->log_full || !space_log_has_room(space)) {
 		__atomic_store_n(&space->log_full, true, __ATOMIC_RELEASE);
 		return;
 	}
-	entry->arena = arena;
-	entry->offset = offset;
-	memcpy(entry->bytes, arena->memory + offset, ARENA_GRANULE);
+	place->arena = arena;
+	place->offset = offset;
+	space_log_bytes(space->log + (uint64_t)space->log_at * ARENA_GRANULE,
+	                arena->memory + offset);
 	space->log_at = space->log_at + 1 == space->log_max ? 0 : space->log_at + 1;
-	__atomic_store_n(&space->log_count, space->log_count + 1, __ATOMIC_RELEASE);
+	space->log_next++;
 }
 
 void
-arena_log(struct state_space *space, struct arena *arena, uint64_t chunk, uint64_t granules)
+arena_publish_log(struct state_space *space)
+{
+#if defined(__SSE2__)
+	/*
+	 * A release does not wait for stores past the caches; this does. The other way round, where
+	 * the ring comes to entries that the copier took out, nothing is needed: no store, of
+	 * either kind, goes before the load that said so.
+	 */
+	_mm_sfence();
+#endif
+	__atomic_store_n(&space->log_count, space->log_next, __ATOMIC_RELEASE);
+	/* The count is out before the writes that follow. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void
+arena_save(struct state_space *space, struct arena *arena, uint64_t chunk, uint64_t granules)
 {
 	struct arena_mark *mark = &arena->mark[chunk];
 	bool is_pending = arena_is_pending(space, arena);
@@ -238,12 +345,10 @@ arena_log(struct state_space *space, struct arena *arena, uint64_t chunk, uint64
 		space_log(space, arena, chunk * ARENA_CHUNK + granule * ARENA_GRANULE);
 	}
 	mark->logged |= granules;
-	/* The log's count is out before the writes that follow. */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 void
-arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+arena_save_range(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
 {
 	assert(offset + size <= arena->size);
 	while (size > 0) {
@@ -252,9 +357,16 @@ arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset,
 		uint64_t granules = arena_granules(offset, part);
 
 		if (!arena_is_touched(&arena->mark[chunk], granules, space->epoch)) {
-			arena_log(space, arena, chunk, granules);
+			arena_save(space, arena, chunk, granules);
 		}
 		offset += part;
 		size -= part;
 	}
+}
+
+void
+arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+{
+	arena_save_range(space, arena, offset, size);
+	arena_publish(space);
 }

@@ -16,6 +16,7 @@
  * compare-and-swap; a log that is full costs the snapshot, never the stream.
  *
  *     arena_touch(space, arena, at, size);       the owner, before every write
+ *     arena_touch_later(...); ... arena_publish(space);    or once before many of them
  *     ok = space_flip(space, epoch);             the owner, between two callbacks
  *
  * Epochs. What is written between two flips carries the number of the later one: `epoch`, the last
@@ -25,7 +26,7 @@
  *
  * Threads: the owner is the slice's lcore, the copier any one other thread. Fields are grouped by
  * who writes them. What is written is published by release and read by acquire; the two fences that
- * order the bytes themselves are in arena_log and arena_copy_next.
+ * order the bytes themselves are in arena_publish and arena_copy_next.
  */
 
 #include <assert.h>
@@ -47,6 +48,21 @@ static_assert(ARENA_CHUNK / ARENA_GRANULE == 64, "a bit of `logged` for a granul
 
 struct arena_shadow;
 
+/* What a part is in use for, if it is. */
+struct arena_label {
+	int64_t of;
+	uint64_t is_set;
+};
+
+/* A stretch of memory with arenas, all of one size; freed when none of them has a slice. */
+struct arena_chunk {
+	char *first;
+	uint64_t stride; /* from one to the next */
+	uint32_t count;
+	uint32_t left; /* that have a slice; control threads */
+	void *shadow;  /* test builds: of all of them */
+};
+
 struct arena {
 	char *memory;
 	struct arena_mark *mark; /* [chunk] */
@@ -58,28 +74,71 @@ struct arena {
 
 	/* Chunks that arena_watch named: how many of them are stamped with `fresh_epoch`. */
 	uint32_t *whole;
-	uint64_t watch_first, watch_count;
-	uint64_t fresh;
-	uint32_t fresh_epoch;
-} __attribute__((aligned(64)));
+	uint32_t watch_first, watch_count;
+	uint32_t fresh, fresh_epoch;
 
-/* A granule as it was at the flip. */
-struct arena_entry {
+	/* On its way to another slice: what *whole was; which of its slice's parts it was in, and
+	 * that one's label; of the first one of a part, the last. */
+	uint32_t settled;
+	uint32_t part_index;
+	struct arena_label label;
+	struct arena *next, *last;
+	struct arena_chunk *chunk; /* that it stands in */
+} __attribute__((aligned(64)));
+static_assert(sizeof(struct arena) == 128, "two lines, and no more, are fetched to move it");
+
+/* Of an entry of the log: where the granule belongs. Its bytes stand apart, a line for each. */
+struct arena_place {
 	struct arena *arena;
 	uint64_t offset;
-	char bytes[ARENA_GRANULE];
 };
+/* Bytes of an entry in both. */
+#define ARENA_ENTRY (ARENA_GRANULE + sizeof(struct arena_place))
+
+struct arena_part;
+/* What whoever opened a part keeps beside its arenas must follow them. All may be NULL. */
+struct arena_part_ops {
+	/* They were filled from a snapshot: it is made anew. False: what they hold is not of this
+	 * shape. */
+	bool (*restored)(struct arena_part *part);
+	/* The owner's: one has come from another slice, or leaves for one. Constant time. */
+	void (*came)(struct arena_part *part, struct arena *arena);
+	void (*gone)(struct arena_part *part, struct arena *arena);
+	/* All of them that do so at a time have. */
+	void (*moved)(struct arena_part *part);
+	/* Test builds: what is counted is what the arenas have. */
+	bool (*agrees)(const struct arena_part *part);
+	/* What is in it cannot stay: it is emptied. Returns how many keys that were. */
+	uint64_t (*empty)(struct arena_part *part, struct arena *arena);
+};
+
+/* Chunks that a part knows its arenas to stand in; more are found by looking at each arena. */
+#define ARENA_PART_CHUNKS 32u
 
 /* What an operator opened: a map, an arena for every slot of it; or a value, one arena. */
 struct arena_part {
 	struct arena_part *next; /* in the order they were opened */
 	uint32_t index;
-	uint32_t arena_count;
+	uint32_t arena_count, arena_max;
+	uint64_t size; /* of each arena */
 	struct arena **arena;
+	struct arena_chunk *chunk[ARENA_PART_CHUNKS];
+	uint32_t chunk_count;
+	bool by_slot;                      /* its arenas go where their slots go */
+	bool is_value;                     /* it has no keys */
 	uint32_t whole_epoch, whole_count; /* arenas whose *whole is that epoch */
-	/* The arenas were filled from a snapshot: what is kept beside them is made anew. False:
-	 * what they hold is not of this shape. May be NULL. */
-	bool (*restored)(struct arena_part *part);
+	const struct arena_part_ops *ops;  /* NULL: nothing is kept beside them */
+
+	/*
+	 * Parts that stand for one another (the maps of windows) are a family, named by its first;
+	 * NULL: none. One that is in use has a label, by which arenas find its like in the space
+	 * that they come to. `label_epoch`: the space's when it was last written; `label_cut`: what
+	 * it was before that.
+	 */
+	struct arena_part *family;
+	struct arena_label label, label_cut;
+	uint32_t label_epoch;
+	bool has_got; /* arenas from the bundle that is being taken */
 };
 
 struct state_space {
@@ -88,10 +147,16 @@ struct state_space {
 	uint32_t snapshot;  /* the last flip; 0: none yet */
 	uint32_t base;      /* an increment since this one; 0: full */
 	bool log_full;      /* the snapshot is lost */
-	uint32_t log_count; /* entries since the flip */
+	uint32_t log_count; /* entries since the flip that the copier may see */
+	uint32_t log_next;  /* entries since the flip */
 	uint32_t log_at;    /* where the next one goes */
 	uint32_t log_seen;  /* log_drained when it was last looked at */
-	const char *name;   /* of the operator */
+	uint32_t moved;     /* `epoch` when arenas last came or went: no increment since before */
+	uint64_t size;      /* of all arenas */
+	char *log;          /* [entry][ARENA_GRANULE], lines of their own */
+	struct arena_place *log_place; /* [entry] */
+	uint32_t log_max;              /* 0: no log, no flips */
+	const char *name;              /* of the operator */
 
 	/* The copier's. */
 	uint32_t finished
@@ -100,18 +165,24 @@ struct state_space {
 	uint32_t log_drained;             /* entries that are taken out; 0 behind the snapshot */
 
 	/* Constant once the slice is open. */
-	struct arena_entry *log __attribute__((aligned(64)));
-	uint32_t log_max; /* 0: no log, no flips */
-	struct arena_part *part, **part_end;
+	struct arena_part *part __attribute__((aligned(64)));
+	struct arena_part **part_end;
 	uint32_t part_count;
-	uint64_t size; /* of all arenas */
+	uint64_t slot_size; /* bytes of the arenas of one slot */
+
+	/* Control threads': a longer log, which the owner takes with the arenas that need it; and
+	 * the one in use, if it is not of open. */
+	char *log_longer;
+	uint32_t log_longer_max;
+	char *log_own;
 };
 
 void space_init(struct state_space *space, const char *name);
 void space_add_part(struct state_space *space, struct arena_part *part);
-/* Entries that a log for this much state should have, and the bytes of it. */
-uint32_t space_log_entries(const struct state_space *space);
-/* Gives the space its log: from then on it can be flipped. */
+/* Entries that a log should have for what is in the space, and `more` bytes. */
+uint32_t space_log_entries(const struct state_space *space, uint64_t more);
+/* Gives the space its log, entries * ARENA_ENTRY bytes aligned to 64: from then on it can be
+ * flipped. */
 void space_set_log(struct state_space *space, void *memory, uint32_t entries);
 /*
  * The owner, between two callbacks: the snapshot of `epoch` is what the arenas hold now. Takes
@@ -123,6 +194,8 @@ bool space_flip(struct state_space *space, uint64_t epoch);
  * to 64, made into one. */
 size_t arena_footprint(uint64_t size);
 struct arena *arena_init(void *memory, uint64_t size, uint32_t slot);
+/* `size` as an arena has it: whole granules. */
+uint64_t arena_size_of(uint64_t size);
 /* Bytes between the marks of an arena of that size and its memory. */
 uint64_t arena_marks_size(uint64_t size);
 
@@ -133,10 +206,21 @@ uint64_t arena_marks_size(uint64_t size);
  */
 void arena_watch(struct arena *arena, uint64_t offset, uint64_t size, uint32_t *whole);
 
+/* The owner: the part is in use for something, or no longer. */
+void arena_label(const struct state_space *space, struct arena_part *part,
+                 const struct arena_label *label);
+/* The copier: what the label was at the flip. */
+struct arena_label arena_label_at_cut(const struct arena_part *part, uint32_t epoch);
+
+/* The arena of the part that the address is in; it is in one. Constant time. */
+struct arena *arena_holding(const struct arena_part *part, const void *at);
+
 /* The slow way of a touch: the chunk or some of the granules are new in this epoch. */
-void arena_log(struct state_space *space, struct arena *arena, uint64_t chunk, uint64_t granules);
+void arena_save_range(struct state_space *space, struct arena *arena, uint64_t offset,
+                      uint64_t size);
 void arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset,
                      uint64_t size);
+void arena_publish_log(struct state_space *space);
 
 /* Test builds: nothing was written without a touch since the last flip, or the run stops. */
 void space_check(struct state_space *space);
@@ -159,21 +243,50 @@ arena_granules(uint64_t offset, uint64_t size)
 	return (UINT64_MAX >> (63 - more)) << first;
 }
 
+/* Whether bytes need no more than the fast way. */
+static inline bool
+arena_range_is_touched(const struct arena_mark *mark, uint64_t offset, uint64_t size,
+                       uint32_t epoch)
+{
+	return (offset + size - 1) / ARENA_CHUNK == offset / ARENA_CHUNK &&
+	       arena_is_touched(mark, arena_granules(offset, size), epoch);
+}
+
 /* The owner is about to write to `size` (at least 1) bytes at `offset`. */
 static inline void
 arena_touch_at(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
 {
-	uint64_t chunk = offset / ARENA_CHUNK;
-
-	if (__builtin_expect((offset + size - 1) / ARENA_CHUNK != chunk ||
-	                         !arena_is_touched(&arena->mark[chunk],
-	                                           arena_granules(offset, size), space->epoch),
+#ifdef LODEMILL_CANARY
+	/* The write that follows may go over what arena_touch_later saved: the copier knows. */
+	assert(space->log_next == space->log_count);
+#endif
+	if (__builtin_expect(!arena_range_is_touched(&arena->mark[offset / ARENA_CHUNK], offset,
+	                                             size, space->epoch),
 	                     0)) {
 		arena_log_range(space, arena, offset, size);
 	}
 #ifdef LODEMILL_CANARY
 	arena_shadow_touch(arena, offset, size);
 #endif
+}
+
+/* The same for who calls arena_publish before it writes: once for many. */
+static inline void
+arena_touch_later(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+{
+	arena_save_range(space, arena, offset, size);
+#ifdef LODEMILL_CANARY
+	arena_shadow_touch(arena, offset, size);
+#endif
+}
+
+/* What was saved is there for the copier before anything that is written from here on. */
+static inline void
+arena_publish(struct state_space *space)
+{
+	if (space->log_next != space->log_count) {
+		arena_publish_log(space);
+	}
 }
 
 static inline void

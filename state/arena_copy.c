@@ -8,6 +8,9 @@
 #include "core/canary.h"
 #include "state/arena_shadow.h"
 
+/* Bytes that are asked for ahead of those that are copied. */
+#define COPY_AHEAD 2048u
+
 /* All of the arena is copied: its owner need not save anything of it any more. */
 static void
 arena_pass(struct arena_copy *copy, struct arena *arena)
@@ -60,11 +63,16 @@ arena_stamp_at_cut(const struct arena_mark *mark, uint32_t epoch)
 static __attribute__((no_sanitize("thread"), noinline)) void
 arena_copy_words(char *to, const char *from, uint32_t size)
 {
-	for (uint32_t i = 0; i < size; i += sizeof(uint64_t)) {
-		uint64_t word =
-		    __atomic_load_n((const uint64_t *)(const void *)(from + i), __ATOMIC_RELAXED);
+	for (uint32_t at = 0; at < size; at += ARENA_GRANULE) {
+		const uint64_t *word = (const uint64_t *)(const void *)(from + at);
 
-		memcpy(to + i, &word, sizeof(word));
+		/* A processor that looks ahead by itself stops where a page ends. */
+		__builtin_prefetch(from + at + COPY_AHEAD);
+		for (uint32_t i = 0; i < ARENA_GRANULE / sizeof(*word); i++) {
+			uint64_t copy = __atomic_load_n(word + i, __ATOMIC_RELAXED);
+
+			memcpy(to + at + i * sizeof(copy), &copy, sizeof(copy));
+		}
 	}
 }
 
@@ -115,14 +123,15 @@ arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *bytes,
 }
 
 bool
-arena_copy_log(const struct arena_copy *copy, const struct arena_entry **entry, uint32_t *count)
+arena_copy_log(const struct arena_copy *copy, struct arena_logged *logged)
 {
 	const struct state_space *space = copy->space;
 	uint32_t left = space->log_max - copy->log_at;
 	uint32_t waiting = __atomic_load_n(&space->log_count, __ATOMIC_ACQUIRE) - copy->drained;
 
-	*entry = &space->log[copy->log_at];
-	*count = waiting < left ? waiting : left;
+	logged->place = space->log_place + copy->log_at;
+	logged->bytes = space->log + (uint64_t)copy->log_at * ARENA_GRANULE;
+	logged->count = waiting < left ? waiting : left;
 	return !__atomic_load_n(&space->log_full, __ATOMIC_ACQUIRE);
 }
 
@@ -222,7 +231,8 @@ space_restored(struct state_space *space, uint32_t epoch)
 		for (uint32_t i = 0; i < part->arena_count; i++) {
 			part->arena[i]->copied = epoch;
 		}
-		if (part->restored != NULL && !part->restored(part)) {
+		if (part->ops != NULL && part->ops->restored != NULL &&
+		    !part->ops->restored(part)) {
 			return false;
 		}
 	}

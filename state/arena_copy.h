@@ -7,8 +7,8 @@
  *
  *     arena_copy_begin(&copy, space);                false: nothing was flipped since the last one
  *     while (arena_copy_next(&copy, &piece, bytes, room)) ...     images of chunks
- *     while (arena_copy_log(&copy, &entry, &count) && count > 0)  granules that override them
- *             ... arena_copy_drain(&copy, count);
+ *     while (arena_copy_log(&copy, &logged) && logged.count > 0)  granules that override them
+ *             ... arena_copy_drain(&copy, logged.count);
  *     arena_copy_log is false: the log was full, the snapshot is lost
  *     arena_copy_end(&copy, base_next);               at any time; then the space may be flipped
  *
@@ -37,6 +37,13 @@ struct arena_piece {
 	uint32_t size;
 };
 
+/* Of the log, in the order in which it came. */
+struct arena_logged {
+	const struct arena_place *place; /* [count] */
+	const char *bytes;               /* [count][ARENA_GRANULE] */
+	uint32_t count;
+};
+
 /* False: no snapshot waits to be copied. */
 bool arena_copy_begin(struct arena_copy *copy, struct state_space *space);
 /*
@@ -50,8 +57,7 @@ bool arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *b
  * What the log holds, as far as it lies in one piece; none: that is all there is so far, and once
  * arena_copy_next has said false, all there will be. False: the snapshot is lost.
  */
-bool arena_copy_log(const struct arena_copy *copy, const struct arena_entry **entry,
-                    uint32_t *count);
+bool arena_copy_log(const struct arena_copy *copy, struct arena_logged *logged);
 /* The first `count` of them are taken out. */
 void arena_copy_drain(struct arena_copy *copy, uint32_t count);
 /* More than half of the log waits to be taken out. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Test builds: who writes to state without touching it is found out at the next flip. */
+/* Test builds: who writes to state without touching it is found out at the next flip; and so is a
+ * count that is not what was counted. */
 
 #include "state/arena_shadow.h"
 
@@ -86,6 +87,11 @@ void
 space_check(struct state_space *space)
 {
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
+		if (part->ops != NULL && part->ops->agrees != NULL && !part->ops->agrees(part)) {
+			env_log(2, "%s: part %u: its counts are not those of its arenas",
+			        space->name, part->index);
+			abort();
+		}
 		for (uint32_t i = 0; i < part->arena_count; i++) {
 			if (part->arena[i]->shadow != NULL) {
 				shadow_check(space, part->arena[i]);

@@ -29,7 +29,8 @@
 #define BLOCK_MAGIC 0x424d444cu /* "LDMB" */
 #define BLOCK_VERSION 1u
 
-enum block_codec { BLOCK_PLAIN, BLOCK_LZ4, BLOCK_ZSTD, BLOCK_CODEC_COUNT };
+/* BLOCK_ZEROES: words without the zeroes that they begin with, see codec.c. */
+enum block_codec { BLOCK_PLAIN, BLOCK_LZ4, BLOCK_ZSTD, BLOCK_ZEROES, BLOCK_CODEC_COUNT };
 
 /* The header as it stands on disk, little-endian. */
 struct block {

@@ -66,15 +66,9 @@ lm_group_fields(const struct lm_group *group, struct lm_field *fields)
 	       lm_reduce_fields(&group->reduce, fields + group->key.field_count);
 }
 
-struct lm_map *
-lm_group_open(const struct lm_group *group, struct lm_op *op, uint32_t more)
-{
-	return lm_group_open_aging(group, op, more, &(struct lm_map_aging){ 0 });
-}
-
-struct lm_map *
-lm_group_open_aging(const struct lm_group *group, struct lm_op *op, uint32_t more,
-                    const struct lm_map_aging *aging)
+static struct lm_map *
+group_open(const struct lm_group *group, struct lm_op *op, uint32_t more, struct lm_map *alike,
+           const struct lm_map_aging *aging)
 {
 	struct lm_map_shape shape = {
 		.key_size = group->key.size,
@@ -83,6 +77,7 @@ lm_group_open_aging(const struct lm_group *group, struct lm_op *op, uint32_t mor
 		.bytes_max = group->bytes_max,
 		.fields = group->key.field,
 		.field_count = group->key.field_count,
+		.alike = alike,
 	};
 	struct lm_map *map = lm_map_open_aging(op, &shape, aging);
 
@@ -91,6 +86,26 @@ lm_group_open_aging(const struct lm_group *group, struct lm_op *op, uint32_t mor
 		            lm_map_size(&shape) >> 20);
 	}
 	return map;
+}
+
+struct lm_map *
+lm_group_open(const struct lm_group *group, struct lm_op *op, uint32_t more)
+{
+	return group_open(group, op, more, NULL, &(struct lm_map_aging){ 0 });
+}
+
+struct lm_map *
+lm_group_open_alike(const struct lm_group *group, struct lm_op *op, uint32_t more,
+                    struct lm_map *alike)
+{
+	return group_open(group, op, more, alike, &(struct lm_map_aging){ 0 });
+}
+
+struct lm_map *
+lm_group_open_aging(const struct lm_group *group, struct lm_op *op, uint32_t more,
+                    const struct lm_map_aging *aging)
+{
+	return group_open(group, op, more, NULL, aging);
 }
 
 void

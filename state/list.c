@@ -82,12 +82,17 @@ list_is_like(const struct lm_lists *lists, const struct list_block *block)
 	       block->count <= block->used && block->free <= block->used;
 }
 
+static struct lm_lists *
+lists_of_part(struct arena_part *part)
+{
+	return (struct lm_lists *)(void *)((char *)part - offsetof(struct lm_lists, part));
+}
+
 /* The blocks were filled from a snapshot. False: they are of another shape. */
 static bool
 list_restored(struct arena_part *part)
 {
-	struct lm_lists *lists =
-	    (struct lm_lists *)(void *)((char *)part - offsetof(struct lm_lists, part));
+	struct lm_lists *lists = lists_of_part(part);
 
 	lists->count = 0;
 	lists->dropped = 0;
@@ -103,13 +108,60 @@ list_restored(struct arena_part *part)
 	return true;
 }
 
+/* A block comes from another slice, or leaves for one. */
+static void
+list_came(struct arena_part *part, struct arena *arena)
+{
+	struct lm_lists *lists = lists_of_part(part);
+	const struct list_block *block = (const void *)arena->memory;
+
+	lists->arena[arena->slot] = arena;
+	lists->count += block->count;
+	lists->dropped += block->dropped;
+}
+
+static void
+list_gone(struct arena_part *part, struct arena *arena)
+{
+	struct lm_lists *lists = lists_of_part(part);
+	const struct list_block *block = (const void *)arena->memory;
+
+	lists->arena[arena->slot] = NULL;
+	lists->count -= block->count;
+	lists->dropped -= block->dropped;
+}
+
+static bool
+list_agrees(const struct arena_part *part)
+{
+	const struct lm_lists *lists = lists_of_part((struct arena_part *)(uintptr_t)part);
+	uint64_t count = 0, dropped = 0;
+
+	for (uint32_t i = 0; i < part->arena_count; i++) {
+		const struct list_block *block = (const void *)part->arena[i]->memory;
+
+		count += block->count;
+		dropped += block->dropped;
+	}
+	return count == lists->count && dropped == lists->dropped;
+}
+
+static const struct arena_part_ops list_part_ops = {
+	.restored = list_restored, .came = list_came, .gone = list_gone, .agrees = list_agrees
+};
+
 /* The blocks of items, for the slots that the map has. */
 static bool
 list_open_blocks(struct lm_op *op, struct lm_lists *lists)
 {
 	const struct arena_part *keys = &lists->map->part;
-	uint32_t *slot = lm_op_alloc(op, keys->arena_count * sizeof(*slot));
-	uint64_t size = sizeof(struct list_block) + lists->block_items_max * lists->stride;
+	uint32_t *slot = lm_op_alloc(op, keys->arena_max * sizeof(*slot));
+	struct space_shape shape = { .size = sizeof(struct list_block) +
+		                             lists->block_items_max * lists->stride,
+		                     .slot = slot,
+		                     .count = keys->arena_count,
+		                     .slots = keys->by_slot ? keys->arena_max : 0,
+		                     .ops = &list_part_ops };
 
 	if (slot == NULL) {
 		return false;
@@ -117,8 +169,7 @@ list_open_blocks(struct lm_op *op, struct lm_lists *lists)
 	for (uint32_t i = 0; i < keys->arena_count; i++) {
 		slot[i] = keys->arena[i]->slot;
 	}
-	lists->part.restored = list_restored;
-	if (!space_open(op, &lists->part, size, slot, keys->arena_count)) {
+	if (!space_open(op, &lists->part, &shape)) {
 		return false;
 	}
 	lists->space = space_bypass ? NULL : space_of(op);

@@ -68,6 +68,9 @@ uint32_t lm_group_fields(const struct lm_group *group, struct lm_field *fields);
  */
 struct lm_map *lm_group_open(const struct lm_group *group, struct lm_op *op, uint32_t more);
 
+/* The same for a map of the family that `alike` is the first of, NULL: it is; see lm_map.h. */
+struct lm_map *lm_group_open_alike(const struct lm_group *group, struct lm_op *op, uint32_t more,
+                                   struct lm_map *alike);
 /* The same for groups that grow old. */
 struct lm_map *lm_group_open_aging(const struct lm_group *group, struct lm_op *op, uint32_t more,
                                    const struct lm_map_aging *aging);

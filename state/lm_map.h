@@ -73,6 +73,8 @@ struct lm_map_shape {
 	 */
 	const uint32_t *fields;
 	uint32_t field_count;
+	/* lm_map_open: the first of a family that this map belongs to, see lm_map_set_label. */
+	struct lm_map *alike;
 };
 
 /*
@@ -99,6 +101,22 @@ struct lm_map_entry {
 struct lm_map *lm_map_open(struct lm_op *op, const struct lm_map_shape *shape);
 /* The value is about to be written, all of it: until the callback returns. */
 void lm_map_touch(struct lm_map *map, void *value);
+
+/* The slot that the key of a value is in. */
+uint32_t lm_map_slot(const struct lm_map *map, const void *value);
+
+/*
+ * Maps of one shape that stand for one another, one for each window say, are a family: `alike` in
+ * the shape of all but the first. Which of them is used for what differs between slices. So one
+ * that is in use says for what: when slots come from another slice, keys go to the map of the same
+ * label, or to one without, which then has that label: look at the labels in take and adopt. When
+ * there is no such map the keys are lost, and lm_move.lost counts them; a snapshot is then refused.
+ * Keys in a map of a family that has no label are lost, too. Two maps never have the same label.
+ */
+void lm_map_set_label(struct lm_map *map, int64_t label);
+void lm_map_drop_label(struct lm_map *map);
+/* False: it has none. */
+bool lm_map_label(const struct lm_map *map, int64_t *label);
 
 /*
  * A map that no snapshot knows, of one slot, in memory of one's own. Bytes that it takes, 0 when

@@ -67,6 +67,7 @@ map_lay_out(struct lm_map *map, const struct lm_map_shape *shape, uint32_t block
 	map->bytes_size = map_align(map->block_bytes_max + map->block_bytes_max / 4, 64);
 	map->block_size = map->bytes_offset + map->bytes_size;
 	map->keys_max = shape->keys_max;
+	map->asked_max = shape->keys_max;
 	map->bytes_max = map->kind == MAP_BYTES ? shape->bytes_max : 0;
 }
 
@@ -79,36 +80,17 @@ map_is_possible(const struct lm_map_shape *shape)
 	       shape->bytes_max <= UINT64_MAX / 4;
 }
 
-static bool
-map_block_holds(const struct lm_map *map, const void *block, const void *value)
-{
-	return (uintptr_t)value - (uintptr_t)block < map->block_size;
-}
-
-/*
- * The block that a value is in. Those of a slice were made one behind the other; what came from
- * another slice is looked for.
- */
+/* The block that a value is in. */
 static struct map_block *
 map_block_holding(const struct lm_map *map, const void *value)
 {
-	if (map->part.arena_count > 0) {
-		uintptr_t first = (uintptr_t)map->part.arena[0]->memory;
-		uint64_t i = ((uintptr_t)value - first) / arena_footprint(map->block_size);
+	struct map_block *block = map_block_at(map, 0);
 
-		if (i < map->part.arena_count &&
-		    map_block_holds(map, map->part.arena[i]->memory, value)) {
-			return (struct map_block *)(void *)map->part.arena[i]->memory;
-		}
+	if (map->part.arena_max > 0) {
+		block = (struct map_block *)(void *)arena_holding(&map->part, value)->memory;
 	}
-	for (uint32_t slot = 0; slot < 1u << map->slot_bits; slot++) {
-		struct map_block *block = map_block_at(map, slot);
-
-		if (map_block_holds(map, block, value)) {
-			return block;
-		}
-	}
-	abort();
+	assert((uintptr_t)value - (uintptr_t)block < map->block_size);
+	return block;
 }
 
 /* Bytes of a map of one slot in front of its block. */
@@ -140,6 +122,7 @@ lm_map_init(void *memory, const struct lm_map_shape *shape)
 	map->aging = NULL;
 	map->slot_bits = 0;
 	map->part.arena_count = 0;
+	map->part.arena_max = 0;
 	map->nowhere = 0;
 	map->at[0] = MAP_ALONE_SIZE;
 	return map;
@@ -457,28 +440,71 @@ lm_map_erase(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t 
 }
 
 void
-lm_map_clear(struct lm_map *map)
+map_clear_block(struct lm_map *map, struct map_block *block, uint32_t slot)
 {
 	size_t tags_size = (size_t)map->groups * MAP_WIDTH;
 
+	map_touch(map, block, block, sizeof(*block) + tags_size);
+	memset(map_tags(block, 0), 0, tags_size);
+	map->count -= block->count;
+	map->bytes_live -= block->bytes_live;
+	block->count = 0;
+	block->bytes_used = 0;
+	block->bytes_live = 0;
+	if (map->aging != NULL) {
+		map_age_clear(map, block, slot);
+	}
+}
+
+void
+lm_map_clear(struct lm_map *map)
+{
 	map_check(map);
 	for (uint32_t slot = 0; map->count > 0 && slot < 1u << map->slot_bits; slot++) {
 		struct map_block *block = map_block_at(map, slot);
 
 		if (block->count > 0) {
-			map_touch(map, block, block, sizeof(*block) + tags_size);
-			memset(map_tags(block, 0), 0, tags_size);
-			map->count -= block->count;
-			block->count = 0;
-			block->bytes_used = 0;
-			block->bytes_live = 0;
-			if (map->aging != NULL) {
-				map_age_clear(map, block, slot);
-			}
+			map_clear_block(map, block, slot);
 		}
 	}
 	assert(map->count == 0);
-	map->bytes_live = 0;
+	assert(map->bytes_live == 0);
+}
+
+/*
+ * Maps that stand for one another.
+ */
+
+void
+lm_map_set_label(struct lm_map *map, int64_t label)
+{
+	map_check(map);
+	if (map->space != NULL) {
+		arena_label(map->space, &map->part,
+		            &(struct arena_label){ .of = label, .is_set = true });
+	}
+}
+
+void
+lm_map_drop_label(struct lm_map *map)
+{
+	map_check(map);
+	if (map->space != NULL) {
+		arena_label(map->space, &map->part, &(struct arena_label){ 0 });
+	}
+}
+
+bool
+lm_map_label(const struct lm_map *map, int64_t *label)
+{
+	*label = map->part.label.of;
+	return map->part.label.is_set;
+}
+
+uint32_t
+lm_map_slot(const struct lm_map *map, const void *value)
+{
+	return map->part.arena_max == 0 ? 0 : arena_holding(&map->part, value)->slot;
 }
 
 /*

@@ -97,6 +97,7 @@ struct lm_map {
 
 	/* Of all blocks together. */
 	uint32_t keys_max, count;
+	uint32_t asked_max; /* keys of all slices of the operator */
 	uint64_t bytes_max, bytes_live;
 
 	struct state_space *space; /* NULL: no snapshot knows the map */
@@ -180,6 +181,12 @@ map_touch(const struct lm_map *map, struct map_block *block, const void *at, uin
 	if (map->space != NULL) {
 		arena_touch(map->space, map_arena(map, block), at, size);
 	}
+}
+
+static inline struct lm_map *
+map_of_part(struct arena_part *part)
+{
+	return (struct lm_map *)(void *)((char *)part - offsetof(struct lm_map, part));
 }
 
 static inline void
@@ -332,6 +339,8 @@ bool map_block_has_room(const struct lm_map *map, const struct map_block *block,
 bool map_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes);
 /* Takes the entry out of its block; its hash is that of its key. */
 void map_erase_entry(struct lm_map *map, struct map_block *block, char *entry, uint64_t hash);
+/* Takes all out of a block that has some. */
+void map_clear_block(struct lm_map *map, struct map_block *block, uint32_t slot);
 void map_describe(const struct lm_map *map, const struct map_block *block, char *entry,
                   struct lm_map_entry *to);
 /* Of `whole` keys that fall anywhere, those that `part` in `of` places surely do not exceed. */
@@ -342,11 +351,12 @@ uint32_t map_share(uint32_t whole, uint32_t part, uint32_t of);
 void map_age_begin(struct lm_map *map);
 /*
  * For maps that have them: the entry is about to be erased; the block was cleared; the block was
- * filled from a snapshot.
+ * filled from a snapshot, or came from another slice; it leaves for one.
  */
 void map_age_forget(struct lm_map *map, struct map_block *block, uint32_t slot, const char *entry);
 void map_age_clear(struct lm_map *map, struct map_block *block, uint32_t slot);
 void map_age_restored(struct lm_map *map, struct map_block *block, uint32_t slot);
+void map_age_gone(struct lm_map *map, struct map_block *block, uint32_t slot);
 /* Bytes of the ages of a block. */
 uint64_t map_ages_size(const struct lm_map *map);
 

@@ -241,6 +241,18 @@ map_age_restored(struct lm_map *map, struct map_block *block, uint32_t slot)
 	}
 }
 
+void
+map_age_gone(struct lm_map *map, struct map_block *block, uint32_t slot)
+{
+	const struct map_ages *ages = age_head(map, block);
+	struct map_aging *aging = map->aging;
+
+	aging->slot[slot] = (struct map_oldest){ INT64_MAX, UINT64_MAX };
+	for (uint32_t why = 0; why < LM_MAP_REMOVALS; why++) {
+		aging->removed[why] -= ages->removed[why];
+	}
+}
+
 /*
  * Looking up.
  */

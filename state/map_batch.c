@@ -36,6 +36,7 @@ struct map_run {
 	uint32_t count;
 	uint32_t groups, key_size, entry_size, group_size, value_offset, value_size;
 	uint64_t entries_offset, marks_size;
+	struct state_space *space;
 	uint32_t slot_bits, epoch;
 	const uint32_t *whole;
 	bool touches; /* a snapshot knows the map, and values are handed out for writing */
@@ -60,13 +61,6 @@ run_key(const struct map_run *run, uint32_t row, struct map_key *key)
 		key->bytes = run->keys + (uint64_t)row * run->key_size;
 		key->length = run->key_size;
 	}
-}
-
-static inline __attribute__((always_inline)) struct map_block *
-run_block(const struct map_run *run, uint64_t hash)
-{
-	return (struct map_block *)((char *)run->map +
-	                            run->map->at[route_slot(hash, run->slot_bits)]);
 }
 
 /* The first entry of the group whose tag matches; NULL: none. */
@@ -97,24 +91,25 @@ run_needs_touch(const struct map_run *run, uint32_t slot, uint32_t i)
 
 /*
  * The values of a stretch of rows from `first` on are handed out for writing: those of the rows in
- * the mask `needs` are touched. See arena_touch; here without a way to the arena.
+ * the mask `needs` are touched, before run_publish. See arena_touch; here without a way to the
+ * arena.
  */
 static inline __attribute__((always_inline)) void
-run_touch(const struct map_run *run, uint32_t first, uint32_t needs)
+run_touch(const struct map_run *run, struct map_block *const *blocks, uint32_t first,
+          uint32_t needs)
 {
 	for (; needs != 0 && !CANARY(CANARY_UNTOUCHED_VALUE); needs &= needs - 1) {
-		uint32_t i = first + (uint32_t)__builtin_ctz(needs);
-		struct map_block *block = run_block(run, run->hash[run_row(run, i)]);
-		const char *value = run->values[i];
+		uint32_t i = (uint32_t)__builtin_ctz(needs);
+		struct map_block *block = blocks[i];
+		const char *value = run->values[first + i];
 		uint64_t offset = (uint64_t)(value - (char *)block), size = run->value_size;
 
 		if (value == NULL) {
 			continue;
 		}
-		if (CANARY_BUILD || (offset + size - 1) / ARENA_CHUNK != offset / ARENA_CHUNK ||
-		    !arena_is_touched(run_mark(run, block, value), arena_granules(offset, size),
-		                      run->epoch)) {
-			map_touch(run->map, block, value, size);
+		if (CANARY_BUILD || !arena_range_is_touched(run_mark(run, block, value), offset,
+		                                            size, run->epoch)) {
+			arena_touch_later(run->space, map_arena(run->map, block), offset, size);
 		}
 	}
 }
@@ -127,6 +122,10 @@ run_miss(struct lm_map *map, struct map_block *block, uint64_t hash, const struc
 	char *entry = map_search(map, block, hash, key);
 
 	if (entry == NULL && insert) {
+		/* It writes at once: also to granules that rows before this one have saved. */
+		if (map->space != NULL && !CANARY(CANARY_LATE_INSERT)) {
+			arena_publish(map->space);
+		}
 		entry = map_insert(map, block, hash, key);
 		if (entry != NULL && inserted != NULL) {
 			*inserted = 1;
@@ -229,7 +228,7 @@ run_far(const struct map_run *run)
 				                      run_row(run, first + i), last->entry[i]);
 			}
 			if (run->touches) {
-				run_touch(run, first, last->needs_touch);
+				run_touch(run, last->block, first, last->needs_touch);
 			}
 		}
 	}
@@ -240,6 +239,7 @@ run_far(const struct map_run *run)
 static inline __attribute__((always_inline)) uint32_t
 run_near(const struct map_run *run)
 {
+	struct map_block *blocks[MAP_STAGE];
 	uint32_t absent = 0, needs = 0;
 
 	for (uint32_t i = 0; i < run->count; i++) {
@@ -251,9 +251,10 @@ run_near(const struct map_run *run)
 
 		absent += run_resolve(run, block, i, row, entry);
 		if (run->touches) {
+			blocks[i % MAP_STAGE] = block;
 			needs |= run_needs_touch(run, slot, i % MAP_STAGE);
 			if (i % MAP_STAGE == MAP_STAGE - 1 || i == run->count - 1) {
-				run_touch(run, i - i % MAP_STAGE, needs);
+				run_touch(run, blocks, i - i % MAP_STAGE, needs);
 				needs = 0;
 			}
 		}
@@ -312,6 +313,7 @@ run_all(struct lm_map *map, const struct lm_map_rows *in, void **values, uint8_t
 		.slot_bits = map->slot_bits,
 		.whole = map->whole,
 		.touches = insert && map_needs_touch(map),
+		.space = map->space,
 		.epoch = map->space == NULL ? 0 : map->space->epoch,
 		.values = values,
 		.inserted = inserted,
@@ -341,8 +343,14 @@ run_all(struct lm_map *map, const struct lm_map_rows *in, void **values, uint8_t
 uint32_t
 lm_map_upsert(struct lm_map *map, const struct lm_map_rows *in, void **values, uint8_t *inserted)
 {
+	uint32_t absent;
+
 	assert(map->aging == NULL);
-	return run_all(map, in, values, inserted, true);
+	absent = run_all(map, in, values, inserted, true);
+	if (map->space != NULL && !CANARY(CANARY_LATE_LOG)) {
+		arena_publish(map->space);
+	}
+	return absent;
 }
 
 uint32_t

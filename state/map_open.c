@@ -37,7 +37,8 @@ map_share(uint32_t whole, uint32_t part, uint32_t of)
 static bool
 map_owns(const struct op_state *state, uint32_t slot)
 {
-	return state->slice_of == NULL || state->slice_of[slot] == state->index;
+	return !state->is_heir &&
+	       (state->slice_of == NULL || state->slice_of[slot] == state->index);
 }
 
 /* A slot that the slice does not own has no keys: an empty block, shared by all of them. */
@@ -61,8 +62,7 @@ map_is_like(const struct lm_map *map, const struct map_block *block)
 static bool
 map_restored(struct arena_part *part)
 {
-	struct lm_map *map =
-	    (struct lm_map *)(void *)((char *)part - offsetof(struct lm_map, part));
+	struct lm_map *map = map_of_part(part);
 	uint64_t count = 0;
 
 	map->bytes_live = 0;
@@ -83,14 +83,101 @@ map_restored(struct arena_part *part)
 	return count <= LM_MAP_KEYS_MAX;
 }
 
-/* The slots of the slice; returns how many. */
+/* What the slice may hold follows from how many slots it has. */
+static void
+map_bound(struct arena_part *part)
+{
+	struct lm_map *map = map_of_part(part);
+
+	map->keys_max = map_share(map->asked_max, map->part.arena_count, map->part.arena_max);
+}
+
+/* A block is where its slot says from now on. */
+static void
+map_place_block(struct lm_map *map, struct arena *arena)
+{
+	map->at[arena->slot] = arena->memory - (char *)map;
+	arena_watch(arena, map->entries_offset, map->bytes_offset - map->entries_offset,
+	            &map->whole[arena->slot]);
+}
+
+/*
+ * Blocks that come from another slice, or leave for one. What is counted over all blocks follows.
+ */
+static void
+map_came(struct arena_part *part, struct arena *arena)
+{
+	struct lm_map *map = map_of_part(part);
+	struct map_block *block = (void *)arena->memory;
+
+	assert(map->at[arena->slot] == map->nowhere);
+	map_place_block(map, arena);
+	if (CANARY(CANARY_COUNT_LEFT)) {
+		return;
+	}
+	map->count += block->count;
+	map->bytes_live += block->bytes_live;
+	if (map->aging != NULL) {
+		map_age_restored(map, block, arena->slot);
+	}
+}
+
+static void
+map_gone(struct arena_part *part, struct arena *arena)
+{
+	struct lm_map *map = map_of_part(part);
+	struct map_block *block = (void *)arena->memory;
+
+	map->at[arena->slot] = map->nowhere;
+	map->count -= block->count;
+	map->bytes_live -= block->bytes_live;
+	if (map->aging != NULL) {
+		map_age_gone(map, block, arena->slot);
+	}
+}
+
+static uint64_t
+map_empty(struct arena_part *part, struct arena *arena)
+{
+	struct map_block *block = (void *)arena->memory;
+	uint64_t keys = block->count;
+
+	if (keys > 0) {
+		map_clear_block(map_of_part(part), block, arena->slot);
+	}
+	return keys;
+}
+
+static bool
+map_agrees(const struct arena_part *part)
+{
+	const struct lm_map *map = map_of_part((struct arena_part *)(uintptr_t)part);
+	uint64_t count = 0, bytes = 0;
+
+	for (uint32_t i = 0; i < part->arena_count; i++) {
+		const struct map_block *block = (const void *)part->arena[i]->memory;
+
+		count += block->count;
+		bytes += block->bytes_live;
+	}
+	return count == map->count && bytes == map->bytes_live;
+}
+
+static const struct arena_part_ops map_part_ops = { .restored = map_restored,
+	                                            .came = map_came,
+	                                            .gone = map_gone,
+	                                            .moved = map_bound,
+	                                            .agrees = map_agrees,
+	                                            .empty = map_empty };
+
+/* The slots of the slice; returns how many. A map that is not routed is one, which stays. */
 static uint32_t
-map_slots(const struct op_state *state, uint32_t slots, uint32_t *slot)
+map_slots(const struct op_state *state, uint32_t slots, bool is_routed, uint32_t *slot)
 {
 	uint32_t count = 0;
 
 	for (uint32_t s = 0; s < slots; s++) {
-		if (slots == 1 || map_owns(state, s)) {
+		if (!is_routed || map_owns(state, s)) {
 			slot[count++] = s;
 		}
 	}
@@ -99,19 +186,19 @@ map_slots(const struct op_state *state, uint32_t slots, uint32_t *slot)
 
 /* Blocks in arenas, and where they stand. */
 static bool
-map_open_blocks(struct lm_op *op, struct lm_map *map, const uint32_t *slot, uint32_t count)
+map_open_blocks(struct lm_op *op, struct lm_map *map, struct space_shape *shape)
 {
-	map->part.restored = map_restored;
-	if (!space_open(op, &map->part, map->block_size, slot, count)) {
+	shape->size = map->block_size;
+	shape->ops = &map_part_ops;
+	if (!space_open(op, &map->part, shape)) {
 		return false;
 	}
 	map->space = space_bypass ? NULL : space_of(op);
 	map->marks_size = arena_marks_size(map->block_size);
-	for (uint32_t i = 0; i < count; i++) {
-		map->at[slot[i]] = map->part.arena[i]->memory - (char *)map;
-		arena_watch(map->part.arena[i], map->entries_offset,
-		            map->bytes_offset - map->entries_offset, &map->whole[slot[i]]);
+	for (uint32_t i = 0; i < shape->count; i++) {
+		map_place_block(map, map->part.arena[i]);
 	}
+	map_bound(&map->part);
 	return true;
 }
 
@@ -135,10 +222,9 @@ map_open_ages(struct lm_op *op, struct lm_map *map, const struct lm_map_aging *a
 
 static struct lm_map *
 map_open(struct lm_op *op, const struct lm_map_shape *shape, const struct lm_map_aging *asked,
-         uint32_t slot_bits, uint32_t *slot)
+         uint32_t slot_bits, struct space_shape *blocks)
 {
-	const struct op_state *state = op_state(op);
-	uint32_t slots = 1u << slot_bits, owned = map_slots(state, slots, slot);
+	uint32_t slots = 1u << slot_bits;
 	uint32_t keys = map_share(shape->keys_max, 1, slots);
 	uint64_t bytes = shape->bytes_max * keys / shape->keys_max + MAP_BLOCK_BYTES_MORE;
 	size_t head = sizeof(struct lm_map) + slots * (sizeof(int64_t) + sizeof(uint32_t));
@@ -160,10 +246,7 @@ map_open(struct lm_op *op, const struct lm_map_shape *shape, const struct lm_map
 	if (asked != NULL && !map_open_ages(op, map, asked)) {
 		return NULL;
 	}
-	if (!state->is_alone && slots > 1) {
-		map->keys_max = map_share(shape->keys_max, owned, slots);
-	}
-	return map_open_blocks(op, map, slot, owned) ? map : NULL;
+	return map_open_blocks(op, map, blocks) ? map : NULL;
 }
 
 /* `asked`: NULL: keys do not grow old. */
@@ -171,15 +254,23 @@ static struct lm_map *
 map_open_any(struct lm_op *op, const struct lm_map_shape *shape, const struct lm_map_aging *asked)
 {
 	const struct op_state *state = op_state(op);
-	uint32_t slot_bits = map_is_routed(state, shape) ? state->slot_bits : 0;
+	bool is_routed = map_is_routed(state, shape);
+	uint32_t slot_bits = is_routed ? state->slot_bits : 0, slots = 1u << slot_bits;
+	struct space_shape blocks = { .slots = is_routed ? slots : 0,
+		                      .alike = shape->alike == NULL ? NULL : &shape->alike->part };
 	struct lm_map *map;
 	uint32_t *slot;
 
 	if (!map_is_possible(shape)) {
 		return NULL;
 	}
-	slot = malloc(sizeof(*slot) << slot_bits);
-	map = slot == NULL ? NULL : map_open(op, shape, asked, slot_bits, slot);
+	slot = malloc(slots * sizeof(*slot));
+	if (slot == NULL) {
+		return NULL;
+	}
+	blocks.slot = slot;
+	blocks.count = map_slots(state, slots, is_routed, slot);
+	map = map_open(op, shape, asked, slot_bits, &blocks);
 	free(slot);
 	return map;
 }

@@ -11,12 +11,12 @@
 /* Threads that read, the caller's among them. Each has reads of its own under way. */
 #define READERS_MAX 4u
 
-/* Where the arenas of a slice are: by what was opened and by slot. */
+/* Where the arenas of an operator's slices are: by what was opened and by slot. */
 struct arena_index {
-	struct arena_part **part;
-	uint32_t **of_slot; /* [part][slot]: its arena + 1 */
+	struct restore_part *part;
+	struct arena ***of_slot; /* [part][slot] */
+	bool *by_slot;           /* [part] */
 	uint32_t part_count, slot_count;
-	uint64_t bytes;
 };
 
 static void
@@ -26,34 +26,86 @@ index_close_arenas(struct arena_index *index)
 		free(index->of_slot[i]);
 	}
 	free(index->of_slot);
-	free(index->part);
+	free(index->by_slot);
+}
+
+/* An arena for itself, like those of a part. */
+static struct arena *
+arena_alone(const struct arena_part *part)
+{
+	size_t footprint = arena_footprint(part->size);
+	void *memory = aligned_alloc(ARENA_GRANULE, footprint);
+
+	if (memory == NULL) {
+		return NULL;
+	}
+	memset(memory, 0, footprint);
+	return arena_init(memory, part->size, 0);
+}
+
+/* The arenas of one slice. */
+static bool
+index_add(struct arena_index *index, const struct state_space *space, bool is_first)
+{
+	bool is_dealt = index->part->is_dealt;
+	uint32_t i = 0;
+
+	for (struct arena_part *part = space->part; part != NULL; part = part->next, i++) {
+		index->by_slot[i] = part->by_slot;
+		for (uint32_t k = 0; (part->by_slot || !is_dealt) && k < part->arena_count; k++) {
+			assert(part->arena[k]->slot < index->slot_count);
+			index->of_slot[i][part->arena[k]->slot] = part->arena[k];
+		}
+		if (is_dealt && is_first && !part->by_slot) {
+			index->part->value[i] = arena_alone(part);
+			index->of_slot[i][0] = index->part->value[i];
+			if (index->of_slot[i][0] == NULL) {
+				return false;
+			}
+		}
+	}
+	return true;
 }
 
 static bool
-index_open_arenas(struct arena_index *index, struct lm_op *slice)
+index_open_arenas(struct arena_index *index, struct restore_part *part)
 {
-	struct state_space *space = slice->state.space;
-	uint32_t i = 0;
+	const struct op_state *state = &part->slice[0]->state;
+	bool good = true;
 
-	*index = (struct arena_index){ .part_count = space->part_count,
-		                       .slot_count = 1u << slice->state.slot_bits };
-	index->part = calloc(space->part_count + 1, sizeof(*index->part));
-	index->of_slot = calloc(space->part_count + 1, sizeof(*index->of_slot));
-	if (index->part == NULL || index->of_slot == NULL) {
+	*index = (struct arena_index){ .part = part,
+		                       .part_count = state->space->part_count,
+		                       .slot_count = 1u << state->slot_bits };
+	index->of_slot = calloc(index->part_count + 1, sizeof(*index->of_slot));
+	index->by_slot = calloc(index->part_count + 1, sizeof(*index->by_slot));
+	part->value = calloc(index->part_count + 1, sizeof(*part->value));
+	part->owned = calloc(index->slot_count, 1);
+	if (index->of_slot == NULL || index->by_slot == NULL || part->value == NULL ||
+	    part->owned == NULL) {
 		return false;
 	}
-	for (struct arena_part *part = space->part; part != NULL; part = part->next, i++) {
-		index->part[i] = part;
+	for (uint32_t i = 0; i < index->part_count; i++) {
 		index->of_slot[i] = calloc(index->slot_count, sizeof(**index->of_slot));
 		if (index->of_slot[i] == NULL) {
 			return false;
 		}
-		for (uint32_t k = 0; k < part->arena_count; k++) {
-			assert(part->arena[k]->slot < index->slot_count);
-			index->of_slot[i][part->arena[k]->slot] = k + 1;
-		}
 	}
-	return true;
+	for (uint32_t i = 0; good && i < part->slices; i++) {
+		good = index_add(index, part->slice[i]->state.space, i == 0);
+	}
+	return good;
+}
+
+void
+restore_part_free(struct restore_part *part)
+{
+	const struct state_space *space = part->slice[0]->state.space;
+
+	for (uint32_t i = 0; part->value != NULL && i < space->part_count; i++) {
+		free(part->value[i]);
+	}
+	free(part->value);
+	free(part->owned);
 }
 
 /* The arena that these bytes belong to; NULL: there is no such place. */
@@ -61,18 +113,19 @@ static struct arena *
 find_place(struct arena_index *index, uint32_t part, uint32_t slot, uint64_t offset, uint32_t size)
 {
 	struct arena *arena;
-	uint32_t at;
 
 	if (part >= index->part_count || slot >= index->slot_count) {
 		return NULL;
 	}
-	at = index->of_slot[part][slot];
-	arena = at == 0 ? NULL : index->part[part]->arena[at - 1];
+	arena = index->of_slot[part][slot];
 	if (arena == NULL || size == 0 || offset > arena->size || size > arena->size - offset ||
 	    offset % ARENA_GRANULE != 0 || size % ARENA_GRANULE != 0) {
 		return NULL;
 	}
-	index->bytes += size;
+	index->part->bytes += size;
+	if (index->by_slot[part]) {
+		index->part->owned[slot] = 1;
+	}
 	return arena;
 }
 
@@ -143,11 +196,10 @@ read_part(const struct snapshots *s, struct restore_part *part)
 
 	part->result = -ENOMEM;
 	snprintf(part->why, sizeof(part->why), "%s", strerror(ENOMEM));
-	if (index_open_arenas(&index, part->slice)) {
+	if (index_open_arenas(&index, part)) {
 		part->result = store_part_read(s->folder, s->good->manifest, part->id, take_block,
 		                               &index, part->why);
 	}
-	part->bytes = index.bytes;
 	index_close_arenas(&index);
 }
 

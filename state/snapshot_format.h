@@ -44,7 +44,7 @@ struct snapshot_granule {
 };
 static_assert(sizeof(struct snapshot_granule) == 16 + ARENA_GRANULE, "written as it is");
 
-#define SNAPSHOT_FORMAT 2u
+#define SNAPSHOT_FORMAT 3u
 
 struct snapshot_job {
 	uint32_t format, zero;
@@ -64,12 +64,25 @@ struct snapshot_slice {
 	uint32_t slices, slots;
 	uint32_t state_version;
 	uint32_t engine_size, class_size, shape_size; /* bytes */
+	uint64_t owned; /* which slots it had: snapshot_owned, added up over them */
 };
 
-/* The shape: one for each arena_part. */
+/* A word for a slot; sums of them differ where the slots do. */
+static inline uint64_t
+snapshot_owned(uint32_t slot)
+{
+	uint64_t x = (slot + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	return x ^ (x >> 31);
+}
+
+/* The shape: one for each arena_part. The label is that of one of a family, see state/arena.h. */
+enum snapshot_shape_flags { SNAPSHOT_BY_SLOT = 1, SNAPSHOT_LABELLED = 2 };
 struct snapshot_shape {
 	uint64_t arena_size;
-	uint32_t arena_count, zero;
+	uint32_t arena_count, flags;
+	int64_t label;
 };
 
 #define SNAPSHOT_RECORD_JOB "job"

@@ -123,16 +123,52 @@ int sinks_recover(struct snapshots *s, const struct manifest *manifest, char why
 /* snapshot_slices.c: those that keep a log drop what no kept epoch needs. */
 void snapshots_trim(struct snapshots *s);
 
-/* restore_parts.c: a part, and what came of it. */
+/* snapshot_slices.c: see snapshot_owned. */
+uint64_t snapshots_owned(const struct state_space *space);
+
+/*
+ * restore_parts.c: a part, and what came of it. Its arenas are in the spaces of `slices` slices of
+ * its operator: by slot, and the others in the first. With `is_dealt` slots are in other slices
+ * than when it was written: `owned` says which it had bytes of, and what is not by slot comes to
+ * stand by itself, in `value`.
+ */
 struct restore_part {
-	struct lm_op *slice;
+	struct lm_op **slice;
+	uint32_t slices;
+	bool is_dealt;
 	struct part_id id;
 	uint64_t bytes;
-	int result; /* 0; -EINVAL: it does not fit the arenas; else see store_part_read */
+	uint8_t *owned;       /* [slot] */
+	struct arena **value; /* [part]; NULL: by slot */
+	int result;           /* 0; -EINVAL: it does not fit the arenas; else see store_part_read */
 	char why[MANIFEST_WHY];
 };
-/* Reads all of them, several at once. */
+/* Reads all of them, several at once; those of an operator have different slots. */
 void restore_parts(const struct snapshots *s, struct restore_part *part, uint32_t count);
+void restore_part_free(struct restore_part *part);
+
+/* restore_slices.c: what an epoch has of the slices of an operator, and handing it to them. */
+struct slice_record {
+	struct snapshot_slice head;
+	const uint8_t *engine, *class, *shape;
+	struct restore_part *part; /* NULL: it has none */
+};
+struct restore_op {
+	const struct graph_operator *op;
+	uint32_t number;          /* of the operator */
+	struct slice_record *old; /* NULL: the epoch does not know the operator */
+	uint32_t old_count;
+	bool is_dealt; /* its slots are in other slices now, or there are more or fewer of them */
+};
+/* Finds and checks them; `restore_ops_free` behind success and failure. */
+int restore_ops_find(struct snapshots *s, struct restore_op *ops, char why[SNAPSHOT_WHY]);
+void restore_ops_free(const struct snapshots *s, struct restore_op *ops);
+/* The parts that are to be read; `part` has room for all of them. */
+uint32_t restore_ops_parts(struct snapshots *s, struct restore_op *ops, struct restore_part *part);
+/* Everything but the bytes in arenas, which are there. */
+int restore_ops_resume(struct snapshots *s, struct restore_op *ops, char why[SNAPSHOT_WHY]);
+int restore_say(char why[SNAPSHOT_WHY], int result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* restore.c */
 int restore_engine(struct snapshots *s, char why[SNAPSHOT_WHY]);

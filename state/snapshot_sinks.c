@@ -228,21 +228,42 @@ recover_one(struct snapshots *s, const struct manifest_record *record, char why[
 	return result;
 }
 
-static int
-fence_one(struct snapshots *s, struct lm_op *slice, char why[SNAPSHOT_WHY])
+/* Slices that a sink has, or had in the epoch if those were more. */
+static uint32_t
+slices_to_fence(const struct manifest *manifest, const struct graph_operator *op)
 {
-	struct lm_transaction txn = { .op = slice->name,
-		                      .slice = slice->index,
-		                      .incarnation = s->engine->shared->incarnation };
-	int result;
+	const struct manifest_record *record = NULL;
+	char name[MANIFEST_RECORD_MAX];
+	struct snapshot_slice head;
 
-	if (slice->class->fence == NULL) {
-		return 0;
+	if (manifest != NULL && snprintf(name, sizeof(name), SNAPSHOT_RECORD_SLICE "%s/0",
+	                                 op->name) < (int)sizeof(name)) {
+		record = manifest_record(manifest, name);
 	}
-	result = slice->class->fence(slice->config, &txn);
-	if (result != 0) {
-		snprintf(why, SNAPSHOT_WHY, "%s: %s", slice->name,
-		         txn.why[0] != '\0' ? txn.why : strerror(-result));
+	if (record == NULL || record->size < sizeof(head)) {
+		return op->slices;
+	}
+	memcpy(&head, record->bytes, sizeof(head));
+	return head.slices > op->slices && head.slices <= LM_SLICES_MAX ? head.slices : op->slices;
+}
+
+static int
+fence_op(struct snapshots *s, const struct manifest *manifest, const struct graph_operator *op,
+         char why[SNAPSHOT_WHY])
+{
+	uint32_t slices = op->class->fence == NULL ? 0 : slices_to_fence(manifest, op);
+	int result = 0;
+
+	for (uint32_t i = 0; result == 0 && i < slices; i++) {
+		struct lm_transaction txn = { .op = op->name,
+			                      .slice = i,
+			                      .incarnation = s->engine->shared->incarnation };
+
+		result = op->class->fence(op->config, &txn);
+		if (result != 0) {
+			snprintf(why, SNAPSHOT_WHY, "%s: %s", op->name,
+			         txn.why[0] != '\0' ? txn.why : strerror(-result));
+		}
 	}
 	return result;
 }
@@ -259,8 +280,8 @@ sinks_recover(struct snapshots *s, const struct manifest *manifest, char why[SNA
 			result = recover_one(s, &manifest->record[i], why);
 		}
 	}
-	for (uint32_t i = 0; result == 0 && i < s->engine->slice_count; i++) {
-		result = fence_one(s, s->engine->slice[i], why);
+	for (uint32_t i = 0; result == 0 && i < s->engine->graph->operator_count; i++) {
+		result = fence_op(s, manifest, &s->engine->graph->op[i], why);
 	}
 	return result;
 }

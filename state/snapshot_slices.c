@@ -38,14 +38,36 @@ shape_size(const struct state_space *space)
 	return space == NULL ? 0 : space->part_count * (uint32_t)sizeof(struct snapshot_shape);
 }
 
+uint64_t
+snapshots_owned(const struct state_space *space)
+{
+	uint64_t owned = 0;
+
+	for (const struct arena_part *part = space == NULL ? NULL : space->part; part != NULL;
+	     part = part->next) {
+		/* All of them have the same. */
+		for (uint32_t i = 0; part->by_slot && i < part->arena_count; i++) {
+			owned += snapshot_owned(part->arena[i]->slot);
+		}
+		if (part->by_slot) {
+			break;
+		}
+	}
+	return owned;
+}
+
 static void
 put_shape(const struct state_space *space, char *at)
 {
 	for (const struct arena_part *part = space == NULL ? NULL : space->part; part != NULL;
 	     part = part->next) {
+		struct arena_label label = arena_label_at_cut(part, space->snapshot);
 		struct snapshot_shape shape = {
-			.arena_size = part->arena_count == 0 ? 0 : part->arena[0]->size,
+			.arena_size = part->size,
 			.arena_count = part->arena_count,
+			.flags = (part->by_slot ? SNAPSHOT_BY_SLOT : 0) |
+			         (label.is_set ? SNAPSHOT_LABELLED : 0),
+			.label = label.of,
 		};
 
 		memcpy(at, &shape, sizeof(shape));
@@ -83,6 +105,7 @@ record_slice(struct snapshots *s, const struct lm_op *slice, bool has_ended)
 		head.engine_size = state->engine_text.size;
 		head.class_size = state->class_text.size;
 		head.shape_size = shape_size(state->space);
+		head.owned = snapshots_owned(state->space);
 		size += head.engine_size + head.class_size + head.shape_size;
 	}
 	bytes = malloc(size);
@@ -132,21 +155,21 @@ put(struct snapshots *s, struct snap_slice *slice, enum snapshot_kind kind, uint
 }
 
 static int
-put_granules(struct snapshots *s, struct snap_slice *slice, const struct arena_entry *entry,
-             uint32_t count)
+put_granules(struct snapshots *s, struct snap_slice *slice, const struct arena_logged *logged)
 {
 	const uint32_t room = sizeof(s->granules) / sizeof(s->granules[0]);
 	uint32_t filled = 0;
 	int result = 0;
 
-	for (uint32_t i = 0; result == 0 && i < count; i++) {
+	for (uint32_t i = 0; result == 0 && i < logged->count; i++) {
 		struct snapshot_granule *granule = &s->granules[filled++];
+		const struct arena_place *place = &logged->place[i];
 
-		granule->part = entry[i].arena->part->index;
-		granule->slot = entry[i].arena->slot;
-		granule->offset = entry[i].offset;
-		memcpy(granule->bytes, entry[i].bytes, ARENA_GRANULE);
-		if (filled == room || i + 1 == count) {
+		granule->part = place->arena->part->index;
+		granule->slot = place->arena->slot;
+		granule->offset = place->offset;
+		memcpy(granule->bytes, logged->bytes + (size_t)i * ARENA_GRANULE, ARENA_GRANULE);
+		if (filled == room || i + 1 == logged->count) {
 			result = put(s, slice, SNAPSHOT_GRANULES, 0, 0, s->granules,
 			             filled * sizeof(s->granules[0]));
 			filled = 0;
@@ -160,16 +183,17 @@ static int
 drain_log(struct snapshots *s, struct snap_slice *slice, uint32_t *drained)
 {
 	const uint32_t most = sizeof(s->granules) / sizeof(s->granules[0]);
-	const struct arena_entry *entry;
+	struct arena_logged logged;
 	int result;
 
-	if (!arena_copy_log(&slice->copy, &entry, drained)) {
+	if (!arena_copy_log(&slice->copy, &logged)) {
 		return snapshots_fail(s, -ENOBUFS,
 		                      "state changed faster than it could be copied, and the log "
 		                      "of what it was is full");
 	}
-	*drained = *drained < most ? *drained : most;
-	result = put_granules(s, slice, entry, *drained);
+	logged.count = logged.count < most ? logged.count : most;
+	*drained = logged.count;
+	result = put_granules(s, slice, &logged);
 	if (result == 0 && *drained > 0) {
 		arena_copy_drain(&slice->copy, *drained);
 	}

@@ -11,19 +11,24 @@
 
 bool space_bypass;
 
+void
+space_log_touch(void *memory, uint32_t entries)
+{
+	for (size_t at = 0; at < (size_t)entries * ARENA_ENTRY; at += LOG_PAGE) {
+		*((volatile char *)memory + at) = 0;
+	}
+}
+
 static int
 space_arm(struct lm_op *op, struct state_space *space)
 {
-	uint32_t entries = space_log_entries(space);
-	char *memory = lm_op_alloc(op, (size_t)entries * sizeof(struct arena_entry));
+	uint32_t least = space_log_entries(space, 0), entries = least == 0 ? 1 : least;
+	char *memory = lm_op_alloc(op, (size_t)entries * ARENA_ENTRY);
 
 	if (memory == NULL) {
 		return -ENOMEM;
 	}
-	/* Its pages are there before the stream is: the first writes behind a flip are many. */
-	for (size_t at = 0; at < (size_t)entries * sizeof(struct arena_entry); at += LOG_PAGE) {
-		*(volatile char *)(memory + at) = 0;
-	}
+	space_log_touch(memory, entries);
 	space_set_log(space, memory, entries);
 	return 0;
 }
@@ -38,6 +43,11 @@ static const struct state_ops space_ops = {
 	.arm = space_arm,
 	.flip = space_flip,
 	.size = space_size,
+	.prepare = space_prepare,
+	.give = space_give,
+	.take = space_take,
+	.close = space_close,
+	.drop = space_drop,
 };
 
 struct state_space *
@@ -56,30 +66,108 @@ space_of(struct lm_op *op)
 	return state->space;
 }
 
+/* Memory for `count` arenas, all zeroes. */
+static struct arena_chunk *
+chunk_open(struct lm_op *op, uint64_t size, uint32_t count)
+{
+	size_t head =
+	    (sizeof(struct arena_chunk) + ARENA_GRANULE - 1) & ~(size_t)(ARENA_GRANULE - 1);
+	size_t stride = arena_footprint(size);
+	/* What no space knows goes with its slice. */
+	struct arena_chunk *chunk = space_bypass ? lm_op_alloc(op, head + count * stride)
+	                                         : state_memory_alloc(op, head + count * stride);
+
+	if (chunk == NULL) {
+		return NULL;
+	}
+	chunk->first = (char *)chunk + head;
+	chunk->stride = stride;
+	chunk->count = count;
+	chunk->left = count;
+#ifdef LODEMILL_CANARY
+	if (space_bypass) {
+		return chunk;
+	}
+	chunk->shadow = state_memory_alloc(op, count * arena_shadow_size(stride));
+	if (chunk->shadow == NULL) {
+		state_memory_free(chunk);
+		return NULL;
+	}
+#endif
+	return chunk;
+}
+
+static void
+chunk_close(struct arena_chunk *chunk)
+{
+	if (chunk != NULL && !space_bypass) {
+		state_memory_free(chunk->shadow);
+		state_memory_free(chunk);
+	}
+}
+
+void
+arena_chunk_leave(struct arena_chunk *chunk)
+{
+	assert(chunk->left > 0);
+	if (--chunk->left == 0) {
+		chunk_close(chunk);
+	}
+}
+
+static struct arena *
+chunk_arena(struct arena_chunk *chunk, uint32_t index, const struct space_shape *shape)
+{
+	uint32_t slot = shape->slot == NULL ? 0 : shape->slot[index];
+	struct arena *arena = arena_init(chunk->first + index * chunk->stride, shape->size, slot);
+
+	arena->chunk = chunk;
+#ifdef LODEMILL_CANARY
+	arena->shadow =
+	    space_bypass
+		? NULL
+		: (struct arena_shadow *)(void *)((char *)chunk->shadow +
+	                                          index * arena_shadow_size(chunk->stride));
+#endif
+	return arena;
+}
+
+/* The part belongs to the family of another one, which begins with it if it had none. */
+static void
+part_join(struct arena_part *part, struct arena_part *alike)
+{
+	if (alike == NULL) {
+		return;
+	}
+	assert(alike->size == part->size);
+	alike->family = alike->family == NULL ? alike : alike->family;
+	part->family = alike->family;
+}
+
 bool
-space_open(struct lm_op *op, struct arena_part *part, uint64_t size, const uint32_t *slot,
-           uint32_t count)
+space_open(struct lm_op *op, struct arena_part *part, const struct space_shape *shape)
 {
 	struct state_space *space = space_of(op);
-	size_t footprint = arena_footprint(size);
-	char *memory;
+	struct arena_chunk *chunk = NULL;
 
-	part->arena = lm_op_alloc(op, count * sizeof(struct arena *));
-	memory = lm_op_alloc(op, count * footprint);
-	if (space == NULL || part->arena == NULL || memory == NULL) {
+	part->arena_max = shape->slots == 0 ? shape->count : shape->slots;
+	part->by_slot = shape->slots != 0;
+	part->ops = shape->ops;
+	part->size = arena_size_of(shape->size);
+	part->arena = lm_op_alloc(op, part->arena_max * sizeof(struct arena *));
+	if (shape->count > 0) {
+		chunk = chunk_open(op, shape->size, shape->count);
+		part->chunk[part->chunk_count++] = chunk;
+	}
+	if (space == NULL || part->arena == NULL || (chunk == NULL && shape->count > 0)) {
+		chunk_close(chunk);
 		return false;
 	}
-	for (uint32_t i = 0; i < count; i++) {
-		part->arena[i] =
-		    arena_init(memory + i * footprint, size, slot == NULL ? 0 : slot[i]);
-#ifdef LODEMILL_CANARY
-		part->arena[i]->shadow = lm_op_alloc(op, arena_shadow_size(part->arena[i]->size));
-		if (part->arena[i]->shadow == NULL) {
-			return false;
-		}
-#endif
+	for (uint32_t i = 0; i < shape->count; i++) {
+		part->arena[i] = chunk_arena(chunk, i, shape);
 	}
-	part->arena_count = count;
+	part->arena_count = shape->count;
+	part_join(part, shape->alike);
 	if (!space_bypass) {
 		space_add_part(space, part);
 	}

@@ -4,7 +4,7 @@
 
 /*
  * The space of a slice: made when its operator opens the first map or value, and told to core. For
- * map.c and value.c.
+ * map.c, list.c and value.c; and how slots go from one space to another (state/space_move.c).
  */
 
 #include "core/lm_op.h"
@@ -13,10 +13,39 @@
 
 /* In open: the space of the slice; NULL when there is no memory. */
 struct state_space *space_of(struct lm_op *op);
-/* In open: makes the arenas of a part, `size` bytes each, for the slots in slot[0] to [count - 1];
- * NULL: slot 0. Fills in all of the part but `restored`. False: no memory. */
-bool space_open(struct lm_op *op, struct arena_part *part, uint64_t size, const uint32_t *slot,
-                uint32_t count);
+/*
+ * What a part is to be: arenas of `size` bytes for slot[0] to [count - 1] (NULL: one, of slot 0).
+ * `slots`: that it may ever have, 0: they stay with the slice. `alike`: of the family that it
+ * belongs to, see struct arena_part.
+ */
+struct space_shape {
+	uint64_t size;
+	const uint32_t *slot;
+	uint32_t count, slots;
+	struct arena_part *alike;
+	const struct arena_part_ops *ops;
+};
+/* In open: makes the arenas of a part, and fills in all of it. False: no memory. */
+bool space_open(struct lm_op *op, struct arena_part *part, const struct space_shape *shape);
+
+/* Its pages are there before the stream is: the first writes behind a flip are many. */
+void space_log_touch(void *memory, uint32_t entries);
+
+/* See struct state_ops. */
+int space_prepare(struct lm_op *op, uint32_t slots_max);
+void space_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into);
+void space_take(struct lm_op *op, struct state_bundle *bundle);
+void space_close(struct lm_op *op);
+/*
+ * Behind a restore from a snapshot of other slices: arenas of slots with leaves[slot] == 1 came
+ * from one of those, in which parts had these labels; they come to the parts of the same label.
+ * Adds up in *lost the keys that have no place.
+ */
+void space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
+                uint64_t *lost);
+void space_drop(struct state_bundle *bundle);
+/* The arenas that are in it come from the slots of a part; the chunk is freed behind the last. */
+void arena_chunk_leave(struct arena_chunk *chunk);
 
 /* Benchmarks: maps and values opened while this is set are not part of the space, and a touch does
  * nothing. */

@@ -18,10 +18,12 @@ lm_value_open(struct lm_op *op, size_t size)
 {
 	struct lm_value *value = lm_op_alloc(op, sizeof(*value));
 
-	if (value == NULL || size == 0 || !space_open(op, &value->part, size, NULL, 1)) {
+	if (value == NULL || size == 0 ||
+	    !space_open(op, &value->part, &(struct space_shape){ .size = size, .count = 1 })) {
 		return NULL;
 	}
 	value->arena = value->part.arena[0];
+	value->part.is_value = true;
 	value->space = space_bypass ? NULL : space_of(op);
 	arena_watch(value->arena, 0, size, &value->whole);
 	return value;

@@ -148,7 +148,7 @@ static const char *const drops[] = { "repeat", "keys_full", NULL };
 
 static const struct lm_op_class dedup_class = {
 	.abi_version = LM_ABI_VERSION,
-	.flags = LM_OP_KEYED,
+	.flags = LM_OP_KEYED | LM_OP_RESCALES,
 	.name = "dedup",
 	.version = "1.0",
 	.summary = "the first row of each key per quiet time",

@@ -108,7 +108,7 @@ static const char *const recent_out[] = { "out", NULL };
 
 static const struct lm_op_class recent_class = {
 	.abi_version = LM_ABI_VERSION,
-	.flags = LM_OP_KEYED,
+	.flags = LM_OP_KEYED | LM_OP_RESCALES,
 	.name = "sim_recent",
 	.version = "1.0",
 	.summary = "the last numbers of each key",

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control thread of a run in the simulator: it starts epochs, stops sources, and in two seeds
- * of three moves slices from lcore to lcore at any moment, and in one of two has the sources pause
- * and go on. What it asks for must come: a source hears of an epoch, of a pause and of the stop
- * within a few turns of the lcores, wherever it is by then, and sends nothing while it pauses;
+ * The control thread of a run in the simulator: it starts epochs and stops sources; in two seeds of
+ * three it moves slices from lcore to lcore at any moment, in one of two it has the sources pause
+ * and go on, in one of two it gives operators another number of slices, or goes over to another
+ * topology and back. What it asks for must come: a source hears of an epoch, of a pause and of the
+ * stop within a few turns of the lcores, wherever it is by then, and sends nothing while it pauses;
  * every move is told once, and the slice is where it was moved to; no lcore sleeps on its mail.
  */
 
@@ -11,7 +12,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "core/change_diff.h"
 #include "core/env.h"
 #include "core/ring.h"
 #include "tests/sim/sim.h"
@@ -30,9 +33,17 @@ struct hearing {
 	bool has_turned[LM_WORKERS_MAX];
 };
 
+#define SLICES_MAX 6u
+
 static struct {
-	uint64_t moves_every; /* chances between two moves, about; 0: none are made */
+	uint64_t moves_every;   /* chances between two moves, about; 0: none are made */
+	uint64_t changes_every; /* the same of changes of the number of slices */
 	uint64_t asked, collected;
+	struct control_changes changes; /* that may be made; zeroes: none */
+	struct lm_topology *other;      /* that it goes over to, or runs */
+	bool runs_other, goes_over;
+	bool wants_change;
+	uint64_t change; /* the last one asked for */
 	uint64_t epoch;
 	struct hearing epoch_heard, stop_heard, pause_heard;
 	uint64_t pauses_every; /* chances between two pauses, about; 0: none are made */
@@ -187,6 +198,81 @@ move(struct lm_engine *engine)
 	}
 }
 
+/* When nothing moves: until then no move is asked for. */
+static void
+rescale(struct lm_engine *engine)
+{
+	uint32_t count = engine->graph->operator_count, first = (uint32_t)sim_below(count);
+	struct lm_errors errors = { 0 };
+
+	for (uint32_t i = 0; i < count && control.wants_change && !engine_moves(engine); i++) {
+		uint32_t op = (first + i) % count;
+
+		if (control.changes.may_rescale(engine->graph, op)) {
+			uint64_t number = engine_rescale(
+			    engine, op, 1 + (uint32_t)sim_below(SLICES_MAX), NULL, &errors);
+
+			control.change = number != 0 ? number : control.change;
+			control.wants_change = false;
+		}
+	}
+	control.wants_change &= engine_moves(engine);
+	lm_errors_free(&errors);
+}
+
+/* A change to another topology is through: that one runs, or still the one before. */
+static void
+note_topology(const struct lm_engine *engine)
+{
+	if (!control.goes_over || engine->change != NULL) {
+		return;
+	}
+	control.goes_over = false;
+	if (engine->changed.result == CHANGE_DONE) {
+		control.runs_other = !control.runs_other;
+	}
+	if (!control.runs_other) {
+		lm_topology_free(control.other);
+		control.other = NULL;
+	}
+}
+
+/* To another topology, or back. */
+static void
+go_over(struct lm_engine *engine)
+{
+	static struct change_diff diff;
+	struct change_ask ask = { .kept = diff.kept, .heir_of = diff.heir_of };
+	struct lm_errors errors = { 0 };
+	const struct lm_topology *from = control.changes.topology, *to = from;
+	uint64_t number = 0;
+
+	if (control.runs_other) {
+		from = control.other;
+	} else {
+		control.other = control.changes.other(from, engine->first);
+		to = control.other;
+	}
+	control.wants_change = false;
+	ask.graph = to == NULL ? NULL : lm_graph_check(to, &errors);
+	if (ask.graph != NULL) {
+		struct change_side was = { from, engine->graph }, is = { to, ask.graph };
+
+		change_compare(&was, &is, &diff);
+		number = engine_change(engine, &ask, &errors);
+		control.goes_over = number != 0;
+		control.change = number != 0 ? number : control.change;
+	}
+	if (number == 0) {
+		lm_graph_free(ask.graph);
+	}
+	if (number == 0 && !control.runs_other) {
+		lm_topology_free(control.other);
+		control.other = NULL;
+	}
+	lm_errors_free(&errors);
+}
+
 bool
 control_is_paused(const struct lm_engine *engine)
 {
@@ -217,13 +303,23 @@ void
 control_act(struct lm_engine *engine)
 {
 	pause_or_go_on(engine);
+	note_topology(engine);
+	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
+		control.wants_change = true;
+	}
+	if (control.changes.other != NULL && control.wants_change && !engine_moves(engine) &&
+	    engine->change == NULL && sim_below(3) == 0) {
+		go_over(engine);
+	}
+	rescale(engine);
 	if (sim_below(4) == 0) {
 		engine_tick(engine);
 	}
 	if (control.moves_every != 0) {
 		collect(engine);
 	}
-	if (control.moves_every != 0 && sim_below(control.moves_every) == 0) {
+	if (control.moves_every != 0 && !control.wants_change &&
+	    sim_below(control.moves_every) == 0) {
 		move(engine);
 	}
 }
@@ -251,19 +347,38 @@ control_begin(struct lm_engine *engine)
 	control.pause_heard.rounds_left = 0;
 	control.sent = control.of = 0;
 	control.is_stopping = false;
-	control.asked = control.collected = 0;
+	control.changes_every = 0;
+	if (control.changes.may_rescale != NULL && sim_below(2) != 0) {
+		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);
+	}
+	control.asked = control.collected = control.change = 0;
+	control.wants_change = control.goes_over = control.runs_other = false;
 	control.epoch = engine->epoch;
 	control.epoch_heard.rounds_left = control.stop_heard.rounds_left = 0;
 	control.has_failed = false;
 }
 
+void
+control_let_change(const struct control_changes *changes)
+{
+	control.changes = *changes;
+}
+
 bool
 control_end(struct lm_engine *engine)
 {
+	memset(&control.changes, 0, sizeof(control.changes));
+	lm_topology_free(control.other);
+	control.other = NULL;
 	collect(engine);
 	if (control.asked != control.collected) {
 		fprintf(stderr, "%" PRIu64 " moves were asked for, %" PRIu64 " came back\n",
 		        control.asked, control.collected);
+		return false;
+	}
+	if (engine->changed.number != control.change) {
+		fprintf(stderr, "change %" PRIu64 " was asked for, %" PRIu64 " came to its end\n",
+		        control.change, engine->changed.number);
 		return false;
 	}
 	return !control.has_failed;

@@ -18,4 +18,16 @@ void control_check(const struct lm_engine *engine);
 /* Behind the join. False: something did not come back, or came too late; said on stderr. */
 bool control_end(struct lm_engine *engine);
 
+/* What may be done to the graph of the next run: what comes out of it stays the same. */
+struct control_changes {
+	/* Whether the operator may have another number of slices. */
+	bool (*may_rescale)(const struct lm_graph *graph, uint32_t op);
+	/* Another topology, which the run goes over to and from there back to this one; NULL: there
+	 * is none. */
+	struct lm_topology *(*other)(const struct lm_topology *topology,
+	                             const struct lm_graph *graph);
+	const struct lm_topology *topology;
+};
+void control_let_change(const struct control_changes *changes);
+
 #endif

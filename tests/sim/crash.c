@@ -4,7 +4,7 @@
  * in any call of the disk, loses what was not synced, and goes on, until it is done. What its sinks
  * have committed in the end is what a run without any of that commits, row by row; and what was
  * committed once stays as it was. Faults come first; then the machine is sound, and the job has to
- * come to its end.
+ * come to its end. In half of the seeds each start has other numbers of slices.
  */
 
 #include "tests/sim/crash.h"
@@ -43,7 +43,9 @@ struct crash {
 	struct snapshot_options options;
 	struct committed committed[COMMITTED_MAX];
 	uint32_t committed_count;
-	bool is_faulty; /* this incarnation: whatever it says, the disk may be the reason */
+	uint64_t sound_steps; /* that it takes when nothing goes wrong */
+	bool rescales;        /* whenever it is started */
+	bool is_faulty;       /* this incarnation: whatever it says, the disk may be the reason */
 	bool is_done;
 	bool is_wrong;
 };
@@ -82,6 +84,9 @@ draw_source(struct topo *topo, const char *name, uint64_t rows)
 static void
 draw(struct crash *crash)
 {
+	/* Near each other, and so in tables by key; far apart; some of both. */
+	static const char *const keys[] = { "sequence 1000 7", "uniform 0 40",
+		                            "uniform 0 99999999" };
 	struct topo *topo = &crash->topo;
 
 	topo->set_count = 0;
@@ -91,13 +96,27 @@ draw(struct crash *crash)
 	topo_set(topo, "lag", "%" PRIu64 "ns", sim_below(2000));
 	topo_set(topo, "window", "%" PRIu64 "ns", 20000 + sim_below(200000));
 	topo_set(topo, "windows", "%u", 64u);
-	topo_set(topo, "key", "%s", sim_below(3) == 0 ? "sequence 1000 7" : "uniform 0 40");
+	topo_set(topo, "key", "%s", keys[sim_below(3)]);
 	topo_set(topo, "keys", "%u", 2 * ROWS_MAX);
 	topo_set(topo, "slices", "%" PRIu64, 1 + sim_below(3));
 	topo_set(topo, "somes", "%" PRIu64, 1 + sim_below(3));
 	topo_set(topo, "outs", "%" PRIu64, 1 + sim_below(2));
 	topo_set_spread(topo, "to_some");
 	topo_set_spread(topo, "to_out");
+}
+
+/* Another number for what was set before. */
+static void
+draw_again(struct topo *topo, const char *name, uint64_t below, const char *unit)
+{
+	size_t length = strlen(name);
+
+	for (uint32_t i = 0; i < topo->set_count; i++) {
+		if (strncmp(topo->set[i], name, length) == 0 && topo->set[i][length] == '=') {
+			snprintf(topo->set[i], TOPO_TEXT_MAX, "%s=%" PRIu64 "%s", name,
+			         1 + sim_below(below), unit);
+		}
+	}
 }
 
 static void
@@ -107,7 +126,7 @@ draw_options(struct crash *crash)
 		.folder = crash->folder,
 		.job = 7,
 		.keep = 1 + (uint32_t)sim_below(3),
-		.codec = (enum block_codec)sim_below(2),
+		.codec = sim_below(2) == 0 ? BLOCK_ZEROES : (enum block_codec)sim_below(2),
 		.pace = sim_below(2) == 0 ? 0 : UINT64_C(1000000) << sim_below(12),
 		.timeout_ns = sim_below(4) == 0 ? 1 + sim_below(3000000) : 0,
 		.full_after = 1 + (uint32_t)sim_below(4),
@@ -267,7 +286,9 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
 	struct lm_errors errors = { 0 };
 	bool has_steps =
 	    fate == FATE_CRASHES_AT_STEP || fate == FATE_DAMAGE || fate == FATE_NO_MEMORY;
-	uint64_t steps = has_steps ? sim_below(30000) : STEPS_MAX;
+	/* Some time or other, or while it surely runs. */
+	uint64_t most = crash->rescales && crash->sound_steps > 0 ? crash->sound_steps : 30000;
+	uint64_t began = sim_steps(), steps = has_steps ? sim_below(most) : STEPS_MAX;
 	bool ended, is_committed;
 
 	if (snapshots_start(snapshots) != 0) {
@@ -280,6 +301,7 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
 		}
 		disk_power_off();
 	}
+	crash->sound_steps = crash->sound_steps == 0 ? sim_steps() - began : crash->sound_steps;
 	is_committed = snapshots_stop(snapshots);
 	if (ended && !lm_engine_audit(engine, &errors)) {
 		wrong(crash, errors.error[0].message);
@@ -469,6 +491,20 @@ run_damaged(struct crash *crash)
 	flip(&damage);
 }
 
+/* Other slices, if the machine has the memory for them. */
+static void
+rescale(struct crash *crash)
+{
+	struct topo before = crash->topo;
+
+	draw_again(&crash->topo, "slices", 5, "");
+	draw_again(&crash->topo, "somes", 5, "");
+	draw_again(&crash->topo, "outs", 5, "");
+	if (!is_affordable(crash)) {
+		crash->topo = before;
+	}
+}
+
 static void
 crash_until_done(struct crash *crash, const char *out)
 {
@@ -477,6 +513,11 @@ crash_until_done(struct crash *crash, const char *out)
 	for (uint64_t i = 0; !crash->is_wrong && !crash->is_done; i++) {
 		enum fate fate =
 		    i < crashes ? 1 + (enum fate)sim_below(FATE_COUNT - 1) : FATE_LIVES;
+
+		if (crash->rescales) {
+			rescale(crash);
+			fate = i < crashes && sim_below(2) == 0 ? FATE_CRASHES_AT_STEP : fate;
+		}
 
 		if (fate == FATE_DAMAGE) {
 			run_damaged(crash);
@@ -504,6 +545,15 @@ crash_run(struct crash *crash)
 		topo_set(&crash->topo, "out", "disk:");
 	} while (!is_affordable(crash) && !crash->is_wrong && ++draws < DRAWS_MAX);
 	draw_options(crash);
+	crash->rescales = sim_below(2) == 0;
+	if (crash->rescales) {
+		/* There is to be something to go on from. */
+		draw_again(&crash->topo, "epoch", 30, "us");
+		draw_again(&crash->topo, "a_rate", 100000, "");
+		draw_again(&crash->topo, "b_rate", 100000, "");
+		crash->options.pace = 0;
+		crash->options.timeout_ns = 0;
+	}
 	out = begin_job(crash, "sound");
 	run_once(crash, FATE_LIVES);
 	gather_all(out, want);

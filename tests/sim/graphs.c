@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/classes.h"
+#include "tests/sim/control.h"
 #include "tests/sim/random_graph.h"
 #include "tests/sim/sim.h"
 
@@ -29,6 +30,10 @@ run_graph(struct random_graph *graph, bool stops, struct lm_errors *errors)
 	}
 	engine = lm_engine_create(checked, &placement, errors);
 	if (engine != NULL) {
+		control_let_change(
+		    &(struct control_changes){ .may_rescale = random_graph_may_rescale,
+		                               .other = random_graph_detour,
+		                               .topology = graph->topology });
 		good = sim_run(engine, 30000000);
 		if (!good) {
 			fprintf(stderr, "did not end within %" PRIu64 " steps\n", sim_steps());

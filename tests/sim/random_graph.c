@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/engine.h"
+#include "core/topology.h"
 #include "tests/sim/classes.h"
 #include "tests/sim/sim.h"
 
 static const enum lm_grouping any_grouping[] = {
 	LM_GROUP_FORWARD, LM_GROUP_LOCAL,  LM_GROUP_SHUFFLE,     LM_GROUP_ROUND_ROBIN,
 	LM_GROUP_KEY,     LM_GROUP_GLOBAL, LM_GROUP_PARTIAL_KEY, LM_GROUP_ALL,
+	LM_GROUP_KEY,     LM_GROUP_KEY,    LM_GROUP_KEY,
 };
 
 static struct random_node *
@@ -68,7 +71,7 @@ connect(struct random_graph *graph, struct random_node *from, struct random_node
 		wire.grouping = LM_GROUP_KEY;
 	}
 	wire.columns[0] = wire.grouping == LM_GROUP_KEY || wire.grouping == LM_GROUP_PARTIAL_KEY
-	                      ? (sim_below(2) == 0 ? "key" : "number")
+	                      ? (sim_below(3) != 0 ? "key" : "number")
 	                      : NULL;
 	if (sim_below(12) == 0) {
 		wire.policy = sim_below(2) == 0 ? LM_POLICY_SHED_NEWEST : LM_POLICY_SHED_OLDEST;
@@ -247,13 +250,14 @@ check_node(const struct random_graph *graph, const struct random_node *node)
 void
 random_graph_stopped(struct random_graph *graph, const struct lm_engine *engine)
 {
-	uint32_t number = 0;
-
 	for (uint32_t n = 0; n < graph->count; n++) {
-		for (uint32_t i = 0; i < graph->node[n].slices; i++, number++) {
+		uint32_t first = engine->graph->op[n].first_slice;
+
+		for (uint32_t i = 0; graph->node[n].kind == SOURCE && i < graph->node[n].slices;
+		     i++) {
 			struct lm_slice_stats stats;
 
-			lm_engine_slice_stats(engine, number, &stats);
+			lm_engine_slice_stats(engine, first + i, &stats);
 			graph->node[n].made[i] = stats.rows_out[0];
 		}
 	}
@@ -272,4 +276,91 @@ random_graph_check(const struct random_graph *graph)
 		return false;
 	}
 	return true;
+}
+
+/*
+ * Whether rows arrive in the order that the scenario expects, however many slices it has: by its
+ * key, which is the first column, or in any order.
+ */
+bool
+random_graph_may_rescale(const struct lm_graph *graph, uint32_t op)
+{
+	const struct lm_graph *base = graph->base == NULL ? graph : graph->base;
+	bool by_key = true, to_all = false, forward = false, in_order = base->op[op].slices == 1;
+	uint32_t inputs = 0;
+
+	for (uint32_t w = 0; w < graph->wire_count; w++) {
+		const struct graph_wire *wire = &graph->wire[w];
+
+		if (wire->to == op) {
+			inputs++;
+			by_key &= wire->grouping == LM_GROUP_KEY && wire->field[0] == 0;
+			to_all |= wire->grouping == LM_GROUP_ALL;
+			in_order |= wire->declared == LM_GROUP_KEY ||
+			            wire->declared == LM_GROUP_GLOBAL ||
+			            wire->declared == LM_GROUP_FORWARD;
+		}
+		forward |= wire->from == op && wire->declared == LM_GROUP_FORWARD;
+	}
+	return strncmp(graph->op[op].class->name, "sim_", 4) == 0 &&
+	       graph->op[op].output_count > 0 && inputs > 0 && !to_all &&
+	       ((by_key && !forward) || !in_order || inputs > 1);
+}
+
+/* Where order is by key, or nobody's, and nothing is shed or copied. */
+static bool
+may_go_round(const struct lm_graph *graph, const struct graph_wire *wire)
+{
+	bool by_key = wire->declared == LM_GROUP_KEY && wire->field[0] == 0;
+
+	return wire->policy == LM_POLICY_BLOCK && !wire->feedback && by_key &&
+	       graph->op[wire->to].class->outputs != NULL;
+}
+
+static void
+copy_operators(struct lm_topology *to, const struct lm_topology *from)
+{
+	for (uint32_t i = 0; i < from->operator_count; i++) {
+		const struct topology_operator *op = &from->op[i];
+
+		lm_topology_operator(to, op->name, op->type);
+		lm_topology_slices(to, op->name, op->slices);
+		for (uint32_t p = 0; p < op->param_count; p++) {
+			lm_topology_param(to, op->name, op->param[p].name,
+			                  op->param[p].item[0].text);
+		}
+	}
+}
+
+struct lm_topology *
+random_graph_detour(const struct lm_topology *topology, const struct lm_graph *graph)
+{
+	uint32_t chosen = (uint32_t)sim_below(topology->wire_count), tried = 0;
+	struct lm_topology *copy;
+
+	while (!may_go_round(graph, &graph->wire[chosen])) {
+		chosen = (chosen + 1) % topology->wire_count;
+		if (++tried == topology->wire_count) {
+			return NULL;
+		}
+	}
+	copy = lm_topology_create(topology->name);
+	*lm_topology_settings(copy) = topology->settings;
+	copy_operators(copy, topology);
+	lm_topology_operator(copy, "detour", "sim_pass");
+	lm_topology_slices(copy, "detour", 1 + (uint32_t)sim_below(4));
+	for (uint32_t w = 0; w < topology->wire_count; w++) {
+		struct lm_wire wire = topology->wire[w].wire;
+
+		if (w == chosen) {
+			struct lm_wire there = wire;
+
+			there.to = "detour";
+			wire.from = "detour";
+			wire.output = NULL;
+			lm_topology_wire(copy, &there);
+		}
+		lm_topology_wire(copy, &wire);
+	}
+	return copy;
 }

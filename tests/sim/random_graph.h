@@ -43,5 +43,15 @@ void random_graph_make(struct random_graph *graph, uint64_t rows, uint64_t rows_
 void random_graph_stopped(struct random_graph *graph, const struct lm_engine *engine);
 /* After the end: whether all collectors have what they must; else says what not on stderr. */
 bool random_graph_check(const struct random_graph *graph);
+/*
+ * The topology with a detour on one of its wires, of which `may` chooses: an operator that passes
+ * all on, in as many slices as chance says. What must come out is what came out of `topology`.
+ * NULL: no wire is fit for it. Freed by the caller.
+ */
+struct lm_topology *random_graph_detour(const struct lm_topology *topology,
+                                        const struct lm_graph *graph);
+/* Of a graph that is made of the simulator's classes: whether what must come out is the same
+ * however many slices the operator has. */
+bool random_graph_may_rescale(const struct lm_graph *graph, uint32_t op);
 
 #endif

@@ -24,13 +24,15 @@ struct watched {
 	struct arena_copy copy;
 	bool copying;
 	uint32_t part_count;
+	uint32_t *arena_count; /* [part] */
 	struct arena ***image; /* [part][arena], restored from what was copied */
 };
 
 static struct {
 	struct watched *watched; /* [slice] */
 	uint32_t count;
-	uint32_t left; /* snapshots to come */
+	uint64_t generation; /* of the graph */
+	uint32_t left;       /* snapshots to come */
 	bool failed;
 } snapshots;
 
@@ -38,9 +40,11 @@ static struct arena *
 image_of(const struct watched *w, const struct arena *arena)
 {
 	const struct arena_part *part = arena->part;
-	size_t footprint = arena_footprint(arena->size);
-	size_t index = (size_t)((const char *)arena - (const char *)part->arena[0]) / footprint;
+	uint32_t index = 0;
 
+	while (part->arena[index] != arena) {
+		index++;
+	}
 	return w->image[part->index][index];
 }
 
@@ -73,8 +77,9 @@ watched_open(struct watched *w, struct lm_op *slice)
 {
 	const struct state_space *space = slice->state.space;
 
+	memset(w, 0, sizeof(*w));
 	w->slice = slice;
-	if (state_arm(slice) != 0) {
+	if (slice->state.engine_text.bytes == NULL && state_arm(slice) != 0) {
 		abort();
 	}
 	if (space == NULL) {
@@ -82,8 +87,10 @@ watched_open(struct watched *w, struct lm_op *slice)
 	}
 	w->part_count = space->part_count;
 	w->image = image_alloc(w->part_count, sizeof(*w->image));
+	w->arena_count = image_alloc(w->part_count, sizeof(*w->arena_count));
 	for (const struct arena_part *part = space->part; part != NULL; part = part->next) {
 		w->image[part->index] = image_alloc(part->arena_count, sizeof(struct arena *));
+		w->arena_count[part->index] = part->arena_count;
 		for (uint32_t i = 0; i < part->arena_count; i++) {
 			w->image[part->index][i] = image_open(part->arena[i]);
 		}
@@ -93,28 +100,50 @@ watched_open(struct watched *w, struct lm_op *slice)
 static void
 watched_close(struct watched *w)
 {
-	const struct state_space *space = w->slice->state.space;
-
-	for (const struct arena_part *part = w->image == NULL ? NULL : space->part; part != NULL;
-	     part = part->next) {
-		for (uint32_t i = 0; i < part->arena_count; i++) {
-			free(w->image[part->index][i]);
+	for (uint32_t p = 0; p < w->part_count; p++) {
+		for (uint32_t i = 0; i < w->arena_count[p]; i++) {
+			free(w->image[p][i]);
 		}
-		free(w->image[part->index]);
+		free(w->image[p]);
 	}
 	free(w->image);
+	free(w->arena_count);
+}
+
+static void
+watch_all(struct lm_engine *engine)
+{
+	snapshots.generation = engine->generation;
+	snapshots.count = engine->slice_count;
+	snapshots.watched = image_alloc(engine->slice_count, sizeof(struct watched));
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		struct state_space *space = engine->slice[i]->state.space;
+
+		watched_open(&snapshots.watched[i], engine->slice[i]);
+		/* Its image is empty. */
+		if (space != NULL) {
+			__atomic_store_n(&space->base_next, 0, __ATOMIC_RELAXED);
+		}
+	}
+}
+
+static void
+watch_none(void)
+{
+	for (uint32_t i = 0; i < snapshots.count; i++) {
+		watched_close(&snapshots.watched[i]);
+	}
+	free(snapshots.watched);
+	snapshots.watched = NULL;
+	snapshots.count = 0;
 }
 
 static void
 snapshots_begin(struct lm_engine *engine)
 {
-	snapshots.count = engine->slice_count;
-	snapshots.watched = image_alloc(engine->slice_count, sizeof(struct watched));
 	snapshots.left = (uint32_t)sim_below(SNAPSHOTS_MAX + 1);
 	snapshots.failed = false;
-	for (uint32_t i = 0; i < engine->slice_count; i++) {
-		watched_open(&snapshots.watched[i], engine->slice[i]);
-	}
+	watch_all(engine);
 }
 
 /* A full snapshot starts from zeroes. */
@@ -160,19 +189,19 @@ watched_compare(const struct watched *w)
 static bool
 watched_drain(struct watched *w)
 {
-	const struct arena_entry *entry;
-	uint32_t count;
+	struct arena_logged logged;
 
 	do {
-		if (!arena_copy_log(&w->copy, &entry, &count)) {
+		if (!arena_copy_log(&w->copy, &logged)) {
 			return false;
 		}
-		for (uint32_t i = 0; i < count; i++) {
-			arena_restore_granule(image_of(w, entry[i].arena), entry[i].offset,
-			                      entry[i].bytes, w->copy.epoch);
+		for (uint32_t i = 0; i < logged.count; i++) {
+			arena_restore_granule(image_of(w, logged.place[i].arena),
+			                      logged.place[i].offset,
+			                      logged.bytes + i * ARENA_GRANULE, w->copy.epoch);
 		}
-		arena_copy_drain(&w->copy, count);
-	} while (count > 0);
+		arena_copy_drain(&w->copy, logged.count);
+	} while (logged.count > 0);
 	return true;
 }
 
@@ -239,17 +268,20 @@ snapshots_are_finished(void)
 static void
 snapshots_step(struct lm_engine *engine)
 {
-	struct engine_shared *shared = engine->shared;
-
+	if (snapshots.generation != engine->generation) {
+		/* Nothing was under way. */
+		watch_none();
+		watch_all(engine);
+	}
 	if (sim_below(6) != 0) {
 		return;
 	}
 	if (sim_below(2) == 0) {
 		watched_copy(&snapshots.watched[sim_below(snapshots.count)]);
 	}
-	if (snapshots.left > 0 && shared->snapshot_epoch <= engine->epoch &&
+	if (snapshots.left > 0 && !engine->snapshot_wanted &&
 	    engine_epoch_done(engine) == engine->epoch && snapshots_are_finished()) {
-		shared->snapshot_epoch = engine->epoch + 1;
+		engine_want_snapshot(engine);
 		snapshots.left--;
 	}
 }
@@ -257,17 +289,18 @@ snapshots_step(struct lm_engine *engine)
 static bool
 snapshots_end(struct lm_engine *engine)
 {
-	(void)engine;
+	if (snapshots.generation != engine->generation) {
+		watch_none();
+		watch_all(engine);
+	}
 	for (uint32_t i = 0; i < snapshots.count; i++) {
 		struct watched *w = &snapshots.watched[i];
 
 		while (w->slice->state.flipped != w->slice->state.finished) {
 			watched_copy(w);
 		}
-		watched_close(w);
 	}
-	free(snapshots.watched);
-	snapshots.watched = NULL;
+	watch_none();
 	return !snapshots.failed;
 }
 

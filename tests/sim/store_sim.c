@@ -435,7 +435,8 @@ act(struct run *run)
 bool
 sim_store_run(uint64_t seed)
 {
-	static const enum block_codec codecs[] = { BLOCK_PLAIN, BLOCK_LZ4, BLOCK_ZSTD };
+	static const enum block_codec codecs[] = { BLOCK_PLAIN, BLOCK_LZ4, BLOCK_ZSTD,
+		                                   BLOCK_ZEROES };
 	struct run run = { .keep = 1 };
 	uint64_t actions, calls;
 	bool good;
@@ -443,7 +444,7 @@ sim_store_run(uint64_t seed)
 	sim_reset(seed);
 	disk_reset();
 	run.keep += (uint32_t)sim_below(3);
-	run.codec = codecs[sim_below(3)];
+	run.codec = codecs[sim_below(4)];
 	run.codec = block_codec_has(run.codec) ? run.codec : BLOCK_LZ4;
 	model_begin(&run.model, sim_below(4) != 0);
 	good = start(&run);

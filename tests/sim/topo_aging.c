@@ -396,8 +396,14 @@ aging_check(struct topo *topo, const struct lm_engine *engine)
 	return aging_check_recent(g) && good;
 }
 
-static const struct topo_scenario aging_scenario = { "aging.yaml", aging_begin, aging_draw,
-	                                             aging_check, aging_end };
+static const struct topo_scenario aging_scenario = {
+	"aging.yaml",
+	aging_begin,
+	aging_draw,
+	aging_check,
+	aging_end,
+	/* Which key is the oldest of a full slice depends on the slices. */ NULL
+};
 
 bool
 topo_aging_run(uint64_t seed)

@@ -334,8 +334,8 @@ csv_check(struct topo *topo, const struct lm_engine *engine)
 	return good;
 }
 
-static const struct topo_scenario csv_scenario = { "csv.yaml", csv_begin, csv_draw, csv_check,
-	                                           csv_end };
+static const struct topo_scenario csv_scenario = { "csv.yaml", csv_begin, csv_draw,
+	                                           csv_check,  csv_end,   NULL };
 
 bool
 topo_csv_run(uint64_t seed)

@@ -102,7 +102,7 @@ cycle_check(struct topo *topo, const struct lm_engine *engine)
 }
 
 static const struct topo_scenario cycle_scenario = { "cycle.yaml", cycle_begin, cycle_draw,
-	                                             cycle_check, cycle_end };
+	                                             cycle_check,  cycle_end,   NULL };
 
 bool
 topo_cycle_run(uint64_t seed)

@@ -299,8 +299,8 @@ tcp_end(struct topo *topo)
 	free(tcp);
 }
 
-static const struct topo_scenario tcp_scenario = { "tcp.yaml", tcp_begin, tcp_draw, tcp_check,
-	                                           tcp_end };
+static const struct topo_scenario tcp_scenario = { "tcp.yaml", tcp_begin, tcp_draw,
+	                                           tcp_check,  tcp_end,   NULL };
 
 bool
 topo_tcp_run(uint64_t seed)

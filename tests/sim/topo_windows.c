@@ -337,8 +337,9 @@ windows_check(struct topo *topo, const struct lm_engine *engine)
 	return topo_compare(&top, sim_collected("top"), "best of each window") && good;
 }
 
-static const struct topo_scenario windows_scenario = { "windows.yaml", windows_begin, windows_draw,
-	                                               windows_check, windows_end };
+static const struct topo_scenario windows_scenario = { "windows.yaml", windows_begin,
+	                                               windows_draw,   windows_check,
+	                                               windows_end,    topo_may_rescale_keyed };
 
 bool
 topo_windows_run(uint64_t seed)

@@ -201,8 +201,9 @@ words_check(struct topo *topo, const struct lm_engine *engine)
 	return good;
 }
 
-static const struct topo_scenario words_scenario = { "words.yaml", words_begin, words_draw,
-	                                             words_check, words_end };
+static const struct topo_scenario words_scenario = { "words.yaml", words_begin,
+	                                             words_draw,   words_check,
+	                                             words_end,    topo_may_rescale_keyed };
 
 bool
 topo_words_run(uint64_t seed)

@@ -14,6 +14,7 @@
 #include "core/layout.h"
 #include "mgmt/config_load.h"
 #include "tests/sim/classes.h"
+#include "tests/sim/control.h"
 #include "tests/sim/sim.h"
 
 /* A run that needs more for its batches is drawn anew: filling memory is no test. */
@@ -34,6 +35,15 @@ topo_set(struct topo *topo, const char *name, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text + length, TOPO_TEXT_MAX - (size_t)length, format, args);
 	va_end(args);
+}
+
+bool
+topo_may_rescale_keyed(const struct lm_graph *graph, uint32_t op)
+{
+	const char *why;
+
+	return (graph->op[op].class->flags & LM_OP_KEYED) != 0 &&
+	       op_can_rescale(graph->op[op].class, &why);
 }
 
 void
@@ -91,7 +101,7 @@ topo_load(const char *file, const struct topo *topo, struct lm_errors *errors)
 bool
 topo_is_affordable(const struct lm_graph *graph, const struct lm_placement *placement)
 {
-	struct layout *layout = layout_create(graph, placement);
+	struct layout *layout = layout_create(graph, placement, NULL);
 	bool affordable = layout != NULL && layout->bytes <= TOPO_BYTES_MAX;
 
 	layout_free(layout);
@@ -105,6 +115,10 @@ topo_run_engine(const struct topo_scenario *scenario, struct topo *topo, struct 
 	struct lm_engine *engine = lm_engine_create(graph, placement, errors);
 	bool good = engine != NULL;
 
+	if (scenario->may_rescale != NULL) {
+		control_let_change(
+		    &(struct control_changes){ .may_rescale = scenario->may_rescale });
+	}
 	if (good && !sim_run(engine, TOPO_STEPS_MAX)) {
 		fprintf(stderr, "not over, or not as it should be, after %" PRIu64 " steps\n",
 		        sim_steps());

@@ -39,9 +39,14 @@ struct topo_scenario {
 	/* After the end: false, with the reason on stderr, if anything is wrong. */
 	bool (*check)(struct topo *topo, const struct lm_engine *engine);
 	void (*end)(struct topo *topo); /* frees what begin made; may be NULL */
+	/* Operators that may get other numbers of slices while it runs; NULL: none. */
+	bool (*may_rescale)(const struct lm_graph *graph, uint32_t op);
 };
 
 bool topo_run(const struct topo_scenario *scenario, uint64_t seed);
+/* Those that keep state by key. */
+struct lm_graph;
+bool topo_may_rescale_keyed(const struct lm_graph *graph, uint32_t op);
 
 /* Drawing. A number of slices, 1 to 16; a grouping's words from those that spread rows freely. */
 void topo_set(struct topo *topo, const char *name, const char *format, ...)
@@ -51,7 +56,6 @@ void topo_set_spread(struct topo *topo, const char *name);
 
 /* For runs that topo_run is not made for: the settings that every file leaves open, the file with
  * the variables set, and whether a run would take little enough memory. */
-struct lm_graph;
 void topo_draw_settings(struct topo *topo, bool has_epochs);
 struct lm_topology *topo_load(const char *file, const struct topo *topo, struct lm_errors *errors);
 bool topo_is_affordable(const struct lm_graph *graph, const struct lm_placement *placement);

@@ -24,6 +24,7 @@
 
 static uint64_t seconds = 15, first_seed = 1, moves_wanted = 2000;
 static uint64_t moves_asked, moves_done, moves_refused;
+static uint64_t changes_done;
 static int64_t pause_max_ns;
 static uint64_t random_state;
 
@@ -118,6 +119,20 @@ move_some(struct lm_engine *engine)
 	}
 }
 
+/* Another number of slices for any operator, when nothing moves and nothing changes. */
+static void
+change_some(struct lm_engine *engine)
+{
+	uint32_t op = (uint32_t)sim_below(engine->graph->operator_count);
+	struct lm_errors errors = { 0 };
+
+	collect_moves(engine);
+	if (random_graph_may_rescale(engine->graph, op)) {
+		(void)engine_rescale(engine, op, 1 + (uint32_t)sim_below(6), NULL, &errors);
+	}
+	lm_errors_free(&errors);
+}
+
 /* Until it has ended; one run in five is stopped before. */
 static void
 wait_for_end(struct lm_engine *engine, struct random_graph *graph, uint64_t seed)
@@ -126,7 +141,11 @@ wait_for_end(struct lm_engine *engine, struct random_graph *graph, uint64_t seed
 
 	for (uint64_t waits = 0; !lm_engine_wait(engine, 200000); waits++) {
 		read_all(engine);
-		move_some(engine);
+		if (waits / 16 % 2 == 0) {
+			move_some(engine);
+		} else {
+			change_some(engine);
+		}
 		if (waits == stop_after) {
 			lm_engine_stop(engine);
 		}
@@ -136,6 +155,7 @@ wait_for_end(struct lm_engine *engine, struct random_graph *graph, uint64_t seed
 	}
 	lm_engine_join(engine);
 	collect_moves(engine);
+	changes_done += engine->generation;
 	assert_int_equal(moves_done + moves_refused, moves_asked);
 	random_graph_stopped(graph, engine);
 }
@@ -185,8 +205,10 @@ test_graphs(void **state)
 		run_graph(seed++);
 	} while (env_now_ns() < until_ns || moves_done < moves_wanted);
 	sim_collect_clear();
-	fprintf(stderr, "# %" PRIu64 " graphs, %" PRIu64 " moves, the longest %" PRId64 " us\n",
-	        seed - first_seed, moves_done, pause_max_ns / 1000);
+	fprintf(stderr,
+	        "# %" PRIu64 " graphs, %" PRIu64 " moves, the longest %" PRId64 " us, %" PRIu64
+	        " changes of the number of slices\n",
+	        seed - first_seed, moves_done, pause_max_ns / 1000, changes_done);
 }
 
 int

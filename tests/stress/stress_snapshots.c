@@ -21,14 +21,23 @@
 #define WORDS 65536u /* of an arena */
 #define SNAPSHOTS 120u
 #define LOST_MAX 5000u
-#define BURST 64u /* updates between two looks at whether to flip */
+#define BURST                                                                                      \
+	64u /* updates of a batch, and as many one at a time, between two looks at whether to flip \
+	     */
+#define LATE 100u /* batches */
+
+enum bug {
+	BUG_NONE,
+	BUG_PASSES_EARLY, /* arenas count as copied before they are */
+	BUG_TELLS_LATE    /* what batches saved is published when they have written */
+};
 
 struct race {
 	struct state_space space;
 	struct arena_part part;
 	struct arena *list[ARENAS];
-	struct arena_entry *log;
-	bool passes_early; /* the bug */
+	void *log;
+	enum bug bug;
 	bool stop;
 
 	/* The owner's. */
@@ -58,21 +67,77 @@ term(uint64_t place, uint64_t word)
 	return word == 0 ? 0 : mix(place * 0x2545f4914f6cdd1du ^ word);
 }
 
-static void
-update(struct race *race)
+/* Half of the updates go to few places. */
+static uint64_t
+place_of(uint64_t draw)
 {
-	uint64_t draw = mix(race->random++);
-	/* Half of the updates go to few places. */
-	uint64_t place = (draw & 1) != 0 ? draw >> 40 : (draw >> 40) % 512 * 8;
-	struct arena *arena = race->list[place / WORDS % ARENAS];
-	uint64_t *word = (uint64_t *)(void *)arena->memory + place % WORDS;
+	return ((draw & 1) != 0 ? draw >> 40 : (draw >> 40) % 512 * 8) % (WORDS * ARENAS);
+}
 
-	place %= WORDS * ARENAS;
-	arena_touch(&race->space, arena, word, sizeof(*word));
+static uint64_t *
+word_at(struct race *race, uint64_t place)
+{
+	return (uint64_t *)(void *)race->list[place / WORDS]->memory + place % WORDS;
+}
+
+static void
+add(struct race *race, uint64_t place, uint64_t draw)
+{
+	uint64_t *word = word_at(race, place);
+
 	race->sum -= term(place, *word);
 	*word += draw | 1;
 	race->sum += term(place, *word);
 	race->updates++;
+}
+
+/* One at a time. */
+static void
+update_some(struct race *race)
+{
+	for (uint32_t i = 0; i < BURST; i++) {
+		uint64_t draw = mix(race->random++), place = place_of(draw);
+
+		arena_touch(&race->space, race->list[place / WORDS], word_at(race, place),
+		            sizeof(uint64_t));
+		add(race, place, draw);
+	}
+}
+
+/* All is touched before any of it is written. */
+static void
+update_batch(struct race *race)
+{
+	uint64_t first = race->random;
+
+	for (uint32_t i = 0; i < BURST; i++) {
+		uint64_t place = place_of(mix(race->random++));
+
+		arena_touch_later(&race->space, race->list[place / WORDS],
+		                  place % WORDS * sizeof(uint64_t), sizeof(uint64_t));
+	}
+	if (race->bug != BUG_TELLS_LATE) {
+		arena_publish(&race->space);
+	}
+	for (uint32_t i = 0; i < BURST; i++) {
+		uint64_t draw = mix(first + i);
+
+		add(race, place_of(draw), draw);
+	}
+}
+
+static void
+update(struct race *race)
+{
+	if (race->bug != BUG_TELLS_LATE) {
+		update_some(race);
+		update_batch(race);
+		return;
+	}
+	for (uint32_t i = 0; i < LATE; i++) {
+		update_batch(race);
+	}
+	arena_publish(&race->space);
 }
 
 static void *
@@ -82,9 +147,7 @@ own(void *arg)
 	uint64_t epoch = 0;
 
 	while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED)) {
-		for (uint32_t i = 0; i < BURST; i++) {
-			update(race);
-		}
+		update(race);
 		/* The copier reads the sum once it has seen the flip. */
 		__atomic_store_n(&race->cut[(epoch + 1) % 2], race->sum, __ATOMIC_RELAXED);
 		epoch += space_flip(&race->space, epoch + 1);
@@ -111,20 +174,22 @@ compare(struct race *race, uint64_t epoch)
 static bool
 drain(struct race *race, struct arena_copy *copy)
 {
-	const struct arena_entry *entry;
-	uint32_t count;
+	struct arena_logged logged;
 
 	do {
-		if (!arena_copy_log(copy, &entry, &count)) {
+		if (!arena_copy_log(copy, &logged)) {
 			return false;
 		}
-		for (uint32_t i = 0; i < count; i++) {
-			arena_restore_granule(race->image[entry[i].arena->slot], entry[i].offset,
-			                      entry[i].bytes, copy->epoch);
+		for (uint32_t i = 0; i < logged.count; i++) {
+			const struct arena_place *place = &logged.place[i];
+
+			arena_restore_granule(race->image[place->arena->slot], place->offset,
+			                      logged.bytes + (size_t)i * ARENA_GRANULE,
+			                      copy->epoch);
 		}
-		arena_copy_drain(copy, count);
-		race->logged += count;
-	} while (count > 0);
+		arena_copy_drain(copy, logged.count);
+		race->logged += logged.count;
+	} while (logged.count > 0);
 	return true;
 }
 
@@ -143,7 +208,7 @@ take(struct race *race)
 		memset(race->image[a]->memory, 0, race->image[a]->size);
 		memset(race->image[a]->mark, 0, arena_marks_size(race->image[a]->size));
 	}
-	for (uint32_t a = 0; race->passes_early && a < ARENAS; a++) {
+	for (uint32_t a = 0; race->bug == BUG_PASSES_EARLY && a < ARENAS; a++) {
 		__atomic_store_n(&race->list[a]->copied, copy.epoch, __ATOMIC_RELEASE);
 	}
 	/* Pieces of one chunk to sixteen. */
@@ -181,13 +246,13 @@ make_arena(uint32_t index)
 }
 
 static void
-run(struct race *race, bool passes_early)
+run(struct race *race, enum bug bug)
 {
 	uint32_t entries;
 	pthread_t owner;
 
 	memset(race, 0, sizeof(*race));
-	race->passes_early = passes_early;
+	race->bug = bug;
 	space_init(&race->space, "race");
 	for (uint32_t a = 0; a < ARENAS; a++) {
 		race->list[a] = make_arena(a);
@@ -198,7 +263,7 @@ run(struct race *race, bool passes_early)
 	/* Half of it, so that it must be drained. Some snapshots are lost: the owner may have the
 	 * CPU to itself for long. */
 	entries = (uint32_t)(race->space.size / ARENA_GRANULE / 2);
-	race->log = malloc(entries * sizeof(*race->log));
+	race->log = aligned_alloc(64, (entries * ARENA_ENTRY + 63) / 64 * 64);
 	assert_non_null(race->log);
 	space_set_log(&race->space, race->log, entries);
 	assert_int_equal(pthread_create(&owner, NULL, own, race), 0);
@@ -220,7 +285,7 @@ static void
 test_race(void **state)
 {
 	(void)state;
-	run(&race, false);
+	run(&race, BUG_NONE);
 	print_message("%lu snapshots, %lu of them increments, %lu lost, of %lu updates with %lu "
 	              "granules saved\n",
 	              (unsigned long)race.taken, (unsigned long)race.increments,
@@ -233,13 +298,26 @@ test_race(void **state)
 
 /* The check sees what it is there for. */
 static void
-test_passed_early(void **state)
+test_bug(enum bug bug)
 {
-	(void)state;
-	run(&race, true);
+	run(&race, bug);
 	print_message("%lu of %lu snapshots were seen to be wrong\n", (unsigned long)race.bad,
 	              (unsigned long)race.taken);
 	assert_true(race.bad > 0);
+}
+
+static void
+test_passed_early(void **state)
+{
+	(void)state;
+	test_bug(BUG_PASSES_EARLY);
+}
+
+static void
+test_told_late(void **state)
+{
+	(void)state;
+	test_bug(BUG_TELLS_LATE);
 }
 
 int
@@ -248,6 +326,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_race),
 		cmocka_unit_test(test_passed_early),
+		cmocka_unit_test(test_told_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,71 @@ def test_telemetry(folder):
     exactly_once(Job(folder, "telemetry.yaml", {"packets": packets}), 2)
 
 
+# Slices of what is keyed that a job with 3 of them goes on with.
+RESCALES = [5, 1] if os.environ.get("LODEMILL_SANITIZED") else [1, 2, 5, 8]
+
+
+def kill_behind_a_snapshot(job, chance):
+    """Kills a life some time behind a snapshot of its own; False: it came to its end."""
+    before = newest(job.state)
+    with job.start() as running:
+        while running.process.poll() is None and newest(job.state) <= before:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.3))
+        ended = running.process.poll() is not None
+        check(not ended or running.process.returncode == 0, running.said()[-2000:])
+        running.process.kill()
+        running.process.wait()
+        return not ended
+
+
+def rescaled(job, seed):
+    """A job that is killed with 3 slices and goes on with others, and back, against one that is not killed."""
+    job.run()
+    want = committed(job.out)
+    check(want and all(want.values()), "the job commits nothing: %s" % want.keys())
+    for slices in RESCALES:
+        chance, went_on = random.Random(seed + slices), 0
+        job.clear()
+        for number in (3, slices, 3, slices):
+            job.sets["slices"] = str(number)
+            if not kill_behind_a_snapshot(job, chance):
+                break
+            went_on += 1
+        check(went_on > 0, "%d slices: there was nothing to go on from" % slices)
+        job.sets["slices"] = str(slices)
+        with job.start() as running:
+            running.process.wait(timeout=200)
+            check(running.process.returncode == 0, running.said()[-2000:])
+        got = committed(job.out)
+        for sink, rows in want.items():
+            check(rows == got.get(sink), "%d slices: %s: %d rows, then %d" %
+                  (slices, sink, len(rows), len(got.get(sink, []))))
+        check(not glob.glob(os.path.join(job.out, "*.pending")), "something is left that is not committed")
+
+
+def test_rescaled(folder):
+    """killed with 3 slices, a keyed job goes on with 1, 2, 5 and 8 and commits every row once"""
+    rescaled(Job(folder, "rescaled.yaml"), 4)
+
+
+def test_rescale_refused(folder):
+    """another number of slices of a source, or of a class that cannot, is refused with a reason"""
+    job = Job(folder, "rescaled.yaml", {"slices": "2", "sources": "1"})
+    with job.start() as running:
+        deadline = time.monotonic() + 60
+        while newest(job.state) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running.process.kill()
+        running.process.wait()
+    job.sets["sources"] = "2"
+    with job.start() as running:
+        running.process.wait(timeout=60)
+        said = running.said()
+        check(running.process.returncode != 0, said[-1000:])
+        check("a had 1 slices when epoch" in said and "is a source" in said, said[-1000:])
+
+
 def test_suspend(folder):
     """interrupted, it takes a last snapshot and goes on from there without a row twice or lost"""
     job = Job(folder, "two_inputs.yaml", {"rows": "5M"})
@@ -336,5 +401,6 @@ def test_other_topology(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(tap(named([test_two_inputs, test_telemetry, test_suspend, test_supervised, test_disk_full,
-                        test_disk_gone, test_no_permission, test_damaged, test_other_topology])))
+    sys.exit(tap(named([test_two_inputs, test_telemetry, test_rescaled, test_rescale_refused, test_suspend,
+                        test_supervised, test_disk_full, test_disk_gone, test_no_permission, test_damaged,
+                        test_other_topology])))

@@ -21,7 +21,7 @@ static void
 lay_out(uint32_t workers)
 {
 	rig_check(&rig, workers);
-	layout = layout_create(rig.graph, &rig.placement);
+	layout = layout_create(rig.graph, &rig.placement, NULL);
 	assert_non_null(layout);
 }
 
@@ -210,7 +210,7 @@ test_pools(void **state)
 	rig_place(&rig, "wide", 0, 1);
 	rig_check(&rig, 2);
 	rig.placement.worker[1].numa_node = 1;
-	layout = layout_create(rig.graph, &rig.placement);
+	layout = layout_create(rig.graph, &rig.placement, NULL);
 	assert_int_equal(layout->pool_count, 2);
 	assert_int_equal(layout->pool_of[3 * LM_PORTS_MAX], 0);
 	assert_int_equal(layout->pool_of[4 * LM_PORTS_MAX], 1);

@@ -98,8 +98,8 @@ test_refused(void **state)
 	refused(sample("none"), "No such file", "check the path");
 	refused("", "without a path", "name a shared object");
 	refused(sample("entryless"), "has no function lm_plugin_class", "must export");
-	refused(sample("major"), "is of ABI 2.0, this engine has 1.2", "build it again");
-	refused(sample("minor"), "is of ABI 1.9, this engine has 1.2", "newer engine");
+	refused(sample("major"), "is of ABI 2.0, this engine has 1.3", "build it again");
+	refused(sample("minor"), "is of ABI 1.10, this engine has 1.3", "newer engine");
 	refused(sample("endless"), "more than 64 classes", "must return NULL");
 	refused(sample("empty"), "has no class", "must return its first class");
 	refused(sample("malformed"), "class 1: with inputs it needs process", "repair");

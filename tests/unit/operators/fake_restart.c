@@ -70,7 +70,7 @@ restore(struct kept *kept, struct state_space *space)
 }
 
 static void
-take(struct lm_op *op, struct kept *kept, struct arena_entry *log)
+take(struct lm_op *op, struct kept *kept, char *log)
 {
 	kept->space = op->state.space;
 	kept->writer = (struct lm_writer){ .bytes = kept->bytes, .max = LM_SERIAL_MAX };
@@ -80,6 +80,7 @@ take(struct lm_op *op, struct kept *kept, struct arena_entry *log)
 	}
 	if (kept->space != NULL) {
 		kept->space->log = log;
+		kept->space->log_place = (void *)(log + ARENA_GRANULE);
 		kept->space->log_max = 1;
 		kept->space->base_next = 0; /* in full: nothing else is kept */
 		kept->epoch = kept->space->epoch;
@@ -122,12 +123,12 @@ restart(struct lm_op *op)
 {
 	int64_t due_ns[LM_TIMERS_MAX];
 	uint32_t memory_count = op->memory_count;
-	struct arena_entry log;
+	char log[ARENA_ENTRY] __attribute__((aligned(64)));
 	struct lm_reader reader;
 	struct kept kept;
 
 	memcpy(due_ns, op->timer_due_ns, sizeof(due_ns));
-	take(op, &kept, &log);
+	take(op, &kept, log);
 	open_anew(op);
 	memcpy(op->timer_due_ns, due_ns, sizeof(due_ns));
 	if (kept.space != NULL) {

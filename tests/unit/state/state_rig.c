@@ -40,11 +40,10 @@ static void
 snapshot_arm(struct lm_op *slice)
 {
 	struct state_space *space = slice->state.space;
-	uint32_t entries = space_log_entries(space);
+	uint32_t entries = space_log_entries(space, 0);
 
 	if (space->log_max == 0) {
-		space_set_log(space, lm_op_alloc(slice, entries * sizeof(struct arena_entry)),
-		              entries);
+		space_set_log(space, lm_op_alloc(slice, entries * ARENA_ENTRY), entries);
 	}
 }
 
@@ -89,17 +88,16 @@ snapshot_step(struct snapshot *shot)
 {
 	static char bytes[2 * ARENA_CHUNK];
 	struct arena_piece piece;
-	const struct arena_entry *entry;
-	uint32_t count;
+	struct arena_logged logged;
 
 	if (arena_copy_next(&shot->copy, &piece, bytes, sizeof(bytes))) {
 		memcpy(snapshot_image(shot, piece.arena) + piece.offset, bytes, piece.size);
 		return false;
 	}
-	assert_true(arena_copy_log(&shot->copy, &entry, &count));
-	for (uint32_t i = 0; i < count; i++) {
-		memcpy(snapshot_image(shot, entry[i].arena) + entry[i].offset, entry[i].bytes,
-		       ARENA_GRANULE);
+	assert_true(arena_copy_log(&shot->copy, &logged));
+	for (uint32_t i = 0; i < logged.count; i++) {
+		memcpy(snapshot_image(shot, logged.place[i].arena) + logged.place[i].offset,
+		       logged.bytes + i * ARENA_GRANULE, ARENA_GRANULE);
 	}
 	for (uint32_t i = 0; i < shot->arena_count; i++) {
 		assert_memory_equal(shot->image[i], shot->cut[i], shot->arena[i]->size);

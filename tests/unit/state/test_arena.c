@@ -24,7 +24,7 @@ struct rig {
 	struct arena *list[ARENAS];
 	char *cut[ARENAS];
 	struct arena *restored[ARENAS];
-	struct arena_entry *log;
+	void *log;
 	struct arena_copy copy;
 	bool copying;
 	uint64_t seed, snapshots, increments, lost;
@@ -74,7 +74,7 @@ rig_open(struct rig *rig, uint64_t seed, uint32_t log_max)
 	space_add_part(&rig->space, &rig->part[0]);
 	space_add_part(&rig->space, &rig->part[1]);
 	assert_false(space_flip(&rig->space, 1));
-	rig->log = malloc(log_max * sizeof(*rig->log));
+	rig->log = aligned_alloc(64, (log_max * ARENA_ENTRY + 63) / 64 * 64);
 	space_set_log(&rig->space, rig->log, log_max);
 }
 
@@ -113,19 +113,22 @@ rig_check(struct rig *rig)
 static bool
 rig_drain(struct rig *rig, uint32_t *count)
 {
-	const struct arena_entry *entry;
+	struct arena_logged logged;
 
-	if (!arena_copy_log(&rig->copy, &entry, count)) {
+	if (!arena_copy_log(&rig->copy, &logged)) {
 		return false;
 	}
-	for (uint32_t i = 0; i < *count; i++) {
-		struct arena *restored = rig->restored[entry[i].arena->slot];
-		const struct arena_mark *mark = &restored->mark[entry[i].offset / ARENA_CHUNK];
-		uint64_t granule = UINT64_C(1) << (entry[i].offset / ARENA_GRANULE % 64);
+	for (uint32_t i = 0; i < logged.count; i++) {
+		const struct arena_place *place = &logged.place[i];
+		struct arena *restored = rig->restored[place->arena->slot];
+		const struct arena_mark *mark = &restored->mark[place->offset / ARENA_CHUNK];
+		uint64_t granule = UINT64_C(1) << (place->offset / ARENA_GRANULE % 64);
 
 		assert_false(mark->before == rig->copy.epoch && (mark->logged & granule) != 0);
-		arena_restore_granule(restored, entry[i].offset, entry[i].bytes, rig->copy.epoch);
+		arena_restore_granule(restored, place->offset, logged.bytes + i * ARENA_GRANULE,
+		                      rig->copy.epoch);
 	}
+	*count = logged.count;
 	arena_copy_drain(&rig->copy, *count);
 	rig->drained += *count;
 	return true;
@@ -267,7 +270,7 @@ test_idle(void **state)
 	arena_touch(&rig.space, arena, arena->memory + 130, 1);
 	arena_touch(&rig.space, arena, arena->memory + 128, 64);
 	assert_int_equal(rig.space.log_count, 1);
-	assert_int_equal(rig.space.log[0].offset, 128);
+	assert_int_equal(rig.space.log_place[0].offset, 128);
 	arena_touch(&rig.space, arena, arena->memory + 191, 2);
 	assert_int_equal(rig.space.log_count, 2);
 	/* A chunk that was all zeroes needs no copy and no log. */

@@ -27,6 +27,19 @@ fill(uint32_t size, bool packs)
 	}
 }
 
+/* Words of 0 to 8 bytes, the first of which are as many as asked for. */
+static void
+fill_words(uint32_t size, const uint8_t *bytes, uint32_t count)
+{
+	fill(size, false);
+	for (uint32_t i = 0; i + 8 <= size; i += 8) {
+		uint32_t kept = i / 8 < count ? bytes[i / 8] : raw[i] % 4;
+
+		raw[i + (kept == 0 ? 0 : kept - 1)] |= kept != 0;
+		memset(raw + i + kept, 0, 8 - kept);
+	}
+}
+
 static size_t
 encode(struct block_coder *coder, uint32_t size)
 {
@@ -77,13 +90,104 @@ test_round_trip(void **state)
 			                 FAULT_FINE);
 			assert_memory_equal(back, raw, size);
 			if (i % 2 == 0 && size >= 4096 &&
-			    block_codec_has((enum block_codec)codec) && codec != BLOCK_PLAIN) {
+			    block_codec_has((enum block_codec)codec) && codec != BLOCK_PLAIN &&
+			    codec != BLOCK_ZEROES) {
 				assert_int_equal(block.codec, codec);
 				assert_true(length < size / 2);
 			}
 		}
 		block_coder_close(coder);
 	}
+}
+
+/* Unpacks a payload in a piece of its own size, for the sanitizer. */
+static enum block_fault
+unpack(struct block_coder *coder, const struct block *block)
+{
+	uint8_t *piece = malloc(block->stored_size);
+	enum block_fault fault;
+
+	memcpy(piece, out + BLOCK_HEADER, block->stored_size);
+	memset(back, 0xee, sizeof(back));
+	fault = block_unpack(coder, block, piece, back);
+	free(piece);
+	return fault;
+}
+
+static void
+test_zeroes_are_left_out(void **state)
+{
+	/* Of each length at each of the last places: what is read must end there. */
+	static const uint8_t lengths[][4] = { { 8, 8, 8, 8 }, { 8, 8, 0, 0 }, { 0, 0, 0, 0 },
+		                              { 1, 2, 3, 4 }, { 5, 6, 7, 8 }, { 0, 1, 0, 8 },
+		                              { 8, 0, 1, 0 }, { 7, 7, 7, 7 } };
+	static const uint32_t sizes[] = { 32, 64, 80, 4096, 65520, BLOCK_RAW_MAX };
+	struct block_coder *coder = block_coder_open(BLOCK_ZEROES, 0);
+
+	(void)state;
+	for (uint32_t i = 0; i < 8 * 6; i++) {
+		uint32_t size = sizes[i / 8], kept = 0;
+		struct block block;
+		size_t length;
+
+		fill_words(size, lengths[i % 8], 4);
+		for (uint32_t at = 0; at < size; at += 8) {
+			uint32_t bytes = 8;
+
+			while (bytes > 0 && raw[at + bytes - 1] == 0) {
+				bytes--;
+			}
+			kept += bytes;
+		}
+		length = encode(coder, size);
+		assert_int_equal(block_check(out, length, &place, &block), FAULT_FINE);
+		if (block.codec == BLOCK_ZEROES) {
+			assert_int_equal(block.stored_size, kept + size / 16);
+		} else {
+			/* It would not, or hardly, be smaller. */
+			assert_true(kept + size / 16 + 16 > size);
+		}
+		assert_int_equal(unpack(coder, &block), FAULT_FINE);
+		assert_memory_equal(back, raw, size);
+	}
+	block_coder_close(coder);
+}
+
+static void
+test_lies_about_zeroes(void **state)
+{
+	static const uint8_t lengths[] = { 3, 4 };
+	struct block_coder *coder = block_coder_open(BLOCK_ZEROES, 0);
+	struct block good, bad;
+	uint8_t first;
+
+	(void)state;
+	fill_words(256, lengths, 2);
+	assert_int_equal(block_check(out, encode(coder, 256), NULL, &good), FAULT_FINE);
+	assert_int_equal(good.codec, BLOCK_ZEROES);
+	assert_int_equal(unpack(coder, &good), FAULT_FINE);
+	first = out[BLOCK_HEADER];
+	assert_int_equal(first, 3 | 4 << 4);
+	/* Longer than a word; more or less than there is; more than fits. */
+	for (uint32_t lie = 0; lie < 256; lie++) {
+		bool is_same = (lie & 15) + (lie >> 4) == 7 && (lie & 15) <= 8 && lie >> 4 <= 8;
+
+		out[BLOCK_HEADER] = (uint8_t)lie;
+		assert_int_equal(unpack(coder, &good), is_same ? FAULT_FINE : FAULT_PACKED);
+	}
+	out[BLOCK_HEADER] = first;
+	for (uint32_t size = 1; size < good.stored_size; size++) {
+		bad = good;
+		bad.stored_size = size;
+		assert_int_equal(unpack(coder, &bad), FAULT_PACKED);
+	}
+	bad = good;
+	bad.raw_size += 8;
+	assert_int_equal(unpack(coder, &bad), FAULT_PACKED);
+	bad = good;
+	bad.raw_size += 16;
+	assert_int_equal(unpack(coder, &bad), FAULT_PACKED);
+	block_coder_close(coder);
 }
 
 static void
@@ -216,6 +320,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_crc_is_crc32c),
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_zeroes_are_left_out),
+		cmocka_unit_test(test_lies_about_zeroes),
 		cmocka_unit_test(test_every_flipped_bit_is_found),
 		cmocka_unit_test(test_every_cut_is_found),
 		cmocka_unit_test(test_of_another_place),

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The life of a change of the graph. */
+
+#include "core/change.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/audit.h"
+#include "core/env.h"
+#include "core/wiring.h"
+
+static const struct lm_place nowhere;
+
+static bool
+has(void *const *array, uint32_t count, const void *what)
+{
+	for (uint32_t i = 0; array != NULL && i < count; i++) {
+		if (array[i] == what) {
+			return true;
+		}
+	}
+	return false;
+}
+#define HAS(array, count, what) has((void *const *)(array), (count), (what))
+
+/* ---- putting away ---- */
+
+static void
+free_parts(struct lm_engine *engine, struct change *change)
+{
+	for (uint32_t i = 0; i < change->part_count; i++) {
+		struct rewire *part = &change->part[i];
+
+		for (uint32_t h = 0; h < part->hand_count; h++) {
+			state_drop(&part->hand[h]->bundle);
+			free(part->hand[h]);
+		}
+		free(part->hand);
+		free(part->fresh);
+		wiring_clear(&part->wiring);
+	}
+	for (uint32_t i = 0; change->heads != NULL && i < engine->worker_count; i++) {
+		free(change->heads[i].list);
+		free(change->heads[i].head);
+	}
+	free(change->part);
+	free(change->heads);
+	free(change->old_of);
+}
+
+/* What is in `of` and not in `but`: slices, edges, tables. Pools become spare ones. */
+static void
+free_rest(struct lm_engine *engine, struct lm_engine *of, const struct lm_engine *but)
+{
+	for (uint32_t i = 0; of->edge != NULL && i < of->layout->edge_count; i++) {
+		if (of->edge[i] != NULL && !of->edge[i]->stays) {
+			engine_free_edge(of->edge[i]);
+		}
+	}
+	for (uint32_t i = 0; of->slice != NULL && i < of->slice_count; i++) {
+		if (of->slice[i] != NULL && !of->slice[i]->stays) {
+			engine_free_slice(of->slice[i]);
+		}
+	}
+	for (uint32_t i = 0; of->table != NULL && i < of->graph->operator_count; i++) {
+		if (!HAS(but->table, but->graph->operator_count, of->table[i])) {
+			route_table_free(of->table[i]);
+		}
+	}
+	for (uint32_t i = 0; of->pool != NULL && i < of->layout->pool_count; i++) {
+		if (of->pool[i] != NULL && !HAS(but->pool, but->layout->pool_count, of->pool[i]) &&
+		    !HAS(engine->spare, engine->spare_count, of->pool[i])) {
+			struct lm_pool **grown =
+			    realloc(engine->spare, (engine->spare_count + 1) * sizeof(*grown));
+
+			if (grown != NULL) {
+				engine->spare = grown;
+				engine->spare[engine->spare_count++] = of->pool[i];
+			}
+		}
+	}
+}
+
+/* The next change finds its own. */
+static void
+forget_what_stays(struct lm_engine *engine)
+{
+	for (uint32_t i = 0; i < engine->layout->edge_count; i++) {
+		engine->edge[i]->stays = false;
+	}
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		engine->slice[i]->stays = false;
+	}
+}
+
+static void
+free_frame(struct lm_engine *frame)
+{
+	wiring_free(frame);
+	layout_free(frame->layout);
+	free(frame->placement.worker_of);
+	free(frame->slice);
+	free(frame->edge);
+	free(frame->pool);
+	free(frame->table);
+}
+
+/* A graph that was: others may look at what it holds, unless it is but a view. */
+static void
+put_away_graph(struct lm_engine *engine, struct lm_graph *graph)
+{
+	struct lm_graph **grown;
+
+	if (graph->base != NULL) {
+		lm_graph_free(graph);
+		return;
+	}
+	if (graph == engine->first) {
+		return;
+	}
+	grown = realloc(engine->past, (engine->past_count + 1) * sizeof(*grown));
+	if (grown != NULL) {
+		engine->past = grown;
+		engine->past[engine->past_count++] = graph;
+	}
+}
+
+void
+change_free(struct lm_engine *engine, struct change *change)
+{
+	if (change == NULL) {
+		return;
+	}
+	if (change->next.layout != NULL) {
+		free_rest(engine, &change->next, engine);
+	}
+	forget_what_stays(engine);
+	free_parts(engine, change);
+	free_frame(&change->next);
+	free(change);
+}
+
+/* ---- asking ---- */
+
+/* Why a change cannot even be tried now; NULL: it can. */
+static const char *
+refuse(const struct lm_engine *engine)
+{
+	if (engine->state != ENGINE_RUNNING || engine->suspending ||
+	    __atomic_load_n(&engine->shared->ended_slices, __ATOMIC_ACQUIRE) > 0) {
+		return "the job is ending";
+	}
+	if (engine->change != NULL) {
+		return "another change is under way";
+	}
+	return engine_moves(engine) ? "a slice is being moved" : NULL;
+}
+
+uint64_t
+engine_change(struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
+{
+	const char *why = refuse(engine);
+
+	if (why != NULL) {
+		lm_errors_add(errors, nowhere, "ask again later", "%s", why);
+		return 0;
+	}
+	engine->change = change_plan(engine, ask, errors);
+	if (engine->change == NULL) {
+		return 0;
+	}
+	engine->change->report.number = ++engine->change_number;
+	return engine->change_number;
+}
+
+uint64_t
+engine_rescale(struct lm_engine *engine, uint32_t op, uint32_t slices, const uint16_t *workers,
+               struct lm_errors *errors)
+{
+	uint32_t same[LM_OPERATORS_MAX];
+	struct change_ask ask = { .kept = same, .heir_of = same, .workers = workers };
+	uint64_t number;
+
+	if (engine->graph->op[op].slices == slices) {
+		lm_errors_add(errors, nowhere, NULL, "operators.%s: it has %u slices already",
+		              engine->graph->op[op].name, slices);
+		return 0;
+	}
+	ask.graph = graph_resize(engine->graph, op, slices, errors);
+	if (ask.graph == NULL) {
+		return 0;
+	}
+	for (uint32_t i = 0; i < ask.graph->operator_count; i++) {
+		same[i] = i;
+	}
+	number = engine_change(engine, &ask, errors);
+	if (number == 0) {
+		lm_graph_free(ask.graph);
+	}
+	return number;
+}
+
+/* ---- its steps ---- */
+
+static void
+give_up(struct lm_engine *engine, enum change_result result)
+{
+	struct change *change = engine->change;
+
+	engine->changed = change->report;
+	engine->changed.result = result;
+	engine->change = NULL;
+	put_away_graph(engine, change->next.graph);
+	change_free(engine, change);
+}
+
+/* Whether somebody still copies what a slice flipped. */
+static bool
+is_copied(const struct lm_engine *engine)
+{
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		const struct op_state *state = &engine->slice[i]->state;
+
+		if (__atomic_load_n(&state->flipped, __ATOMIC_ACQUIRE) !=
+		    __atomic_load_n(&state->finished, __ATOMIC_ACQUIRE)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Each slice finds its part when it has passed the marker; workers get room for more slices. */
+static void
+begin(struct lm_engine *engine)
+{
+	struct change *change = engine->change;
+	uint64_t epoch = engine->epoch + 1;
+
+	change->phase = CHANGE_SWITCHING;
+	change->report.epoch = epoch;
+	change->began_ns = env_now_ns();
+	change->left = change->part_count + engine->worker_count;
+	for (uint32_t i = 0; i < change->part_count; i++) {
+		struct rewire *part = &change->part[i];
+
+		part->epoch = epoch;
+		if (part->is_switched) {
+			part->slice->stats.epoch = epoch;
+			part->slice->activity = engine->activity;
+			change->report.added++;
+		} else {
+			change->report.retired += part->retires;
+			__atomic_store_n(&part->slice->rewire, part, __ATOMIC_RELEASE);
+		}
+	}
+	for (uint32_t i = 0; i < engine->worker_count; i++) {
+		mail_send(engine->worker[i], rewire_add_heads, &change->heads[i], 0);
+	}
+	engine_start_epoch(engine, false);
+}
+
+#define EXCHANGE(a, b)                                                                             \
+	do {                                                                                       \
+		__typeof__(a) kept_one = (a);                                                      \
+		(a) = (b);                                                                         \
+		(b) = kept_one;                                                                    \
+	} while (0)
+
+/* All of `next` but what is the engine's own. */
+static void
+exchange(struct lm_engine *engine, struct lm_engine *next)
+{
+	EXCHANGE(engine->graph, next->graph);
+	EXCHANGE(engine->placement, next->placement);
+	EXCHANGE(engine->layout, next->layout);
+	EXCHANGE(engine->slice, next->slice);
+	EXCHANGE(engine->slice_count, next->slice_count);
+	EXCHANGE(engine->wiring, next->wiring);
+	EXCHANGE(engine->edge, next->edge);
+	EXCHANGE(engine->pool, next->pool);
+	EXCHANGE(engine->table, next->table);
+	engine->layout->placement = &engine->placement;
+	next->layout->placement = &next->placement;
+}
+
+/* A pool that comes into use again is not spare. */
+static void
+take_spare(struct lm_engine *engine)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < engine->spare_count; i++) {
+		if (!HAS(engine->pool, engine->layout->pool_count, engine->spare[i])) {
+			engine->spare[count++] = engine->spare[i];
+		}
+	}
+	engine->spare_count = count;
+}
+
+static void
+check_edges(struct lm_engine *engine, const struct lm_engine *was, struct lm_errors *errors)
+{
+	for (uint32_t i = 0; i < was->layout->edge_count; i++) {
+		if (!was->edge[i]->stays && !audit_edge(was->edge[i], errors)) {
+			engine->change_failed = true;
+		}
+	}
+}
+
+static void
+tell_failures(struct lm_errors *errors)
+{
+	for (uint32_t i = 0; i < errors->count; i++) {
+		env_log(3, "behind a change of the graph: %s", errors->error[i].message);
+	}
+	lm_errors_free(errors);
+}
+
+/* All are through: nobody but control knows what was. */
+static void
+commit(struct lm_engine *engine)
+{
+	struct change *change = engine->change;
+	struct lm_errors errors = { 0 };
+	uint32_t ended = 0;
+
+	exchange(engine, &change->next);
+	take_spare(engine);
+	check_edges(engine, &change->next, &errors);
+	for (uint32_t i = 0; i < change->part_count; i++) {
+		const struct rewire *part = &change->part[i];
+
+		ended += part->retires && part->slice->ended;
+		if (part->retires && part->hand_count == 0 && !audit_slice(part->slice, &errors)) {
+			engine->change_failed = true;
+		}
+	}
+	tell_failures(&errors);
+	__atomic_sub_fetch(&engine->shared->ended_slices, ended, __ATOMIC_RELEASE);
+	engine->changed = change->report;
+	engine->changed.took_ns = env_now_ns() - change->began_ns;
+	engine->generation++;
+	engine->change = NULL;
+	put_away_graph(engine, change->next.graph);
+	change_free(engine, change);
+	engine_tell_sources(engine);
+}
+
+bool
+change_tick(struct lm_engine *engine)
+{
+	struct change *change = engine->change;
+
+	if (change->phase == CHANGE_SWITCHING) {
+		if (__atomic_load_n(&change->left, __ATOMIC_ACQUIRE) == 0) {
+			commit(engine);
+		}
+		return true;
+	}
+	if (engine->suspending ||
+	    __atomic_load_n(&engine->shared->ended_slices, __ATOMIC_ACQUIRE) > 0) {
+		give_up(engine, CHANGE_JOB_ENDS);
+		return false;
+	}
+	if (engine_epoch_done(engine) == engine->epoch && !is_copied(engine)) {
+		begin(engine);
+	}
+	return true;
+}
+
+void
+change_end(struct lm_engine *engine)
+{
+	if (engine->change != NULL) {
+		engine->changed = engine->change->report;
+		engine->changed.result = CHANGE_JOB_ENDS;
+	}
+}
+
+void
+change_drop(struct lm_engine *engine)
+{
+	struct lm_graph *graph;
+
+	if (engine->change != NULL) {
+		graph = engine->change->next.graph;
+		change_free(engine, engine->change);
+		engine->change = NULL;
+		lm_graph_free(graph);
+	}
+}

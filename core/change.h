@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef CHANGE_H
+#define CHANGE_H
+
+/*
+ * Changes of the graph while it runs. What comes is built beside what there is: slices, edges,
+ * routing tables, pools, and for every slice its part (core/rewire.h). Then an epoch is started; at
+ * its marker each chain of slices goes over by itself, and when all have, control puts away what is
+ * not needed any more. Rows in front of the marker meet the old graph, rows behind it the new one.
+ *
+ *     prepared     built; waits until no epoch, snapshot or move is under way; may be given up
+ *     switching    the marker is on its way; there is no way back
+ *
+ * Threads: the control thread.
+ */
+
+#include "core/engine.h"
+#include "core/rewire.h"
+
+enum change_phase { CHANGE_PREPARED, CHANGE_SWITCHING };
+
+struct change {
+	enum change_phase phase;
+	struct lm_engine next; /* what will be; what stays is in both */
+	uint32_t *old_of;      /* [next slice]: its number now; LM_NONE: it is new */
+	struct rewire *part;   /* of all slices there are, then of those to come */
+	uint32_t part_count;
+	struct rewire_hand *hand;
+	uint32_t hand_count;
+	struct rewire_heads *heads; /* [worker] */
+	uint32_t left;              /* parts and workers that are not through */
+	int64_t began_ns;
+	struct change_report report;
+};
+
+/* change_plan.c: NULL after reporting why not; the graph is then the caller's still. */
+struct change *change_plan(struct lm_engine *engine, const struct change_ask *ask,
+                           struct lm_errors *errors);
+/* Frees all that was made for it: it never began, or nothing runs any more. */
+void change_free(struct lm_engine *engine, struct change *change);
+
+/* The control thread's step. Whether other epochs must wait. */
+bool change_tick(struct lm_engine *engine);
+/* Nothing runs any more, whatever is under way: it is told; then it is freed. */
+void change_end(struct lm_engine *engine);
+void change_drop(struct lm_engine *engine);
+
+#endif

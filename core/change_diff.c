@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What differs between two topologies. */
+
+#include "core/change_diff.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool say(char *why, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Always false. */
+static bool
+say(char *why, size_t size, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, size, format, args);
+	va_end(args);
+	return false;
+}
+
+static bool
+texts_equal(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* ---- parameters ---- */
+
+static const struct topology_param *
+find_param(const struct topology_operator *op, const char *name)
+{
+	for (uint32_t i = 0; i < op->param_count; i++) {
+		if (strcmp(op->param[i].name, name) == 0) {
+			return &op->param[i];
+		}
+	}
+	return NULL;
+}
+
+static bool
+param_equal(const struct topology_param *was, const struct topology_param *is, char *why,
+            size_t size)
+{
+	if (was->shape != is->shape || was->item_count != is->item_count) {
+		return say(why, size, "parameter \"%s\" is another one", is->name);
+	}
+	for (uint32_t i = 0; i < is->item_count; i++) {
+		const struct topology_item *a = &was->item[i], *b = &is->item[i];
+
+		if (!texts_equal(a->key, b->key) || !texts_equal(a->text, b->text)) {
+			return say(why, size, "parameter \"%s\": was \"%.40s\", is \"%.40s\"",
+			           is->name, a->text, b->text);
+		}
+	}
+	return true;
+}
+
+static bool
+params_equal(const struct topology_operator *was, const struct topology_operator *is, char *why,
+             size_t size)
+{
+	for (uint32_t i = 0; i < was->param_count; i++) {
+		if (find_param(is, was->param[i].name) == NULL) {
+			return say(why, size, "parameter \"%s\" is gone", was->param[i].name);
+		}
+	}
+	for (uint32_t i = 0; i < is->param_count; i++) {
+		const struct topology_param *before = find_param(was, is->param[i].name);
+
+		if (before == NULL) {
+			return say(why, size, "parameter \"%s\" is new", is->param[i].name);
+		}
+		if (!param_equal(before, &is->param[i], why, size)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- operators ---- */
+
+static bool
+schemas_equal(const struct lm_schema *was, const struct lm_schema *is)
+{
+	return was == NULL || is == NULL
+	           ? was == is
+	           : lm_schema_equal(was, is) && was->capacity == is->capacity &&
+	                 was->size == is->size;
+}
+
+static bool
+columns_equal(const struct graph_operator *was, const struct graph_operator *is, char *why,
+              size_t size)
+{
+	for (uint32_t i = 0; i < is->input_count; i++) {
+		if (!schemas_equal(was->input[i], is->input[i])) {
+			return say(why, size, "the columns of input \"%s\" differ",
+			           is->class->inputs[i]);
+		}
+	}
+	for (uint32_t i = 0; i < is->output_count; i++) {
+		if (!schemas_equal(was->output[i], is->output[i])) {
+			return say(why, size, "the columns of output \"%s\" differ",
+			           is->class->outputs[i]);
+		}
+	}
+	return true;
+}
+
+static bool
+goes_on(const struct change_side *was, uint32_t old, const struct change_side *is, uint32_t op,
+        char *why, size_t size)
+{
+	const struct graph_operator *a = &was->graph->op[old], *b = &is->graph->op[op];
+
+	if (strcmp(a->class->name, b->class->name) != 0) {
+		return say(why, size, "type was %s, is %s", a->class->name, b->class->name);
+	}
+	if (a->class != b->class) {
+		return say(why, size, "other code: version was %.40s, is %.40s",
+		           a->class->version == NULL ? "?" : a->class->version,
+		           b->class->version == NULL ? "?" : b->class->version);
+	}
+	if (a->slots != b->slots) {
+		return say(why, size, "slots were %u, are %u", a->slots, b->slots);
+	}
+	return params_equal(&was->topology->op[old], &is->topology->op[op], why, size) &&
+	       columns_equal(a, b, why, size);
+}
+
+static uint32_t
+find_operator(const struct lm_graph *graph, const char *name)
+{
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		if (strcmp(graph->op[i].name, name) == 0) {
+			return i;
+		}
+	}
+	return LM_NONE;
+}
+
+static void
+compare_operator(const struct change_side *was, const struct change_side *is, uint32_t op,
+                 struct change_diff *diff)
+{
+	struct change_item *item = &diff->item[diff->count++];
+	uint32_t old = find_operator(was->graph, is->graph->op[op].name);
+
+	item->was = old;
+	item->is = op;
+	diff->heir_of[op] = old;
+	diff->kept[op] = LM_NONE;
+	if (old == LM_NONE) {
+		item->kind = CHANGE_ADDED;
+	} else if (!goes_on(was, old, is, op, item->why, sizeof(item->why))) {
+		item->kind = CHANGE_REPLACED;
+	} else {
+		diff->kept[op] = old;
+		item->kind = was->graph->op[old].slices == is->graph->op[op].slices
+		                 ? CHANGE_KEPT
+		                 : CHANGE_RESIZED;
+	}
+}
+
+/* ---- wires ---- */
+
+static bool
+wire_stands_in(const struct lm_graph *in, const struct lm_graph *of, const struct graph_wire *wire)
+{
+	for (uint32_t w = 0; w < in->wire_count; w++) {
+		const struct graph_wire *other = &in->wire[w];
+
+		if (strcmp(in->op[other->from].name, of->op[wire->from].name) == 0 &&
+		    strcmp(in->op[other->to].name, of->op[wire->to].name) == 0 &&
+		    other->output == wire->output && other->input == wire->input &&
+		    other->declared == wire->declared && other->policy == wire->policy &&
+		    other->credit == wire->credit && other->rate == wire->rate &&
+		    other->custom == wire->custom && other->field_count == wire->field_count &&
+		    memcmp(other->field, wire->field, wire->field_count * sizeof(uint32_t)) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t
+wires_missing(const struct lm_graph *in, const struct lm_graph *of)
+{
+	uint32_t missing = 0;
+
+	for (uint32_t w = 0; w < of->wire_count; w++) {
+		missing += !wire_stands_in(in, of, &of->wire[w]);
+	}
+	return missing;
+}
+
+/* ---- all ---- */
+
+/* What slices that go on were built with. */
+static void
+compare_settings(const struct lm_settings *was, const struct lm_settings *is,
+                 struct change_diff *diff)
+{
+	const char *which = NULL;
+
+	if (was->batch_rows != is->batch_rows) {
+		which = "batch_rows";
+	} else if (was->seed != is->seed) {
+		which = "seed";
+	} else if (was->slots != is->slots) {
+		which = "slots";
+	} else if (was->idle != is->idle) {
+		which = "idle";
+	}
+	diff->settings_differ = which != NULL;
+	if (which != NULL) {
+		say(diff->why, sizeof(diff->why), "settings.%s cannot change while the job runs",
+		    which);
+	}
+}
+
+void
+change_compare(const struct change_side *was, const struct change_side *is,
+               struct change_diff *diff)
+{
+	memset(diff, 0, sizeof(*diff));
+	for (uint32_t i = 0; i < is->graph->operator_count; i++) {
+		compare_operator(was, is, i, diff);
+	}
+	for (uint32_t i = 0; i < was->graph->operator_count; i++) {
+		if (find_operator(is->graph, was->graph->op[i].name) == LM_NONE) {
+			diff->item[diff->count++] =
+			    (struct change_item){ .kind = CHANGE_REMOVED, .was = i, .is = LM_NONE };
+		}
+	}
+	diff->wires_added = wires_missing(was->graph, is->graph);
+	diff->wires_removed = wires_missing(is->graph, was->graph);
+	compare_settings(&was->graph->settings, &is->graph->settings, diff);
+}

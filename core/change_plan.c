@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A change of the graph, before anything of it happens: what is built, what stays, who gives what
+ * to whom. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/change.h"
+#include "core/env.h"
+#include "core/wiring.h"
+
+static const struct lm_place nowhere;
+
+/* ---- slices ---- */
+
+/* What stays is found by its place: the same operator, the same index. */
+static bool
+find_old(const struct lm_engine *engine, struct change *change, const struct change_ask *ask)
+{
+	const struct lm_graph *graph = change->next.graph;
+
+	change->old_of = malloc((graph->slice_count + 1) * sizeof(*change->old_of));
+	if (change->old_of == NULL) {
+		return false;
+	}
+	for (uint32_t o = 0; o < graph->operator_count; o++) {
+		const struct graph_operator *op = &graph->op[o];
+		const struct graph_operator *was =
+		    ask->kept[o] == LM_NONE ? NULL : &engine->graph->op[ask->kept[o]];
+
+		for (uint32_t i = 0; i < op->slices; i++) {
+			change->old_of[op->first_slice + i] =
+			    was != NULL && i < was->slices ? was->first_slice + i : LM_NONE;
+		}
+	}
+	return true;
+}
+
+/* The worker with the fewest slices so far. */
+static uint16_t
+idlest_worker(const uint32_t *load, uint32_t count)
+{
+	uint32_t best = 0;
+
+	for (uint32_t i = 1; i < count; i++) {
+		best = load[i] < load[best] ? i : best;
+	}
+	return (uint16_t)best;
+}
+
+/* Who runs stays where it is; who is new goes where it was told to, or where the least is. */
+static bool
+place(struct lm_engine *engine, struct change *change, const uint16_t *workers)
+{
+	struct lm_engine *next = &change->next;
+	uint32_t load[LM_WORKERS_MAX] = { 0 }, fresh = 0;
+
+	next->placement = engine->placement;
+	next->placement.worker_of = malloc((next->slice_count + 1) * sizeof(uint16_t));
+	if (next->placement.worker_of == NULL) {
+		return false;
+	}
+	for (uint32_t s = 0; s < next->slice_count; s++) {
+		if (change->old_of[s] != LM_NONE) {
+			uint32_t worker = slice_worker(engine->slice[change->old_of[s]])->index;
+
+			next->placement.worker_of[s] = (uint16_t)worker;
+			load[worker]++;
+		}
+	}
+	for (uint32_t s = 0; s < next->slice_count; s++) {
+		if (change->old_of[s] == LM_NONE) {
+			uint16_t worker = workers != NULL ? workers[fresh++]
+			                                  : idlest_worker(load, next->worker_count);
+
+			next->placement.worker_of[s] = worker;
+			load[worker]++;
+		}
+	}
+	return true;
+}
+
+static bool
+lay_out(const struct lm_engine *engine, struct change *change)
+{
+	struct lm_engine *next = &change->next;
+	uint32_t *chain = malloc((next->slice_count + 1) * sizeof(*chain));
+
+	for (uint32_t s = 0; chain != NULL && s < next->slice_count; s++) {
+		chain[s] = change->old_of[s] == LM_NONE
+		               ? LM_NONE
+		               : engine->slice[change->old_of[s]]->head->number;
+	}
+	next->layout = chain == NULL ? NULL : layout_create(next->graph, &next->placement, chain);
+	free(chain);
+	return next->layout != NULL;
+}
+
+/* ---- what stays of the rest ---- */
+
+static bool
+keep_tables(const struct lm_engine *engine, struct change *change, const struct change_ask *ask)
+{
+	struct lm_engine *next = &change->next;
+
+	for (uint32_t o = 0; o < next->graph->operator_count; o++) {
+		uint32_t was = ask->heir_of[o];
+		uint32_t slices = next->graph->op[o].slices;
+
+		if (was == LM_NONE || engine->table[was] == NULL ||
+		    engine->graph->op[was].slots != next->graph->op[o].slots) {
+			continue;
+		}
+		next->table[o] = slices == engine->graph->op[was].slices
+		                     ? engine->table[was]
+		                     : route_table_resize(engine->table[was], slices);
+		if (next->table[o] == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static struct edge *
+find_edge(const struct lm_op *from, const struct lm_op *to, const struct graph_wire *wire,
+          const struct layout_edge *plan)
+{
+	const struct output *out = &from->output[wire->output];
+
+	for (uint32_t w = 0; w < out->wire_count; w++) {
+		for (uint32_t d = 0; d < out->wire[w].edge_count; d++) {
+			struct edge *edge = out->wire[w].edge[d];
+
+			if (edge->to == to && edge->input == wire->input &&
+			    edge->fused == plan->fused && edge->credit == plan->credit &&
+			    edge->policy == wire->policy && edge->rate == wire->rate &&
+			    edge->feedback == wire->feedback) {
+				return edge;
+			}
+		}
+	}
+	return NULL;
+}
+
+static void
+keep_edges(const struct lm_engine *engine, struct change *change)
+{
+	struct lm_engine *next = &change->next;
+
+	for (uint32_t e = 0; e < next->layout->edge_count; e++) {
+		const struct layout_edge *plan = &next->layout->edge[e];
+		uint32_t from = change->old_of[plan->from], to = change->old_of[plan->to];
+
+		if (from != LM_NONE && to != LM_NONE) {
+			next->edge[e] = find_edge(engine->slice[from], engine->slice[to],
+			                          &next->graph->wire[plan->wire], plan);
+		}
+		if (next->edge[e] != NULL) {
+			next->edge[e]->stays = true;
+		}
+	}
+}
+
+static bool
+pool_fits(const struct lm_pool *pool, const struct layout_pool *plan)
+{
+	return lm_schema_equal(pool->schema, plan->schema) &&
+	       pool->schema->size == plan->schema->size && pool->numa_node == (int)plan->numa_node;
+}
+
+/*
+ * Batches of a pool that both graphs use may be in either: it must do for the sum. One that is
+ * spare need only do for the new graph.
+ */
+static struct lm_pool *
+find_pool(const struct lm_engine *engine, const struct layout_pool *plan, uint32_t *needed)
+{
+	*needed = plan->batches;
+	for (uint32_t i = 0; i < engine->layout->pool_count; i++) {
+		if (pool_fits(engine->pool[i], plan)) {
+			*needed += engine->layout->pool[i].batches;
+			if (engine->pool[i]->count >= *needed) {
+				return engine->pool[i];
+			}
+		}
+	}
+	for (uint32_t i = 0; i < engine->spare_count; i++) {
+		if (pool_fits(engine->spare[i], plan) && engine->spare[i]->count >= *needed) {
+			return engine->spare[i];
+		}
+	}
+	return NULL;
+}
+
+static bool
+keep_pools(const struct lm_engine *engine, struct change *change)
+{
+	struct lm_engine *next = &change->next;
+
+	for (uint32_t i = 0; i < next->layout->pool_count; i++) {
+		const struct layout_pool *plan = &next->layout->pool[i];
+		uint32_t needed;
+
+		next->pool[i] = find_pool(engine, plan, &needed);
+		if (next->pool[i] == NULL) {
+			next->pool[i] = pool_create(plan->schema, needed, next->worker_count,
+			                            (int)plan->numa_node);
+		}
+		if (next->pool[i] == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- parts ---- */
+
+static void
+begin_part(struct change *change, struct rewire *part, struct lm_op *slice)
+{
+	part->slice = slice;
+	part->left = &change->left;
+	part->watermark = INT64_MIN;
+}
+
+/* Of those there are, in their order, then of new ones; new ones are wired here and now. */
+static bool
+make_parts(const struct lm_engine *engine, struct change *change)
+{
+	struct lm_engine *next = &change->next;
+	uint32_t count = engine->slice_count;
+
+	change->part = calloc(engine->slice_count + next->slice_count, sizeof(*change->part));
+	if (change->part == NULL) {
+		return false;
+	}
+	for (uint32_t s = 0; s < engine->slice_count; s++) {
+		begin_part(change, &change->part[s], engine->slice[s]);
+		change->part[s].retires = true;
+	}
+	for (uint32_t s = 0; s < next->slice_count; s++) {
+		struct rewire *part;
+
+		if (change->old_of[s] != LM_NONE) {
+			part = &change->part[change->old_of[s]];
+			part->retires = false;
+			next->slice[s]->stays = true;
+			part->wiring = next->wiring[s];
+			memset(&next->wiring[s], 0, sizeof(next->wiring[s]));
+			continue;
+		}
+		part = &change->part[count++];
+		begin_part(change, part, next->slice[s]);
+		slice_exchange_wiring(next->slice[s], &next->wiring[s]);
+		part->is_switched = true;
+		next->slice[s]->rewire = part;
+	}
+	change->part_count = count;
+	return true;
+}
+
+/* Of a slice that there is, by its number; a new one knows it. */
+static struct rewire *
+part_of(const struct change *change, const struct lm_op *slice)
+{
+	return slice->rewire != NULL ? slice->rewire : &change->part[slice->number];
+}
+
+/* New edges of slices that have told things on old ones. */
+static bool
+find_fresh(struct change *change)
+{
+	struct lm_engine *next = &change->next;
+
+	for (uint32_t e = 0; e < next->layout->edge_count; e++) {
+		const struct layout_edge *plan = &next->layout->edge[e];
+		uint32_t from = change->old_of[plan->from];
+		struct rewire *part;
+		struct edge **grown;
+
+		if (from == LM_NONE || next->edge[e]->stays) {
+			continue;
+		}
+		part = &change->part[from];
+		grown = realloc(part->fresh, (part->fresh_count + 1) * sizeof(*grown));
+		if (grown == NULL) {
+			return false;
+		}
+		part->fresh = grown;
+		part->fresh[part->fresh_count++] = next->edge[e];
+	}
+	return true;
+}
+
+/* ---- hands ---- */
+
+/* Old slices of one operator and those to come. */
+struct heirs {
+	struct lm_op **from, **to;
+	uint32_t from_count, to_count;
+	const struct route_table *was, *is; /* NULL: rows do not come by key */
+	bool gives[LM_SLICES_MAX][LM_SLICES_MAX];
+};
+
+static bool
+add_hand(struct change *change, struct heirs *heirs, uint32_t from, uint32_t to)
+{
+	struct lm_op *giver = heirs->from[from], *taker = heirs->to[to];
+	struct rewire *part = part_of(change, giver);
+	struct rewire_hand *hand = calloc(1, sizeof(*hand)), **grown;
+
+	grown = hand == NULL ? NULL : realloc(part->hand, (part->hand_count + 1) * sizeof(*grown));
+	if (grown == NULL) {
+		free(hand);
+		return false;
+	}
+	part->hand = grown;
+	part->hand[part->hand_count++] = hand;
+	hand->from = giver;
+	hand->to = taker;
+	hand->with_state = heirs->gives[from][to];
+	hand->from_retires = part->retires && from % heirs->to_count == to;
+	part_of(change, taker)->awaits++;
+	return true;
+}
+
+static bool
+add_hands(struct change *change, struct heirs *heirs)
+{
+	memset(heirs->gives, 0, sizeof(heirs->gives));
+	for (uint32_t s = 0; heirs->was != NULL && s < 1u << heirs->was->slot_bits; s++) {
+		heirs->gives[heirs->was->slice_of[s]][heirs->is->slice_of[s]] = true;
+	}
+	for (uint32_t i = 0; i < heirs->from_count; i++) {
+		for (uint32_t k = 0; k < heirs->to_count; k++) {
+			bool is_heir =
+			    part_of(change, heirs->from[i])->retires && i % heirs->to_count == k;
+
+			if (heirs->from[i] != heirs->to[k] && (heirs->gives[i][k] || is_heir) &&
+			    !add_hand(change, heirs, i, k)) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+static bool
+make_hands(struct lm_engine *engine, struct change *change, const struct change_ask *ask)
+{
+	struct lm_engine *next = &change->next;
+	struct heirs *heirs = malloc(sizeof(*heirs));
+	bool good = heirs != NULL;
+
+	for (uint32_t o = 0; good && o < next->graph->operator_count; o++) {
+		const struct graph_operator *op = &next->graph->op[o], *was;
+		uint32_t old = ask->heir_of[o];
+
+		if (old == LM_NONE ||
+		    (ask->kept[o] == old && engine->graph->op[old].slices == op->slices)) {
+			continue;
+		}
+		was = &engine->graph->op[old];
+		heirs->from = engine->slice + was->first_slice;
+		heirs->from_count = was->slices;
+		heirs->to = next->slice + op->first_slice;
+		heirs->to_count = op->slices;
+		heirs->was = engine->table[old];
+		heirs->is = next->table[o];
+		if (heirs->is == NULL || heirs->was == NULL ||
+		    heirs->is->slot_bits != heirs->was->slot_bits) {
+			heirs->is = heirs->was = NULL;
+		}
+		good = add_hands(change, heirs);
+		for (uint32_t i = 0; good && heirs->is != NULL && i < was->slices; i++) {
+			part_of(change, heirs->from[i])->wiring.slice_of = heirs->is->slice_of;
+		}
+	}
+	free(heirs);
+	return good;
+}
+
+/* Memory for the slots that slices come to have. */
+static bool
+make_room(struct change *change)
+{
+	for (uint32_t i = 0; i < change->part_count; i++) {
+		struct lm_op *slice = change->part[i].slice;
+		const uint16_t *slice_of = change->part[i].is_switched
+		                               ? slice->state.slice_of
+		                               : change->part[i].wiring.slice_of;
+		uint32_t slots = 0;
+
+		if (change->part[i].awaits == 0 || slice_of == NULL) {
+			continue;
+		}
+		for (uint32_t s = 0; s < 1u << slice->state.slot_bits; s++) {
+			slots += slice_of[s] == slice->index;
+		}
+		if (state_prepare_move(slice, slots) != 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Where snapshots are taken: a slice with more inputs has more to write down. */
+static bool
+make_texts(struct change *change)
+{
+	for (uint32_t i = 0; i < change->part_count; i++) {
+		struct rewire *part = &change->part[i];
+		struct lm_op *slice = part->slice;
+		uint32_t max = slice_state_max(part->wiring.input_count);
+
+		if (part->is_switched || slice->state.engine_text.max >= max ||
+		    slice->state.engine_text.bytes == NULL) {
+			continue;
+		}
+		part->text.bytes = lm_op_alloc(slice, max);
+		part->text.max = max;
+		if (part->text.bytes == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- workers ---- */
+
+static bool
+make_heads(const struct lm_engine *engine, struct change *change)
+{
+	uint32_t most = engine->slice_count + change->next.slice_count;
+
+	change->heads = calloc(engine->worker_count, sizeof(*change->heads));
+	if (change->heads == NULL) {
+		return false;
+	}
+	for (uint32_t i = 0; i < engine->worker_count; i++) {
+		change->heads[i].left = &change->left;
+		change->heads[i].list = calloc(most + 1, sizeof(struct lm_op *));
+		change->heads[i].head = calloc(most + 1, sizeof(struct lm_op *));
+		if (change->heads[i].list == NULL || change->heads[i].head == NULL) {
+			return false;
+		}
+	}
+	for (uint32_t i = engine->slice_count; i < change->part_count; i++) {
+		struct lm_op *slice = change->part[i].slice;
+		struct rewire_heads *heads = &change->heads[slice->worker->index];
+
+		if (slice->head == slice) {
+			heads->head[heads->count++] = slice;
+		}
+	}
+	return true;
+}
+
+/* ---- all of it ---- */
+
+/* Their worker runs already: while they open they have one of their own. */
+static bool
+open_new(struct lm_engine *engine, struct change *change, struct lm_errors *errors)
+{
+	struct worker limbo = { .now_ns = env_now_ns(), .timer_due_ns = INT64_MAX };
+	int result = 0;
+
+	limbo.wall_ns = env_wall_ns();
+	for (uint32_t i = engine->slice_count; result == 0 && i < change->part_count; i++) {
+		struct lm_op *slice = change->part[i].slice;
+		struct worker *worker = slice->worker;
+
+		limbo.index = worker->index;
+		limbo.lcore = worker->lcore;
+		limbo.numa_node = worker->numa_node;
+		slice->worker = &limbo;
+		slice->state.is_heir = true;
+		result = engine_open_slice(&change->next, slice, errors);
+		if (result == 0 && engine->slice[0]->state.engine_text.bytes != NULL) {
+			result = state_arm(slice);
+		}
+		slice->worker = worker;
+	}
+	return result == 0;
+}
+
+/* What is on its way round has no marker behind it. */
+static bool
+keeps_cycles(const struct lm_engine *engine, struct lm_errors *errors)
+{
+	for (uint32_t i = 0; i < engine->layout->edge_count; i++) {
+		const struct edge *edge = engine->edge[i];
+
+		if (edge->feedback && !edge->stays) {
+			lm_errors_add(errors, nowhere, "restart the job instead",
+			              "operators.%s: it is part of a cycle, whose rows under way "
+			              "would be lost",
+			              edge->from->name);
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * Slices that get the rows of one slice each have come to different event times, and have told
+ * them: from then on none can take rows of another.
+ */
+static bool
+keeps_time(const struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
+{
+	const struct lm_graph *was = engine->graph, *is = ask->graph;
+
+	for (uint32_t w = 0; w < is->wire_count; w++) {
+		const struct graph_wire *wire = &is->wire[w];
+		uint32_t from = ask->heir_of[wire->from], to = ask->heir_of[wire->to];
+
+		for (uint32_t o = 0; o < was->wire_count; o++) {
+			const struct graph_wire *old = &was->wire[o];
+
+			if (old->from == from && old->to == to && old->output == wire->output &&
+			    old->input == wire->input && layout_is_paired(was, old) &&
+			    was->op[from].slices > 1 &&
+			    (!layout_is_paired(is, wire) ||
+			     was->op[from].slices != is->op[wire->from].slices)) {
+				lm_errors_add(
+				    errors, nowhere,
+				    "group the wire by something, or restart the job",
+				    "operators.%s: its slices belong to those of %s one to "
+				    "one, so their number stays",
+				    is->op[wire->to].name, is->op[wire->from].name);
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+/* Whether the state of every operator can come along. */
+static bool
+keeps_state(const struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
+{
+	for (uint32_t o = 0; o < ask->graph->operator_count; o++) {
+		const struct graph_operator *is = &ask->graph->op[o], *was;
+		const char *why;
+
+		if (ask->heir_of[o] == LM_NONE) {
+			continue;
+		}
+		was = &engine->graph->op[ask->heir_of[o]];
+		if (is->slices != was->slices && !op_can_rescale(is->class, &why)) {
+			lm_errors_add(errors, is->place, "leave `slices` as it is",
+			              "operators.%s: it %s", is->name, why);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+build(struct lm_engine *engine, struct change *change, const struct change_ask *ask)
+{
+	struct lm_engine *next = &change->next;
+
+	if (!find_old(engine, change, ask) || !place(engine, change, ask->workers) ||
+	    !lay_out(engine, change) || !engine_allocate(next) ||
+	    !keep_tables(engine, change, ask) || !keep_pools(engine, change)) {
+		return false;
+	}
+	for (uint32_t s = 0; s < next->slice_count; s++) {
+		if (change->old_of[s] != LM_NONE) {
+			next->slice[s] = engine->slice[change->old_of[s]];
+		}
+	}
+	keep_edges(engine, change);
+	return engine_build_parts(next) && make_parts(engine, change) && find_fresh(change) &&
+	       make_hands(engine, change, ask) && make_heads(engine, change);
+}
+
+struct change *
+change_plan(struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
+{
+	struct change *change = calloc(1, sizeof(*change));
+	bool good = change != NULL;
+
+	if (good) {
+		change->next.graph = ask->graph;
+		change->next.slice_count = ask->graph->slice_count;
+		change->next.shared = engine->shared;
+		change->next.worker = engine->worker;
+		change->next.worker_count = engine->worker_count;
+		change->next.epoch = engine->epoch;
+		good = build(engine, change, ask);
+	}
+	if (good && (!keeps_cycles(engine, errors) || !keeps_time(engine, ask, errors) ||
+	             !keeps_state(engine, ask, errors))) {
+		change_free(engine, change);
+		return NULL;
+	}
+	if (good && !open_new(engine, change, errors)) {
+		change_free(engine, change);
+		return NULL;
+	}
+	if (!good || !make_texts(change) || !make_room(change)) {
+		lm_errors_add(errors, nowhere, "give the process more memory, or change less",
+		              "not enough memory for the change");
+		change_free(engine, change);
+		return NULL;
+	}
+	return change;
+}
