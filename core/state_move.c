@@ -7,6 +7,12 @@
 #include "core/slice.h"
 #include "core/worker.h"
 
+bool
+state_moves(struct lm_op *op)
+{
+	return op->state.space == NULL || op->state.ops->moves(op);
+}
+
 int
 state_prepare_move(struct lm_op *op, uint32_t slots_max)
 {
