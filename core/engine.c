@@ -355,6 +355,17 @@ engine_migrate(struct lm_engine *engine, uint32_t slice, uint32_t worker)
 	return move->id;
 }
 
+/* Whether it can be collected. */
+static bool
+is_complete(const struct lm_engine *engine, struct move *move)
+{
+	/* Nobody is there any more who would complete it. */
+	if (move->id != 0 && engine->state == ENGINE_JOINED && !move->is_done) {
+		move_complete(move, MOVE_NOT_RUNNING);
+	}
+	return move->id != 0 && __atomic_load_n(&move->is_done, __ATOMIC_ACQUIRE);
+}
+
 bool
 engine_collect(struct lm_engine *engine, struct move *done)
 {
@@ -363,12 +374,7 @@ engine_collect(struct lm_engine *engine, struct move *done)
 	for (uint32_t i = 0; i < MOVES_MAX; i++) {
 		struct move *move = &engine->move[i];
 
-		/* Nobody is there any more who would complete it. */
-		if (move->id != 0 && engine->state == ENGINE_JOINED && !move->is_done) {
-			move_complete(move, MOVE_NOT_RUNNING);
-		}
-		if (move->id != 0 && __atomic_load_n(&move->is_done, __ATOMIC_ACQUIRE) &&
-		    (first == NULL || move->id < first->id)) {
+		if (is_complete(engine, move) && (first == NULL || move->id < first->id)) {
 			first = move;
 		}
 	}
@@ -378,6 +384,21 @@ engine_collect(struct lm_engine *engine, struct move *done)
 	*done = *first;
 	first->id = 0;
 	return true;
+}
+
+bool
+engine_collect_move(struct lm_engine *engine, uint64_t id, struct move *done)
+{
+	for (uint32_t i = 0; i < MOVES_MAX; i++) {
+		struct move *move = &engine->move[i];
+
+		if (move->id == id && is_complete(engine, move)) {
+			*done = *move;
+			move->id = 0;
+			return true;
+		}
+	}
+	return false;
 }
 
 uint32_t

@@ -73,6 +73,8 @@ uint64_t engine_snapshot_epoch(const struct lm_engine *engine);
 uint64_t engine_migrate(struct lm_engine *engine, uint32_t slice, uint32_t worker);
 /* The control thread: one move that is complete; false: none is. After the join all are. */
 bool engine_collect(struct lm_engine *engine, struct move *done);
+/* The same of the move with this number, for those who do not make all moves themselves. */
+bool engine_collect_move(struct lm_engine *engine, uint64_t id, struct move *done);
 /* Whether all slices have ended. */
 bool engine_has_ended(const struct lm_engine *engine);
 /* The last epoch that all living slices have passed on. */

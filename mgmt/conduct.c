@@ -54,8 +54,10 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 	snprintf(about.folder, sizeof(about.folder), "%s",
 	         about.has_snapshots ? job->durability->folder : "");
 	conduct->queue = calloc(job->engine->slice_count + 1, sizeof(*conduct->queue));
-	result = conduct->queue == NULL ? -ENOMEM
-	                                : control_start(conduct->control, &about, &job->live->now);
+	result = conduct->queue == NULL ||
+	                 bottleneck_init(&conduct->bottleneck, &job->live->now.shape) != 0
+	             ? -ENOMEM
+	             : control_start(conduct->control, &about, &job->live->now);
 	if (result != 0) {
 		fprintf(stderr, "error: no control socket: %s\n", strerror(-result));
 		return false;
@@ -81,6 +83,19 @@ look_at_queues(struct conduct *conduct)
 	}
 }
 
+/* Half a second of the job, for those who listen; and who held it up meanwhile. */
+static void
+show_probe(struct conduct *conduct)
+{
+	struct live *live = conduct->job.live;
+	const struct sample *probe = live_probe(live);
+
+	if (live->probe_before.head->now_ns != 0) {
+		bottleneck_window(&conduct->bottleneck, probe, &live->probe_before);
+	}
+	control_publish_probe(conduct->control, probe);
+}
+
 void
 conduct_show(struct conduct *conduct)
 {
@@ -97,10 +112,12 @@ conduct_show(struct conduct *conduct)
 		snapshots_status(conduct->job.durability->snapshots, &status);
 		picture.snapshots = &status;
 	}
+	picture.elastic = elastic_view(conduct->job.elastic);
+	picture.bottleneck = conduct->bottleneck.op;
 	control_publish(conduct->control, &picture);
 	if (now_ns >= conduct->probe_due_ns) {
 		conduct->probe_due_ns = now_ns + CONTROL_PROBE_NS;
-		control_publish_probe(conduct->control, live_probe(conduct->job.live));
+		show_probe(conduct);
 	}
 }
 
@@ -124,6 +141,16 @@ look_at_facts(const struct conduct *conduct, struct manager_facts *facts,
 	facts->snapshot_epoch = engine_snapshot_epoch(engine);
 }
 
+static void
+take_freeze(struct conduct *conduct)
+{
+	bool is_frozen;
+
+	if (control_take_freeze(conduct->control, &is_frozen)) {
+		elastic_freeze(conduct->job.elastic, is_frozen);
+	}
+}
+
 enum manager_order
 conduct_step(struct conduct *conduct, uint64_t *limit_ns)
 {
@@ -135,6 +162,7 @@ conduct_step(struct conduct *conduct, uint64_t *limit_ns)
 	if (conduct->control == NULL) {
 		return ORDER_NONE;
 	}
+	take_freeze(conduct);
 	look_at_facts(conduct, &facts, &status);
 	order = control_step(conduct->control, &facts, &status);
 	if (order == ORDER_SNAPSHOT) {
@@ -173,6 +201,7 @@ void
 conduct_close(struct conduct *conduct)
 {
 	control_close(conduct->control);
+	bottleneck_free(&conduct->bottleneck);
 	free(conduct->queue);
 	*conduct = (struct conduct){ 0 };
 }

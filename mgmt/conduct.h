@@ -13,6 +13,7 @@
  *     conduct_end(&conduct, outcome); conduct_close(&conduct);
  */
 
+#include "mgmt/bottleneck.h"
 #include "mgmt/control.h"
 #include "mgmt/durability.h"
 #include "mgmt/live.h"
@@ -28,12 +29,14 @@ struct conduct_job {
 	struct live *live;
 	const struct durability *durability;
 	const char *topology, *prefix;
+	struct elastic *elastic;
 };
 
 struct conduct {
 	struct control *control; /* NULL: none */
 	struct conduct_job job;
 	struct view_queue *queue; /* [slice] */
+	struct bottleneck bottleneck;
 	int64_t probe_due_ns;
 };
 

@@ -168,7 +168,7 @@ def completion(schema):
            "\tesac", '\tcase "$command" in', '\t"") options="%s jobs $options" ;;' % " ".join(names)]
     for method, name in zip(schema["methods"], names):
         more = [option(p) for p in method["params"]]
-        if method["role"] == "operate":
+        if [f["type"] for f in method["result"]] == ["action"]:
             more.append("--no-wait")
         if name == "watch":
             more.append("--count")

@@ -25,6 +25,8 @@ struct picture {
 	struct view_queue *queue;
 	struct snapshot_status snapshots;
 	struct manager manager;
+	struct elastic_view elastic;
+	uint32_t bottleneck;
 	struct sample probe;
 	uint64_t probe_number;
 };
@@ -59,6 +61,7 @@ struct control {
 	/* Both threads', under the lock. */
 	pthread_mutex_t lock;
 	struct picture shared;
+	bool has_freeze, freeze; /* asked for, and not taken yet */
 
 	/* The serving thread's. */
 	struct picture mine;
@@ -76,6 +79,8 @@ void control_look(struct control *control);
 /* 0: the queue is full. */
 uint64_t control_submit(struct control *control, const struct action_ask *ask,
                         struct action *action);
+/* False: it is not elastic. */
+bool control_freeze(struct control *control, bool is_frozen);
 /* A number that changes whenever an action does. */
 uint64_t control_actions_version(const struct manager *manager);
 

@@ -136,7 +136,12 @@ def test_methods(folder):
         results["stop"] = {"action": client.finish("stop")}
         equal("done", results["stop"]["action"]["state"], "stop")
         equal("stopped", job.end()["status"], "summary")
-    with Job(folder, number=1) as job, job.client() as client:
+    with Job(folder, ["--elastic", "threshold"], number=1) as job, job.client() as client:
+        time.sleep(0.5)
+        results["freeze"] = client.freeze()
+        results["elastic"] = client.elastic()
+        check(results["elastic"]["frozen"] and results["elastic"]["decisions"], "it is elastic")
+        results["unfreeze"] = client.unfreeze()
         results["drain"] = {"action": client.finish("drain")}
         equal("done", results["drain"]["action"]["state"], "drain")
         job.end()
