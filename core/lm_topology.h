@@ -146,9 +146,9 @@ struct lm_elastic {
 	double target;        /* what each is to have at most when there are more or fewer; 0.7 */
 	double gain;          /* a change takes so much from the busiest lcore; default 0.05 */
 	uint64_t interval_ns; /* between two looks; default 100 ms */
-	uint64_t guard_ns;    /* from a change until the next one; default 400 ms */
+	uint64_t guard_ns;    /* from a change until the next one; default 300 ms */
 	uint32_t hold;        /* looks in a row that must want more; three times that: fewer; 2 */
-	uint32_t moves;       /* slices that are moved per interval, at most; default 8 */
+	uint32_t moves;       /* slices that are moved per interval, at most; default 16 */
 	bool dry_run;         /* only say it; default false */
 };
 enum lm_elastic_policy {

@@ -72,9 +72,9 @@ lm_topology_create(const char *name)
 		.target = 0.7,
 		.gain = 0.05,
 		.interval_ns = 100000000u,
-		.guard_ns = 400000000u,
+		.guard_ns = 300000000u,
 		.hold = 2,
-		.moves = 8,
+		.moves = 16,
 	};
 	return topology;
 }
