@@ -14,6 +14,7 @@
  *     conduct_end(&conduct, outcome); conduct_close(&conduct);
  */
 
+#include "mgmt/bottleneck.h"
 #include "mgmt/carry.h"
 #include "mgmt/control.h"
 #include "mgmt/durability.h"
@@ -32,6 +33,7 @@ struct conduct_job {
 	struct live *live;
 	const struct durability *durability;
 	const char *topology, *prefix;
+	struct elastic *elastic;
 };
 
 struct conduct {
@@ -39,6 +41,7 @@ struct conduct {
 	struct conduct_job job;
 	struct carry carry;
 	struct lm_manager *loaded; /* NULL: none */
+	struct bottleneck bottleneck;
 	int64_t probe_due_ns;
 };
 

@@ -89,6 +89,7 @@ control_start(struct control *control, const struct view_about *about, const str
 		return error;
 	}
 	control->shared.version = 1;
+	control->shared.bottleneck = control->mine.bottleneck = LM_NONE;
 	memcpy(control->before.block, sample->block, sample->size);
 	control->mine.manager = control->shared.manager;
 	return control->socket.listener < 0
@@ -125,6 +126,13 @@ control_publish(struct control *control, const struct control_picture *picture)
 	if (picture->loaded != NULL) {
 		shared->loaded = *picture->loaded;
 	}
+	if (picture->elastic != NULL && picture->elastic->version != shared->elastic.version) {
+		shared->elastic = *picture->elastic;
+		/* Who has asked and looks again finds what was asked for. */
+		shared->elastic.is_frozen =
+		    control->has_freeze ? control->freeze : shared->elastic.is_frozen;
+	}
+	shared->bottleneck = picture->bottleneck;
 	shared->version++;
 	pthread_mutex_unlock(&control->lock);
 }
@@ -263,6 +271,8 @@ control_look(struct control *control)
 		copy_sample(&mine->sample, &shared->sample);
 		mine->snapshots = shared->snapshots;
 		mine->loaded = shared->loaded;
+		mine->elastic = shared->elastic;
+		mine->bottleneck = shared->bottleneck;
 		mine->version = shared->version;
 	}
 	if (control_actions_version(&mine->manager) != control_actions_version(&shared->manager)) {
@@ -290,6 +300,37 @@ control_submit(struct control *control, const struct action_ask *ask, struct act
 	}
 	pthread_mutex_unlock(&control->lock);
 	return id;
+}
+
+bool
+control_freeze(struct control *control, bool is_frozen)
+{
+	struct elastic_view *elastic = &control->shared.elastic;
+	bool is_elastic;
+
+	pthread_mutex_lock(&control->lock);
+	is_elastic = elastic->rules.policy > LM_ELASTIC_STATIC;
+	if (is_elastic) {
+		control->has_freeze = true;
+		control->freeze = is_frozen;
+		elastic->is_frozen = is_frozen;
+		control->shared.version++;
+	}
+	pthread_mutex_unlock(&control->lock);
+	return is_elastic;
+}
+
+bool
+control_take_freeze(struct control *control, bool *is_frozen)
+{
+	bool has;
+
+	pthread_mutex_lock(&control->lock);
+	has = control->has_freeze;
+	*is_frozen = control->freeze;
+	control->has_freeze = false;
+	pthread_mutex_unlock(&control->lock);
+	return has;
 }
 
 void
