@@ -221,6 +221,10 @@ make_plan(struct carry *carry, struct manager_report *report)
 static bool
 rebalance_begin(struct carry *carry, struct manager_report *report)
 {
+	if (carry->now->head->generation != carry->engine->generation ||
+	    !sample_compares(carry->now, carry->before)) {
+		return fail(report, "the graph has just changed: ask again when there are probes");
+	}
 	if (!make_plan(carry, report)) {
 		return true;
 	}

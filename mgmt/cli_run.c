@@ -236,6 +236,9 @@ follow(struct run *run, const struct run_options *options)
 
 	run->start_ns = tick_ns;
 	while (!lm_engine_wait(run->engine, run->stop_ns == 0 ? STEP_NS : STOP_STEP_NS)) {
+		if (live_follow(&run->live)) {
+			conduct_changed(&run->conduct);
+		}
 		if (env_now_ns() >= tick_ns) {
 			tick_ns = env_now_ns() + TICK_NS;
 			live_tick(&run->live);
@@ -284,6 +287,7 @@ sum_up(struct job *job, struct live *live, const struct run_options *options,
 	for (uint32_t i = 0; i < findings->count && i < 16; i++) {
 		warnings[summary.warning_count++] = findings->error[i].message;
 	}
+	(void)live_follow(live);
 	live_tick(live);
 	live_packets(live, &summary.packets, &summary.bytes);
 	summary.seconds = sample_seconds(&live->now);
@@ -346,8 +350,7 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 		return good;
 	}
 	run->live.snapshots = run->durability.snapshots;
-	good = live_open(&run->live, run->engine, job->graph, &job->placement.lm,
-	                 job->eal.file_prefix) == 0 &&
+	good = live_open(&run->live, run->engine, job->eal.file_prefix) == 0 &&
 	       conduct_start(&run->conduct, &conducted) && durability_start(&run->durability) &&
 	       lm_engine_start(run->engine) == 0;
 	if (good) {

@@ -156,6 +156,15 @@ conduct_show(struct conduct *conduct)
 	}
 }
 
+/* What is told from here on is since the change. */
+void
+conduct_changed(struct conduct *conduct)
+{
+	control_publish_probe(conduct->control, &conduct->job.live->probe);
+	conduct->probe_due_ns = env_now_ns() + CONTROL_PROBE_NS;
+	conduct_show(conduct);
+}
+
 static void
 look_at_facts(const struct conduct *conduct, struct manager_facts *facts,
               struct snapshot_status *status)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/engine.h"
 #include "core/env.h"
 #include "core/graph.h"
 #include "net/port.h"
@@ -16,21 +17,36 @@
 _Static_assert(sizeof(((struct port_counter *)0)->name) < SAMPLE_NAME,
                "a port counter's name fits");
 
-int
-live_open(struct live *live, struct lm_engine *engine, const struct lm_graph *graph,
-          const struct lm_placement *placement, const char *prefix)
+/* Whether the samples are of the graph that runs. */
+static bool
+is_current(const struct live *live)
 {
+	return live->now.head->generation == live->engine->generation;
+}
+
+static void
+free_samples(struct live *live)
+{
+	sample_free(&live->now);
+	sample_free(&live->before);
+	sample_free(&live->probe);
+	sample_free(&live->probe_before);
+}
+
+/* Four alike, of the graph that runs. 0 or -ENOMEM: then none of them. */
+static int
+make_samples(struct live *live)
+{
+	const struct lm_engine *engine = live->engine;
+	const struct lm_graph *graph = engine->graph;
 	struct sample_wire wires[LM_WIRES_MAX] = { 0 };
-	struct sample_about about = { .placement = placement,
+	struct sample_about about = { .placement = &engine->placement,
 		                      .wires = wires,
 		                      .wire_count = graph->wire_count,
 		                      .counters_max = COUNTERS_MAX,
 		                      .batch_rows = graph->settings.batch_rows,
-		                      .start_ns = env_now_ns() };
-	struct stats_about stats = { .prefix = prefix,
-		                     .topology = graph->name,
-		                     .version = LODEMILL_VERSION,
-		                     .start_wall_ns = env_wall_ns() };
+		                      .start_ns = live->start_ns,
+		                      .generation = engine->generation };
 	int result;
 
 	for (uint32_t w = 0; w < graph->wire_count; w++) {
@@ -38,20 +54,50 @@ live_open(struct live *live, struct lm_engine *engine, const struct lm_graph *gr
 		wires[w].to = graph->wire[w].to;
 		wires[w].feedback = graph->wire[w].feedback ? 1 : 0;
 	}
-	live->engine = engine;
 	result = sample_init(&live->now, engine, &about);
 	result = result != 0 ? result : sample_init(&live->before, engine, &about);
 	result = result != 0 ? result : sample_init(&live->probe, engine, &about);
 	result = result != 0 ? result : sample_init(&live->probe_before, engine, &about);
 	if (result != 0) {
-		return result;
+		free_samples(live);
 	}
-	result = stats_shm_create(&live->shm, &stats, &live->now.shape);
+	return result;
+}
+
+/* Those who read the one before are told to look here. */
+static void
+make_segment(struct live *live)
+{
+	struct stats_about about = { .prefix = live->prefix,
+		                     .topology = live->engine->graph->name,
+		                     .version = LODEMILL_VERSION,
+		                     .start_wall_ns = live->start_wall_ns };
+	struct stats_shm *fresh;
+	int result = stats_shm_create(&fresh, &about, &live->now.shape);
+
 	if (result != 0) {
-		live->shm = NULL;
 		env_log(4, "no statistics for `lodemill top`: %s", strerror(-result));
+		stats_shm_close(live->shm, false);
+	} else {
+		stats_shm_move(live->shm);
 	}
-	return 0;
+	live->shm = result != 0 ? NULL : fresh;
+}
+
+int
+live_open(struct live *live, struct lm_engine *engine, const char *prefix)
+{
+	int result;
+
+	live->engine = engine;
+	live->prefix = prefix;
+	live->start_ns = env_now_ns();
+	live->start_wall_ns = env_wall_ns();
+	result = make_samples(live);
+	if (result == 0) {
+		make_segment(live);
+	}
+	return result;
 }
 
 /* How snapshots are doing, as counters: for `lodemill top`. Returns how many. */
@@ -92,14 +138,44 @@ put_counters(const struct live *live, struct sample_counter counters[COUNTERS_MA
 	return count + put_snapshots(live, counters + count);
 }
 
-void
-live_tick(struct live *live)
+static void
+read_now(struct live *live, struct sample *sample, const struct sample *before)
 {
 	struct sample_counter counters[COUNTERS_MAX];
 	uint32_t count = put_counters(live, counters);
 
+	sample_read(sample, live->engine, before, env_now_ns(), counters, count);
+}
+
+bool
+live_follow(struct live *live)
+{
+	struct live next = *live;
+
+	if (is_current(live) || make_samples(&next) != 0) {
+		return false;
+	}
+	free_samples(live);
+	*live = next;
+	make_segment(live);
+	read_now(live, &live->before, NULL);
+	read_now(live, &live->now, &live->before);
+	read_now(live, &live->probe_before, NULL);
+	read_now(live, &live->probe, &live->probe_before);
+	if (live->shm != NULL) {
+		stats_shm_write(live->shm, &live->now);
+	}
+	return true;
+}
+
+void
+live_tick(struct live *live)
+{
+	if (!is_current(live)) {
+		return;
+	}
 	sample_swap(&live->now, &live->before);
-	sample_read(&live->now, live->engine, &live->before, env_now_ns(), counters, count);
+	read_now(live, &live->now, &live->before);
 	if (live->shm != NULL) {
 		stats_shm_write(live->shm, &live->now);
 	}
@@ -108,11 +184,10 @@ live_tick(struct live *live)
 const struct sample *
 live_probe(struct live *live)
 {
-	struct sample_counter counters[COUNTERS_MAX];
-	uint32_t count = put_counters(live, counters);
-
-	sample_swap(&live->probe, &live->probe_before);
-	sample_read(&live->probe, live->engine, &live->probe_before, env_now_ns(), counters, count);
+	if (is_current(live)) {
+		sample_swap(&live->probe, &live->probe_before);
+		read_now(live, &live->probe, &live->probe_before);
+	}
 	return &live->probe;
 }
 
@@ -137,8 +212,5 @@ void
 live_close(struct live *live)
 {
 	stats_shm_close(live->shm, false);
-	sample_free(&live->now);
-	sample_free(&live->before);
-	sample_free(&live->probe);
-	sample_free(&live->probe_before);
+	free_samples(live);
 }
