@@ -342,6 +342,8 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 		                               .live = &run->live,
 		                               .durability = &run->durability,
 		                               .topology = job->graph->name,
+		                               .declared = job->topology,
+		                               .set = options->job.set,
 		                               .prefix = job->eal.file_prefix };
 	bool good = durability_attach(&run->durability, run->engine) &&
 	            conduct_recover(&run->conduct, &run->durability, job->graph->name);

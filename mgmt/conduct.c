@@ -123,6 +123,9 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 	}
 	conduct->job = *job;
 	conduct->carry = (struct carry){ .engine = job->engine,
+		                         .snapshots = job->durability->snapshots,
+		                         .topology = job->declared,
+		                         .set = job->set,
 		                         .now = &job->live->probe,
 		                         .before = &job->live->probe_before };
 	if (control_is_inactive(conduct->control)) {
@@ -261,6 +264,7 @@ void
 conduct_close(struct conduct *conduct)
 {
 	host_close(conduct->loaded);
+	carry_end(&conduct->carry);
 	control_close(conduct->control);
 	*conduct = (struct conduct){ 0 };
 }

@@ -32,6 +32,8 @@ struct conduct_job {
 	struct live *live;
 	const struct durability *durability;
 	const char *topology, *prefix;
+	const struct lm_topology *declared; /* what `topology` names */
+	const char *const *set;             /* as struct job_request */
 };
 
 struct conduct {
