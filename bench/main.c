@@ -38,6 +38,7 @@ static const struct own {
 	{ "snapshot_incremental", bench_snapshot_incremental, 2 },
 	{ "restore", bench_restore, 2 },
 	{ "migrate_pause_us", bench_migrate_pause, 2 },
+	{ "rescale_pause_us", bench_rescale_pause, 2 },
 };
 
 uint64_t bench_state_bytes;

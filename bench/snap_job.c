@@ -87,10 +87,11 @@ write_text(struct snap_job *job)
 	         "settings: {epoch: %" PRIu64 "ns, batch_rows: %u, seed: 11}\n"
 	         "operators:\n"
 	         "  events: {type: bench_keys}\n"
-	         "  count:  {type: bench_count, input: events, by: key, count: rows, emit: end, "
+	         "  count:  {type: bench_count, input: events%s, by: key, count: rows, emit: end, "
 	         "keys: %" PRIu64 "}\n"
 	         "  out:    {type: null_sink, input: count}\n",
-	         job->shape.epoch_ns, job->shape.batch_rows, job->shape.keys);
+	         job->shape.epoch_ns, job->shape.batch_rows,
+	         job->shape.is_shared_out ? " by key" : "", job->shape.keys);
 }
 
 static bool
@@ -184,10 +185,17 @@ snap_job_run(struct snap_job *job, double seconds)
 uint64_t
 snap_job_rows(const struct snap_job *job)
 {
-	struct lm_slice_stats stats;
+	uint64_t rows = 0;
 
-	lm_engine_slice_stats(job->engine, COUNT_SLICE, &stats);
-	return stats.rows_absorbed;
+	for (uint32_t i = 0; i < lm_engine_slice_count(job->engine); i++) {
+		struct lm_slice_stats stats;
+
+		if (lm_engine_slice_operator(job->engine, i) == SNAP_COUNT) {
+			lm_engine_slice_stats(job->engine, i, &stats);
+			rows += stats.rows_absorbed;
+		}
+	}
+	return rows;
 }
 
 void

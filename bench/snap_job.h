@@ -30,7 +30,8 @@
 
 struct snap_shape {
 	uint64_t keys;
-	bool is_uniform; /* else Zipf 1.0 */
+	bool is_uniform;    /* else Zipf 1.0 */
+	bool is_shared_out; /* rows come by key: there may be several slices that count */
 	uint32_t batch_rows;
 	uint64_t epoch_ns;
 	uint32_t workers; /* all of the job is on the first; 0: one */
@@ -55,6 +56,9 @@ struct snap_bucket {
 	uint64_t rows;
 	struct lm_hist batch_ns;
 };
+
+/* The operator that counts, of the job's topology. */
+#define SNAP_COUNT 1u
 
 struct snap_job {
 	struct snap_shape shape;

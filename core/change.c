@@ -332,6 +332,12 @@ commit(struct lm_engine *engine)
 		const struct rewire *part = &change->part[i];
 
 		ended += part->retires && part->slice->ended;
+		if (part->pause_ns > change->report.pause_ns) {
+			change->report.pause_ns = part->pause_ns;
+		}
+		if (part->align_ns > change->report.align_ns) {
+			change->report.align_ns = part->align_ns;
+		}
 		if (part->retires && part->hand_count == 0 && !audit_slice(part->slice, &errors)) {
 			engine->change_failed = true;
 		}

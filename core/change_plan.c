@@ -549,7 +549,15 @@ keeps_state(const struct lm_engine *engine, const struct change_ask *ask, struct
 			continue;
 		}
 		was = &engine->graph->op[ask->heir_of[o]];
-		if (is->slices != was->slices && !op_can_rescale(is->class, &why)) {
+		if (is->slices == was->slices) {
+			continue;
+		}
+		if (op_can_rescale(is->class, &why) && is->counts_slices) {
+			why = "was configured for as many slices as it has";
+		} else if (why == NULL && !state_moves(engine->slice[was->first_slice])) {
+			why = "keeps state by another key than its rows are shared out by";
+		}
+		if (why != NULL) {
 			lm_errors_add(errors, is->place, "leave `slices` as it is",
 			              "operators.%s: it %s", is->name, why);
 			return false;

@@ -36,8 +36,11 @@ enum change_result {
 struct change_report {
 	uint64_t number; /* of the change, from 1 */
 	enum change_result result;
-	uint64_t epoch;          /* at whose marker it was */
-	int64_t took_ns;         /* from the marker to the last slice */
+	uint64_t epoch;  /* at whose marker it was */
+	int64_t took_ns; /* from the marker to the last slice */
+	/* Keys whose state went from slice to slice waited: `align` until the last of the slices
+	 * was at the marker, then `pause` until the new one went on; the longest of each. */
+	int64_t align_ns, pause_ns;
 	uint32_t added, retired; /* slices */
 };
 

@@ -33,6 +33,7 @@ struct graph_operator {
 	const struct lm_schema *input[LM_PORTS_MAX]; /* NULL: not wired */
 	struct lm_schema *output[LM_PORTS_MAX];      /* owned */
 	bool configured;                             /* and to be unconfigured */
+	bool counts_slices; /* its configuration asked how many slices it has */
 };
 
 struct graph_wire {

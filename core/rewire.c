@@ -7,6 +7,7 @@
 
 #include "core/audit.h"
 #include "core/canary.h"
+#include "core/env.h"
 #include "core/epoch.h"
 #include "core/worker.h"
 
@@ -62,6 +63,7 @@ give(const struct rewire *part)
 		struct rewire_hand *hand = part->hand[i];
 
 		hand->watermark = slice->watermark;
+		hand->began_ns = part->began_ns;
 		hand->with_state &= !slice->ended;
 		if (hand->with_state) {
 			state_give(slice, part->wiring.slice_of, hand->to->index, &hand->bundle);
@@ -111,6 +113,10 @@ take(struct rewire *part, struct rewire_hand *hand)
 
 	/* Slices that share out state by key have the same inputs, others need not. */
 	if (hand->with_state) {
+		part->first_ns = part->first_ns == 0 || hand->began_ns < part->first_ns
+		                     ? hand->began_ns
+		                     : part->first_ns;
+		part->last_ns = hand->began_ns > part->last_ns ? hand->began_ns : part->last_ns;
 		state_take(slice, &hand->bundle);
 		part->watermark =
 		    hand->watermark > part->watermark ? hand->watermark : part->watermark;
@@ -187,6 +193,23 @@ tell_edge(const struct rewire *part, struct edge *edge)
 	}
 }
 
+/* How long keys waited: for the last of who had them, and from then on. */
+static void
+note_pause(struct rewire *part)
+{
+	int64_t first_ns = part->first_ns, last_ns = part->last_ns;
+
+	if (last_ns == 0) {
+		return;
+	}
+	if (part->began_ns != 0) {
+		first_ns = part->began_ns < first_ns ? part->began_ns : first_ns;
+		last_ns = part->began_ns > last_ns ? part->began_ns : last_ns;
+	}
+	part->align_ns = last_ns - first_ns;
+	part->pause_ns = env_now_ns() - last_ns;
+}
+
 /* The chain has all it awaited. */
 static void
 go_on(struct lm_op *head)
@@ -194,6 +217,7 @@ go_on(struct lm_op *head)
 	for (uint32_t i = 0; i < head->chain_count; i++) {
 		struct rewire *part = head->chain[i]->rewire;
 
+		note_pause(part);
 		hear_watermark(part->slice, part->watermark);
 	}
 	for (uint32_t i = 0; i < head->chain_count; i++) {
@@ -223,9 +247,13 @@ switch_chain(struct worker *worker, struct lm_op *head, struct lm_op **chain, ui
 	/* One whose inputs have all ended is about to end, and may still send. */
 	bool was_idle = !head->is_source && epoch_is_idle(head) && !epoch_inputs_ended(head);
 
+	int64_t now_ns = env_now_ns();
+
 	worker_remove(worker, head);
 	for (uint32_t i = 0; i < count; i++) {
 		struct rewire *part = chain[i]->rewire;
+
+		part->began_ns = now_ns;
 
 		part->was_idle = was_idle;
 		part->is_switched = true;

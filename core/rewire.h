@@ -29,6 +29,7 @@ struct rewire_hand {
 	struct lm_op *from, *to;
 	bool with_state;   /* slots; not of one that has ended */
 	bool from_retires; /* its counters come along */
+	int64_t began_ns;  /* when its chain was switched: from then on nobody has it */
 	struct state_bundle bundle;
 	int64_t watermark; /* of `from` */
 };
@@ -52,6 +53,9 @@ struct rewire {
 	uint32_t chain_awaits;       /* heads: slices of the chain that await some */
 	struct rewire_hand *arrived; /* not taken yet, a stack */
 	int64_t watermark;           /* the greatest that came */
+	int64_t began_ns;            /* when its own chain was switched; new slices: 0 */
+	int64_t first_ns, last_ns;   /* of the hands that came, when they began; 0: none came */
+	int64_t pause_ns, align_ns;  /* see struct change_report */
 };
 
 /* For one worker: a longer list, and heads that are new. */

@@ -136,6 +136,7 @@ lm_setup_input(const struct lm_setup *setup, uint32_t input)
 uint32_t
 lm_setup_slices(const struct lm_setup *setup)
 {
+	setup->op->counts_slices = true;
 	return setup->op->slices;
 }
 

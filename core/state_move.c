@@ -7,6 +7,12 @@
 #include "core/slice.h"
 #include "core/worker.h"
 
+bool
+state_moves(struct lm_op *op)
+{
+	return op->state.space == NULL || op->state.ops->moves(op);
+}
+
 int
 state_prepare_move(struct lm_op *op, uint32_t slots_max)
 {
@@ -24,6 +30,7 @@ state_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state
 	into->move.slot_bits = state->slot_bits;
 	into->move.to = to;
 	into->ops = state->ops;
+	into->is_given = true;
 	if (op->class->give != NULL) {
 		op->class->give(op, &into->move);
 	}
@@ -37,6 +44,9 @@ state_take(struct lm_op *op, struct state_bundle *bundle)
 {
 	struct op_state *state = &op->state;
 
+	if (!bundle->is_given) {
+		return;
+	}
 	if (state->space != NULL) {
 		state->ops->take(op, bundle);
 	}

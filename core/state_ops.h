@@ -54,6 +54,7 @@ struct state_bundle {
 	uint32_t epoch;       /* of what was written last in them */
 	uint64_t size;        /* bytes */
 	const struct state_ops *ops;
+	bool is_given; /* else there is nothing to take */
 };
 
 struct state_ops {
@@ -77,6 +78,8 @@ struct state_ops {
 	             struct state_bundle *into);
 	/* The new owner, between two callbacks. The bundle is empty then. */
 	void (*take)(struct lm_op *op, struct state_bundle *bundle);
+	/* Whether all that it keeps goes with slots, or is seen to by the class. */
+	bool (*moves)(struct lm_op *op);
 	/* A control thread: the slice, or a bundle that nobody will take, is no more; memory of
 	 * slots is freed when none of its neighbours is left. */
 	void (*close)(struct lm_op *op);
@@ -134,6 +137,7 @@ int state_deserialize(struct lm_op *op, const void *bytes, size_t size, uint32_t
 int state_adopt(struct lm_op *op, struct lm_adoption *from);
 
 /* core/state_move.c: with the class's part in it; an operator without state gives nothing. */
+bool state_moves(struct lm_op *op);
 int state_prepare_move(struct lm_op *op, uint32_t slots_max);
 void state_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into);
 void state_take(struct lm_op *op, struct state_bundle *bundle);

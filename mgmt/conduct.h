@@ -6,11 +6,11 @@
  * The control thread's side of managing a job: shows the running engine to mgmt/control.h, carries
  * out what the manager orders. Without a socket the manager is there all the same.
  *
- *     if (!conduct_open(&conduct, &options, prefix)) …       before EAL: another job may have the
- * path conduct_recover(&conduct, &durability, topology);      when the state folder is open
- *     conduct_start(&conduct, &job);                         when the engine is built
- *     conduct_show(&conduct);                                behind each live_tick
- *     order = conduct_step(&conduct);                        often
+ *     conduct_open(&conduct, &options, prefix)            before EAL: the path may be taken
+ *     conduct_recover(&conduct, &durability, topology)    when the state folder is open
+ *     conduct_start(&conduct, &job)                       when the engine is built
+ *     conduct_show(&conduct);                             behind each live_tick
+ *     order = conduct_step(&conduct, &limit_ns);          often
  *     conduct_end(&conduct, outcome); conduct_close(&conduct);
  */
 

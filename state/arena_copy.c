@@ -93,9 +93,11 @@ arena_run(const struct arena_copy *copy, const struct arena *arena, uint32_t roo
 }
 
 bool
-arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *bytes, uint32_t room)
+arena_copy_find(struct arena_copy *copy, struct arena_piece *piece, uint32_t room)
 {
 	assert(room >= ARENA_CHUNK);
+	/* What was read is read before anything that tells how it came about. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	while (copy->part != NULL && copy->part->arena_count == 0) {
 		copy->part = copy->part->next;
 	}
@@ -112,14 +114,23 @@ arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *bytes,
 		if (piece->size > 0) {
 			piece->arena = arena;
 			piece->offset = offset;
+			piece->bytes = arena->memory + offset;
 			PREEMPT();
-			arena_copy_words(bytes, arena->memory + offset, piece->size);
-			/* What was read is read before anything that tells how it came about. */
-			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			return true;
 		}
 	}
 	return false;
+}
+
+bool
+arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *bytes, uint32_t room)
+{
+	if (!arena_copy_find(copy, piece, room)) {
+		return false;
+	}
+	arena_copy_words(bytes, piece->bytes, piece->size);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return true;
 }
 
 bool

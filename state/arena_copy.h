@@ -35,6 +35,7 @@ struct arena_piece {
 	struct arena *arena;
 	uint64_t offset;
 	uint32_t size;
+	const char *bytes; /* in the arena: their owner may write them at any time */
 };
 
 /* Of the log, in the order in which it came. */
@@ -53,6 +54,11 @@ bool arena_copy_begin(struct arena_copy *copy, struct state_space *space);
  */
 bool arena_copy_next(struct arena_copy *copy, struct arena_piece *piece, void *bytes,
                      uint32_t room);
+/*
+ * The same for who reads piece->bytes itself, before the next call of any of these: each word as
+ * often as it likes, for whatever a granule that changes meanwhile looks like, the log has it.
+ */
+bool arena_copy_find(struct arena_copy *copy, struct arena_piece *piece, uint32_t room);
 /*
  * What the log holds, as far as it lies in one piece; none: that is all there is so far, and once
  * arena_copy_next has said false, all there will be. False: the snapshot is lost.

@@ -121,6 +121,8 @@ zstd_unpack(struct block_coder *coder, const struct block *block, const uint8_t 
 #define LINE 64u
 
 #if defined(__AVX512VBMI2__) && defined(__AVX512BW__) && defined(__AVX512CD__) && defined(__BMI2__)
+/* Bytes: a processor that looks ahead by itself stops where a page ends. */
+#define AHEAD 2048u
 #define NIBBLES UINT64_C(0x0f0f0f0f0f0f0f0f)
 
 /* The bytes of eight words that are kept, from how many of each: a byte of `lengths`. */
@@ -141,6 +143,7 @@ pack_lines(const uint8_t *raw, size_t size, uint8_t *out, size_t *at)
 	size_t done = 0;
 
 	for (; done + LINE <= size && *at + LINE <= size; done += LINE) {
+		/* Read once: it may be an arena, whose owner goes on. */
 		__m512i words = _mm512_loadu_si512(raw + done);
 		__m512i count = _mm512_srli_epi64(
 		    _mm512_sub_epi64(_mm512_set1_epi64(71), _mm512_lzcnt_epi64(words)), 3);
@@ -149,6 +152,7 @@ pack_lines(const uint8_t *raw, size_t size, uint8_t *out, size_t *at)
 		uint32_t halves =
 		    (uint32_t)_pext_u64((uint64_t)_mm_cvtsi128_si64(lengths), NIBBLES);
 
+		__builtin_prefetch(raw + done + AHEAD);
 		memcpy(out + done / PAIR, &halves, sizeof(halves));
 		_mm512_storeu_si512(out + *at, _mm512_maskz_compress_epi8(kept, words));
 		*at += (size_t)__builtin_popcountll(kept);

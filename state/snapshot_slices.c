@@ -301,6 +301,28 @@ place_of_piece(struct snapshots *s, struct snap_slice *slice, uint32_t *room)
 	return s->piece;
 }
 
+/*
+ * The next piece, and where to take it from. Zeroes are left out as the arena is read, so nothing
+ * is copied first; who reads twice, as other codecs do, must not see it change. False: that was
+ * all.
+ */
+static bool
+next_piece(struct snapshots *s, struct snap_slice *slice, uint32_t most, struct arena_piece *piece)
+{
+	uint32_t room = BLOCK_RAW_MAX;
+	void *place;
+
+	if (s->options.codec == BLOCK_ZEROES) {
+		return arena_copy_find(&slice->copy, piece, room < most ? room : most);
+	}
+	place = place_of_piece(s, slice, &room);
+	if (!arena_copy_next(&slice->copy, piece, place, room < most ? room : most)) {
+		return false;
+	}
+	piece->bytes = place;
+	return true;
+}
+
 /* Some chunks of one slice. In the simulator few at a time: their owner writes in between. */
 static int
 copy_some(struct snapshots *s, struct snap_slice *slice)
@@ -310,8 +332,7 @@ copy_some(struct snapshots *s, struct snap_slice *slice)
 	struct arena_piece piece;
 
 	for (uint32_t copied = 0; copied < most; copied += piece.size) {
-		uint32_t room, drained;
-		void *place;
+		uint32_t drained;
 		int result = 0;
 
 		/* First the log, if it fills up: what else there is to copy does not go away. */
@@ -322,15 +343,13 @@ copy_some(struct snapshots *s, struct snap_slice *slice)
 		if (result != 0) {
 			return result;
 		}
-		place = place_of_piece(s, slice, &room);
-		room = room < most ? room : most;
-		if (!arena_copy_next(&slice->copy, &piece, place, room)) {
+		if (!next_piece(s, slice, most, &piece)) {
 			slice->phase = SLICE_COPIED;
 			return finish_part(s, slice);
 		}
-		result =
-		    put(s, slice, SNAPSHOT_BYTES, piece.arena->slot,
-		        SNAPSHOT_PLACE(piece.arena->part->index, piece.offset), place, piece.size);
+		result = put(s, slice, SNAPSHOT_BYTES, piece.arena->slot,
+		             SNAPSHOT_PLACE(piece.arena->part->index, piece.offset), piece.bytes,
+		             piece.size);
 		if (result != 0) {
 			return result;
 		}

@@ -48,6 +48,7 @@ static const struct state_ops space_ops = {
 	.take = space_take,
 	.close = space_close,
 	.drop = space_drop,
+	.moves = space_moves,
 };
 
 struct state_space *

@@ -46,6 +46,19 @@ space_prepare(struct lm_op *op, uint32_t slots_max)
 	return 0;
 }
 
+bool
+space_moves(struct lm_op *op)
+{
+	const struct state_space *space = op_state(op)->space;
+
+	for (const struct arena_part *part = space->part; part != NULL; part = part->next) {
+		if (!part->by_slot && !part->is_value) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* What is left in the space, or in a bundle, is there no more. */
 static void
 arenas_leave(struct arena *arena)

@@ -75,10 +75,12 @@ read_all(const struct lm_engine *engine)
 {
 	static struct lm_hist hist;
 	struct lm_slice_stats slice;
+	struct lm_slice_load load;
 	struct lm_worker_stats worker;
 
 	for (uint32_t i = 0; i < lm_engine_slice_count(engine); i++) {
 		lm_engine_slice_stats(engine, i, &slice);
+		lm_engine_slice_load(engine, i, &load);
 	}
 	for (uint32_t i = 0; i < lm_engine_worker_count(engine); i++) {
 		lm_engine_worker_stats(engine, i, &worker);
@@ -101,11 +103,14 @@ collect_moves(struct lm_engine *engine)
 	}
 }
 
-/* Any slices to any workers, one or several at a time. */
+/* Any slices to any workers, one or several at a time; now and then sources pause for a moment. */
 static void
 move_some(struct lm_engine *engine)
 {
 	collect_moves(engine);
+	if (engine->activity % 2 == 1 || sim_below(16) == 0) {
+		engine_set_active(engine, engine->activity % 2 == 1);
+	}
 	for (uint64_t some = 1 + sim_below(4); some > 0; some--) {
 		uint32_t slice = (uint32_t)sim_below(engine->slice_count);
 		uint32_t worker = (uint32_t)sim_below(engine->worker_count);

@@ -158,7 +158,7 @@ def kill_behind_a_snapshot(job, chance):
 
 
 def rescaled(job, seed):
-    """A job that is killed with 3 slices and goes on with others, and back, against one that is not killed."""
+    """A job that is killed with 3 slices and goes on with others, and back, against one that is not."""
     job.run()
     want = committed(job.out)
     check(want and all(want.values()), "the job commits nothing: %s" % want.keys())

@@ -165,13 +165,100 @@ test_deserialize(void **state)
 	finish();
 }
 
+/* What the engine remembers of two slices comes to one: the least event time, the first timer. */
+static void
+test_merged(void **state)
+{
+	bool dealt[3] = { false };
+	struct slice_text text[2];
+	char bytes[2][400];
+	struct lm_op *op;
+	int64_t now_ns;
+
+	(void)state;
+	begin();
+	op = rig_slice(&rig, "count", 0);
+	now_ns = op->worker->now_ns;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct op_text to = { .bytes = bytes[i], .max = sizeof(bytes[i]) };
+
+		op->watermark = i == 0 ? 90 : 70;
+		op->watermark_told = i == 0 ? 60 : 65;
+		op->input[0]->watermark_in = i == 0 ? 90 : 70;
+		op->input[0]->idle = i == 0;
+		op->timer[0] = (struct slice_timer){ .active = i == 0,
+			                             .period_ns = 50,
+			                             .due_ns = now_ns + 40 };
+		op->timer[1] = (struct slice_timer){ .active = true,
+			                             .period_ns = 50,
+			                             .due_ns = now_ns + (i == 0 ? 30 : 20) };
+		slice_state_write(op, &to);
+		text[i] = (struct slice_text){ bytes[i], to.size };
+	}
+	dealt[op->op] = true;
+	assert_int_equal(slice_state_read(op, text, 2, dealt), 0);
+	assert_int_equal(op->watermark, 70);
+	assert_int_equal(op->watermark_told, 60);
+	assert_int_equal(op->input[0]->watermark_in, 70);
+	assert_false(op->input[0]->idle);
+	assert_true(op->timer[0].active);
+	assert_int_equal(op->timer[0].due_ns, now_ns + 40);
+	assert_int_equal(op->timer[1].due_ns, now_ns + 20);
+	/* A slice of its input that is no more: it is of the same operator, if that was dealt anew.
+	 */
+	dealt[op->op] = false;
+	assert_int_equal(slice_state_read(op, text, 1, dealt), 0);
+	assert_int_equal(op->watermark, 90);
+	assert_true(op->input[0]->idle);
+	bytes[0][8 * (7 + 3 * LM_TIMERS_MAX)] ^= 5;
+	assert_true(slice_state_read(op, text, 1, dealt) < 0);
+	assert_true(slice_state_read(op, text, 1, NULL) < 0);
+	dealt[op->input[0]->from->op] = true;
+	assert_int_equal(slice_state_read(op, text, 1, dealt), 0);
+	assert_int_equal(op->input[0]->watermark_in, 90);
+	/* It is too short. */
+	text[1].size -= 8;
+	assert_true(slice_state_read(op, &text[1], 1, dealt) < 0);
+	op->timer[0].active = false;
+	op->timer[1].active = false;
+	op->input[0]->idle = false;
+	op->watermark = INT64_MIN;
+	op->watermark_told = INT64_MIN;
+	op->input[0]->watermark_in = INT64_MIN;
+	finish();
+}
+
+/* Which classes may have another number of slices, and why not. */
+static void
+test_can_rescale(void **state)
+{
+	struct lm_op_class class = counter_class;
+	const char *why;
+
+	(void)state;
+	assert_false(op_can_rescale(&class, &why));
+	assert_non_null(strstr(why, "LM_OP_RESCALES"));
+	class.flags = LM_OP_RESCALES;
+	assert_true(op_can_rescale(&class, &why));
+	assert_true(op_can_resize(&class, &why));
+	class.prepare = (void (*)(struct lm_op *, uint64_t, struct lm_writer *))(uintptr_t)1;
+	assert_false(op_can_rescale(&class, &why));
+	assert_non_null(strstr(why, "restart"));
+	assert_true(op_can_resize(&class, &why));
+	class.flags |= LM_OP_GLOBAL;
+	assert_false(op_can_resize(&class, &why));
+	assert_non_null(strstr(why, "one slice"));
+	assert_false(op_can_resize(registry_find("rig_source"), &why));
+	assert_non_null(strstr(why, "source"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flip),
-		cmocka_unit_test(test_too_much),
-		cmocka_unit_test(test_deserialize),
+		cmocka_unit_test(test_flip),        cmocka_unit_test(test_too_much),
+		cmocka_unit_test(test_deserialize), cmocka_unit_test(test_merged),
+		cmocka_unit_test(test_can_rescale),
 	};
 	const char *why;
 

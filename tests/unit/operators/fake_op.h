@@ -128,6 +128,8 @@ struct fake_operator *fake_configure(const struct lm_op_class *class,
                                      const struct lm_schema *const *inputs, uint32_t slices);
 void fake_unconfigure(struct fake_operator *subject); /* NULL is fine */
 
+/* Called before a slice's open, to say which slots it has; NULL: all of 64. */
+extern void (*fake_before_open)(struct lm_op *op);
 /* Opens a slice; NULL when open fails, its sentence then stands in fake_failure.message. */
 struct lm_op *fake_open(struct fake_operator *subject, uint32_t slice);
 /* Calls close, checks the row accounting and frees the slice. */

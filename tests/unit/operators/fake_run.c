@@ -13,6 +13,8 @@
 /* Calls in a row that neither emit nor count a row: more than that is a slice that hangs. */
 #define FAKE_STUCK_MAX 1000000u
 
+void (*fake_before_open)(struct lm_op *op);
+
 struct lm_op *
 fake_open(struct fake_operator *subject, uint32_t slice)
 {
@@ -32,6 +34,9 @@ fake_open(struct fake_operator *subject, uint32_t slice)
 	op->watermark_ns = INT64_MIN;
 	op->state.slot_bits = 6;
 	op->state.is_alone = subject->slices == 1;
+	if (fake_before_open != NULL) {
+		fake_before_open(op);
+	}
 	op->context = aligned_alloc(64, (subject->class->context_size + 64) & ~(size_t)63);
 	assert_non_null(op->context);
 	memset(op->context, 0, (subject->class->context_size + 64) & ~(size_t)63);

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* core/change.c, change_plan.c, change_diff.c, rewire.c, graph_resize.c: the graph changes while
+ * rows are on their way. */
+#include "core/change.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/change_diff.h"
+#include "core/topology.h"
+#include "tests/unit/core/engine_rig.h"
+
+static struct rig rig;
+static struct lm_errors errors;
+
+/* in -> pass by key -> out. */
+static void
+begin_line(uint32_t slices, uint32_t workers)
+{
+	rig_begin(&rig);
+	rig_add(&rig, "in", "rig_source", 1);
+	rig_add(&rig, "pass", "rig_copy", slices);
+	rig_add(&rig, "out", "rig_sink", 1);
+	rig_wire(&rig,
+	         &(struct lm_wire){
+		     .from = "in", .to = "pass", .grouping = LM_GROUP_KEY, .columns = { "key" } });
+	rig_wire(&rig,
+	         &(struct lm_wire){ .from = "pass", .to = "out", .grouping = LM_GROUP_GLOBAL });
+	rig_build(&rig, workers);
+	rig_log_rows(false);
+	rig_feed(&rig, "in", 0)->keys = 50;
+}
+
+static struct lm_op *
+slice_of(const char *name, uint32_t index)
+{
+	for (uint32_t i = 0; i < rig.engine->slice_count; i++) {
+		struct lm_op *slice = rig.engine->slice[i];
+
+		if (strcmp(slice->name, name) == 0 && slice->index == index) {
+			return slice;
+		}
+	}
+	return NULL;
+}
+
+static void
+rounds(uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		engine_tick(rig.engine);
+		rig_rounds(&rig, 1);
+	}
+	engine_tick(rig.engine);
+}
+
+static void
+finish(void)
+{
+	((struct rig_feed *)slice_of("in", 0)->context)->end = true;
+	rounds(50);
+	assert_true(engine_has_ended(rig.engine));
+	assert_string_equal(rig_audit(&rig), "");
+	lm_errors_free(&errors);
+	rig_end(&rig);
+}
+
+static void
+feed(uint64_t rows)
+{
+	((struct rig_feed *)slice_of("in", 0)->context)->until += rows;
+}
+
+/* It is refused, with these words. */
+static void
+refuses(uint32_t op, uint32_t slices, const char *words)
+{
+	assert_int_equal(engine_rescale(rig.engine, op, slices, NULL, &errors), 0);
+	assert_int_equal(errors.count, 1);
+	if (strstr(errors.error[0].message, words) == NULL) {
+		fail_msg("\"%s\" does not say \"%s\"", errors.error[0].message, words);
+	}
+	lm_errors_free(&errors);
+}
+
+/* More slices, fewer slices, with rows on their way all the time: each row comes out once. */
+static void
+test_rescale(void **state)
+{
+	static const uint32_t slices[] = { 3, 5, 2, 6, 1, 4 };
+
+	(void)state;
+	begin_line(1, 3);
+	for (uint32_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++) {
+		uint32_t before = rig.engine->graph->op[1].slices;
+		uint64_t number;
+
+		feed(100);
+		rig_step(&rig, 0);
+		number = engine_rescale(rig.engine, 1, slices[i], NULL, &errors);
+		assert_int_equal(number, i + 1);
+		rounds(8);
+		assert_null(rig.engine->change);
+		assert_int_equal(rig.engine->changed.number, number);
+		assert_int_equal(rig.engine->changed.result, CHANGE_DONE);
+		assert_int_equal(rig.engine->generation, i + 1);
+		assert_int_equal(rig.engine->slice_count, slices[i] + 2);
+		assert_int_equal(rig.engine->changed.added,
+		                 slices[i] > before ? slices[i] - before : 0);
+		assert_int_equal(rig.engine->changed.retired,
+		                 slices[i] < before ? before - slices[i] : 0);
+		rounds(8);
+		assert_int_equal(slice_of("out", 0)->stats.rows_absorbed, 100 * (i + 1));
+	}
+	/* What slices counted that are no more, others have counted. */
+	{
+		uint64_t rows = 0;
+
+		for (uint32_t i = 0; i < 4; i++) {
+			rows += slice_of("pass", i)->stats.rows_in;
+		}
+		assert_int_equal(rows, 600);
+	}
+	finish();
+}
+
+/* A slice that was called gets turns of its own when its caller gets company. */
+static void
+test_fused(void **state)
+{
+	(void)state;
+	begin_line(1, 1);
+	assert_ptr_equal(slice_of("out", 0)->head, slice_of("in", 0));
+	feed(20);
+	rounds(4);
+	assert_true(engine_rescale(rig.engine, 1, 2, NULL, &errors) != 0);
+	rounds(8);
+	assert_ptr_equal(slice_of("in", 0)->head, slice_of("in", 0));
+	assert_int_equal(slice_of("in", 0)->chain_count, 1);
+	assert_ptr_equal(slice_of("pass", 0)->head, slice_of("pass", 0));
+	assert_ptr_equal(slice_of("out", 0)->head, slice_of("out", 0));
+	assert_int_equal(rig.engine->worker[0]->slice_count, 4);
+	feed(20);
+	rounds(8);
+	assert_int_equal(slice_of("out", 0)->stats.rows_absorbed, 40);
+	assert_true(slice_of("pass", 0)->stats.rows_in > 20);
+	assert_true(slice_of("pass", 1)->stats.rows_in > 0);
+	finish();
+}
+
+/* New slices go where they are told to. */
+static void
+test_workers(void **state)
+{
+	static const uint16_t workers[] = { 2, 1 };
+
+	(void)state;
+	begin_line(1, 3);
+	assert_true(engine_rescale(rig.engine, 1, 3, workers, &errors) != 0);
+	rounds(8);
+	assert_int_equal(slice_of("pass", 1)->worker->index, 2);
+	assert_int_equal(slice_of("pass", 2)->worker->index, 1);
+	finish();
+}
+
+static void
+test_refused(void **state)
+{
+	(void)state;
+	begin_line(2, 2);
+	refuses(1, 2, "2 slices already");
+	refuses(1, 0, "not 1 to");
+	refuses(1, 257, "not 1 to");
+	refuses(0, 2, "source");
+	refuses(2, 2, "does not say that its state can move");
+	assert_true(engine_migrate(rig.engine, 1, 1) != 0);
+	refuses(1, 3, "being moved");
+	rounds(4);
+	assert_true(engine_rescale(rig.engine, 1, 3, NULL, &errors) != 0);
+	refuses(1, 4, "another change");
+	{
+		struct move done;
+
+		while (engine_collect(rig.engine, &done)) {
+		}
+		assert_true(engine_migrate(rig.engine, 1, 0) != 0);
+		assert_true(engine_collect(rig.engine, &done));
+		assert_int_equal(done.result, MOVE_CHANGING);
+	}
+	rounds(8);
+	((struct rig_feed *)slice_of("in", 0)->context)->end = true;
+	rounds(20);
+	refuses(1, 2, "ending");
+	finish();
+}
+
+/* Slices that belong to each other one to one have told event times of their own. */
+static void
+test_pairs(void **state)
+{
+	(void)state;
+	rig_begin(&rig);
+	rig_add(&rig, "in", "rig_source", 2);
+	rig_add(&rig, "pass", "rig_copy", 2);
+	rig_add(&rig, "out", "rig_sink", 1);
+	rig_link(&rig, "in", "pass");
+	rig_link(&rig, "pass", "out");
+	rig_build(&rig, 1);
+	refuses(1, 3, "one to one");
+	rig_feed(&rig, "in", 1)->end = true;
+	finish();
+}
+
+/* A job that ends before the change begins stays what it is; one that is cut off in the middle
+ * leaves nothing behind. */
+static void
+test_cut(void **state)
+{
+	(void)state;
+	begin_line(1, 2);
+	((struct rig_feed *)slice_of("in", 0)->context)->end = true;
+	assert_true(engine_rescale(rig.engine, 1, 3, NULL, &errors) != 0);
+	rig_rounds(&rig, 10);
+	rounds(4);
+	assert_int_equal(rig.engine->changed.result, CHANGE_JOB_ENDS);
+	assert_int_equal(rig.engine->slice_count, 3);
+	finish();
+	for (uint32_t steps = 0; steps < 8; steps++) {
+		begin_line(2, 2);
+		feed(100);
+		assert_true(engine_rescale(rig.engine, 1, 1 + steps % 2 * 4, NULL, &errors) != 0);
+		engine_tick(rig.engine);
+		for (uint32_t i = 0; i < steps; i++) {
+			rig_step(&rig, i % 2);
+		}
+		rig_end(&rig);
+	}
+}
+
+/* ---- to another topology ---- */
+
+static struct lm_topology *
+with_detour(const char *type, uint32_t slices)
+{
+	struct lm_topology *topology = lm_topology_create("rig");
+
+	*lm_topology_settings(topology) = *rig.settings;
+	lm_topology_operator(topology, "in", "rig_source");
+	lm_topology_operator(topology, "pass", "rig_copy");
+	lm_topology_operator(topology, "more", type);
+	lm_topology_operator(topology, "out", "rig_sink");
+	lm_topology_slices(topology, "more", slices);
+	lm_topology_wire(topology, &(struct lm_wire){ .from = "in",
+	                                              .to = "pass",
+	                                              .grouping = LM_GROUP_KEY,
+	                                              .columns = { "key" } });
+	lm_topology_wire(topology, &(struct lm_wire){ .from = "pass",
+	                                              .to = "more",
+	                                              .grouping = LM_GROUP_KEY,
+	                                              .columns = { "key" } });
+	lm_topology_wire(topology, &(struct lm_wire){
+				       .from = "more", .to = "out", .grouping = LM_GROUP_GLOBAL });
+	return topology;
+}
+
+static uint64_t
+go_over(const struct lm_topology *from, const struct lm_topology *to, struct change_diff *diff)
+{
+	struct change_ask ask = { .kept = diff->kept, .heir_of = diff->heir_of };
+	struct change_side was = { from, rig.engine->graph }, is = { to, NULL };
+
+	ask.graph = lm_graph_check(to, &errors);
+	assert_non_null(ask.graph);
+	is.graph = ask.graph;
+	change_compare(&was, &is, diff);
+	return engine_change(rig.engine, &ask, &errors);
+}
+
+static void
+test_detour(void **state)
+{
+	static struct change_diff diff;
+	struct lm_topology *with, *other;
+
+	(void)state;
+	begin_line(1, 2);
+	feed(50);
+	rounds(3);
+	with = with_detour("rig_copy", 2);
+	assert_true(go_over(rig.topology, with, &diff) != 0);
+	assert_int_equal(diff.count, 4);
+	assert_int_equal(diff.item[0].kind, CHANGE_KEPT);
+	assert_int_equal(diff.item[2].kind, CHANGE_ADDED);
+	assert_int_equal(diff.wires_added, 2);
+	assert_int_equal(diff.wires_removed, 1);
+	rounds(8);
+	feed(50);
+	rounds(8);
+	assert_int_equal(rig.engine->slice_count, 5);
+	assert_int_equal(slice_of("more", 0)->stats.rows_in + slice_of("more", 1)->stats.rows_in,
+	                 50);
+	/* The same name, another type: others in its place. */
+	other = with_detour("rig_odd", 2);
+	assert_true(go_over(with, other, &diff) != 0);
+	assert_int_equal(diff.item[2].kind, CHANGE_REPLACED);
+	assert_non_null(strstr(diff.item[2].why, "type was rig_copy, is rig_odd"));
+	rounds(8);
+	feed(50);
+	rounds(8);
+	assert_int_equal(slice_of("out", 0)->stats.rows_absorbed, 125);
+	/* And back. */
+	assert_true(go_over(other, rig.topology, &diff) != 0);
+	assert_int_equal(diff.item[3].kind, CHANGE_REMOVED);
+	rounds(8);
+	assert_null(slice_of("more", 0));
+	feed(50);
+	rounds(8);
+	assert_int_equal(slice_of("out", 0)->stats.rows_absorbed, 175);
+	finish();
+	lm_topology_free(with);
+	lm_topology_free(other);
+}
+
+/* As few slots as can be change their slice, and all slices have equally many. */
+static void
+test_tables(void **state)
+{
+	struct route_table *table = route_table_create(64, 1);
+
+	(void)state;
+	for (uint32_t slices = 1; slices <= 8; slices++) {
+		struct route_table *next = route_table_resize(table, slices);
+		uint32_t count[8] = { 0 }, moved = 0;
+
+		for (uint32_t slot = 0; slot < 64; slot++) {
+			count[next->slice_of[slot]]++;
+			moved += next->slice_of[slot] != table->slice_of[slot];
+		}
+		for (uint32_t i = 0; i < slices; i++) {
+			assert_in_range(count[i], 64 / slices, 64 / slices + 1);
+		}
+		assert_true(moved <= (slices == 1 ? 0 : 64 / slices));
+		route_table_free(table);
+		table = next;
+	}
+	route_table_free(table);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rescale), cmocka_unit_test(test_fused),
+		cmocka_unit_test(test_workers), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_pairs),   cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_detour),  cmocka_unit_test(test_tables),
+	};
+
+	rig_classes_register();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
