@@ -48,9 +48,9 @@ class Changing(Job):
     """The job, at full speed, without an end; its output in a folder of its own."""
 
     def __init__(self, folder, name="job.yaml", number=0, words=(), sets=None):
-        self.folder = os.path.join(folder, "out%d" % number)
+        self.sets = {"out": os.path.join(folder, "out%d" % number), **(sets or {})}
+        self.folder = self.sets["out"]
         os.makedirs(self.folder, exist_ok=True)
-        self.sets = {"out": self.folder, **(sets or {})}
         self.first = os.path.join(folder, name)
         if not os.path.exists(self.first):
             written(folder, name)
@@ -234,7 +234,6 @@ def test_crash(folder):
     for life in range(3):
         with Changing(folder, number=life, sets={"state": state, "out": os.path.join(folder, "out")}) as job, \
                 job.client() as client:
-            os.makedirs(os.path.join(folder, "out"), exist_ok=True)
             for goal in 6, 1, 4:
                 done(client.finish("rescale", operator="sums", slices=goal))
             done(client.finish("apply", file=written(folder, "with.yaml", 3, passes=2)))
