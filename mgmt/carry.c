@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Carrying out actions on the engine, step by step. */
-#include "mgmt/carry_struct.h"
+#include "mgmt/carry.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -10,6 +10,7 @@
 
 #include "core/graph.h"
 #include "core/text.h"
+#include "mgmt/carry_struct.h"
 
 /* What a kind of action does. */
 struct carry_class {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Running jobs whose graph changes: operators get other numbers of slices, a job goes over to another topology,
-and what comes out is what comes out of a run that nobody disturbed.
+"""Running jobs whose graph changes: operators get other numbers of slices, a job goes over to another
+topology, and what comes out is what comes out of a run that nobody disturbed.
 
 Prints TAP. Environment: see harness.py.
 """
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from harness import BUILD, LONG, check, command, equal, lodemill, named, operator, rows_of, tap
+from harness import BUILD, LONG, check, equal, lodemill, named, operator, rows_of, tap
 from test_control import Error, Job, guarded, lodectl
 
 sys.dont_write_bytecode = True
@@ -26,7 +26,8 @@ JOB = """name: changing
 settings: {epoch: 50ms, seed: 7}
 state: {folder: "${state:-none}"}
 operators:
-  rows: {type: generator, rows: "${rows:-0}", fields: {key: u64 = uniform 0 4999, value: i64 = uniform -1000 1000}}
+  rows: {type: generator, rows: "${rows:-0}",
+         fields: {key: u64 = uniform 0 4999, value: i64 = uniform -1000 1000}}
 %s  sums: {type: aggregate, input: %s by key, by: key, count: rows, sum: {total: value}, min: {low: value},
          emit: end, keys: 20000, slices: %d}
   out:  {type: file_sink, input: sums to one, path: "${out}/sums.csv"}
@@ -54,17 +55,7 @@ class Changing(Job):
         self.first = os.path.join(folder, name)
         if not os.path.exists(self.first):
             written(folder, name)
-        super().__init__(folder, words, self.sets, self.first, number)
-
-
-def job_line(folder, words, sets, name, number):
-    return command(["run", name, "--json", *words],
-                   eal=[*EAL, "--file-prefix", "chg%d-%d" % (os.getpid(), number)], sets=sets)
-
-
-# test_control.Job makes its command by this name.
-import test_control  # noqa: E402
-test_control.job_line = job_line
+        super().__init__(folder, words, self.sets, self.first, number, EAL)
 
 
 def done(action):
@@ -85,12 +76,16 @@ def sums(folder, name="sums.csv"):
     return sorted(tuple(row.values()) for row in rows_of(os.path.join(folder, name)))
 
 
+def counted(folder):
+    return sum(int(row["rows"]) for row in rows_of(os.path.join(folder, "sums.csv")))
+
+
 def undisturbed(folder, rows, out="plain"):
     """What a run of its own makes of so many rows."""
     place = os.path.join(folder, out)
     os.makedirs(place, exist_ok=True)
     lodemill(["run", written(folder, out + ".yaml"), "--quiet"],
-             eal=[*EAL, "--file-prefix", "chg%d-plain" % os.getpid()], sets={"out": place, "rows": rows})
+             eal=[*EAL, "--file-prefix", "ctl%d-plain" % os.getpid()], sets={"out": place, "rows": rows})
     return sums(place)
 
 
@@ -101,7 +96,7 @@ def finish(job, client, folder):
     equal("stopped", result["status"], "status")
     rows = operator(result, "rows")["rows_out"]
     equal(rows, operator(result, "sums")["rows_in"], "rows of the sums, over all slices that there were")
-    equal(rows, sum(int(row["rows"]) for row in rows_of(os.path.join(job.folder, "sums.csv"))), "rows counted")
+    equal(rows, counted(job.folder), "rows counted")
     equal(undisturbed(folder, rows), sums(job.folder), "sums")
     return rows
 
@@ -129,7 +124,7 @@ def test_pictures(folder):
     """probes, counters, `lodemill top` and lodectl follow; an operator's rows go on where they were"""
     top = [os.path.join(BUILD, "lodemill"), "top", "--json", "--interval", "100ms"]
     with Changing(folder) as job, job.client() as client, job.client() as watcher:
-        with subprocess.Popen([*top, "--prefix", "chg%d-0" % os.getpid()], stdout=subprocess.PIPE,
+        with subprocess.Popen([*top, "--prefix", "ctl%d-0" % os.getpid()], stdout=subprocess.PIPE,
                               text=True) as shown:
             watcher.subscribe(["probe"])
             before = client.stats("sums")["operators"][0]["rows_in"]
@@ -191,14 +186,14 @@ def broken(folder, job, client, text, says, **more):
 
 
 def test_refusals(folder):
-    """a topology that is wrong, or that would lose state, is refused with the reason; the job goes on as it was"""
+    """a topology that is wrong, or would lose state, is refused with the reason; the job goes on as it was"""
     with Changing(folder) as job, job.client() as client:
         with open(job.first, encoding="utf-8") as file:
             good = file.read()
         before = client.status()["operators"]
         failed(client.finish("apply", file=os.path.join(folder, "absent.yaml")), "absent.yaml")
         broken(folder, job, client, "operators: [", "broken.yaml:1:")
-        broken(folder, job, client, good.replace("by: key", "by: kay"), "broken.yaml:6:")
+        broken(folder, job, client, good.replace("by: key", "by: kay"), "broken.yaml:7:")
         broken(folder, job, client, good.replace("by: key", "by: kay"), "kay")
         broken(folder, job, client, good.replace("aggregate", "agregate"), 'did you mean')
         broken(folder, job, client, good.replace("seed: 7", "seed: 8"), "settings.seed cannot change")
@@ -224,16 +219,15 @@ def test_refusals(folder):
         done(client.finish("drain", deadline_ms=90000))
         result = job.end()
         rows = operator(result, "rows")["rows_out"]
-        counted = sum(int(row["rows"]) for row in rows_of(os.path.join(job.folder, "sums.csv")))
-        check(0 < counted < rows, "%d of %d rows counted" % (counted, rows))
+        check(0 < counted(job.folder) < rows, "%d of %d rows counted" % (counted(job.folder), rows))
 
 
 def test_crash(folder):
-    """with a state folder: slices change, a snapshot, more changes, kill -9: the next run has the same sums"""
-    state = os.path.join(folder, "state")
+    """with a state folder: slices change, a snapshot, more changes, kill -9: the next run goes on equal"""
+    out = os.path.join(folder, "out")
+    sets = {"state": os.path.join(folder, "state"), "out": out}
     for life in range(3):
-        with Changing(folder, number=life, sets={"state": state, "out": os.path.join(folder, "out")}) as job, \
-                job.client() as client:
+        with Changing(folder, number=life, sets=sets) as job, job.client() as client:
             for goal in 6, 1, 4:
                 done(client.finish("rescale", operator="sums", slices=goal))
             done(client.finish("apply", file=written(folder, "with.yaml", 3, passes=2)))
@@ -247,12 +241,12 @@ def test_crash(folder):
                 continue
             done(client.finish("drain", deadline_ms=90000))
             job.end()
-    counted = sum(int(row["rows"]) for row in rows_of(os.path.join(folder, "out", "sums.csv")))
-    equal(undisturbed(folder, counted), sums(os.path.join(folder, "out")), "sums")
+    equal(undisturbed(folder, counted(out)), sums(out), "sums")
 
 
 def main():
-    return tap(named([guarded(f) for f in (test_rescale, test_pictures, test_apply, test_refusals, test_crash)]))
+    points = test_rescale, test_pictures, test_apply, test_refusals, test_crash
+    return tap(named([guarded(f) for f in points]))
 
 
 if __name__ == "__main__":
