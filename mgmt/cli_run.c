@@ -290,6 +290,8 @@ sum_up(struct job *job, struct live *live, const struct run_options *options,
 	(void)live_follow(live);
 	live_tick(live);
 	live_packets(live, &summary.packets, &summary.bytes);
+	summary.gone = live->gone;
+	summary.gone_count = live->gone_count;
 	summary.seconds = sample_seconds(&live->now);
 	if (live->snapshots != NULL) {
 		snapshots_status(live->snapshots, &snapshots);

@@ -4,6 +4,7 @@
 #include "mgmt/live.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/engine.h"
@@ -84,12 +85,65 @@ make_segment(struct live *live)
 	live->shm = result != 0 ? NULL : fresh;
 }
 
+/* What is removed again and again under one name is one. NULL: no memory, or too many. */
+static struct sample_operator *
+find_gone(struct live *live, const char *name, const char *type)
+{
+	struct sample_operator *grown;
+
+	for (uint32_t i = 0; i < live->gone_count; i++) {
+		if (strcmp(live->gone[i].name, name) == 0 &&
+		    strcmp(live->gone[i].type, type) == 0) {
+			return &live->gone[i];
+		}
+	}
+	grown = live->gone_count == LM_OPERATORS_MAX
+	            ? NULL
+	            : realloc(live->gone, (live->gone_count + 1) * sizeof(*grown));
+	if (grown == NULL) {
+		return NULL;
+	}
+	live->gone = grown;
+	grown += live->gone_count++;
+	memset(grown, 0, sizeof(*grown));
+	snprintf(grown->name, sizeof(grown->name), "%s", name);
+	snprintf(grown->type, sizeof(grown->type), "%s", type);
+	return grown;
+}
+
+static void
+count_gone(void *arg, const struct lm_op *slice)
+{
+	const struct lm_slice_stats *stats = &slice->stats;
+	struct sample_operator *to = find_gone(arg, slice->name, slice->class->name);
+
+	if (to == NULL) {
+		env_log(4, "%s/%u is gone with all that it counted", slice->name, slice->index);
+		return;
+	}
+	to->slices++;
+	to->is_source = slice->class->inputs == NULL;
+	to->rows_in += stats->rows_in;
+	to->batches_in += stats->batches_in;
+	to->rows_absorbed += stats->rows_absorbed;
+	to->errors += stats->errors;
+	for (uint32_t i = 0; i < LM_PORTS_MAX; i++) {
+		to->rows_out += stats->rows_out[i];
+		to->batches_out += stats->batches_out[i];
+	}
+	for (uint32_t i = 0; i < LM_DROPS_MAX; i++) {
+		to->rows_dropped += stats->drops[i];
+	}
+}
+
 int
 live_open(struct live *live, struct lm_engine *engine, const char *prefix)
 {
 	int result;
 
 	live->engine = engine;
+	engine->on_gone = count_gone;
+	engine->on_gone_arg = live;
 	live->prefix = prefix;
 	live->start_ns = env_now_ns();
 	live->start_wall_ns = env_wall_ns();
@@ -213,4 +267,8 @@ live_close(struct live *live)
 {
 	stats_shm_close(live->shm, false);
 	free_samples(live);
+	free(live->gone);
+	if (live->engine != NULL) {
+		live->engine->on_gone = NULL;
+	}
 }

@@ -19,11 +19,14 @@ struct live {
 	int64_t start_ns, start_wall_ns;
 	struct sample now, before;
 	struct sample probe, probe_before;
+	struct sample_operator *gone; /* that were removed: what they had counted */
+	uint32_t gone_count;
 	struct stats_shm *shm;       /* NULL: could not be made; the run goes on without */
 	struct snapshots *snapshots; /* NULL: none are taken */
 };
 
-/* `prefix` names the statistics segment, and outlives it. 0 or -ENOMEM. */
+/* `prefix` names the statistics segment, and outlives it. Does not move while it is open. 0 or
+ * -ENOMEM. */
 int live_open(struct live *live, struct lm_engine *engine, const char *prefix);
 /* Often, behind each step of the engine. True: its graph has changed, and all samples are new, read
  * at this moment. Without memory for them they stay what they were, and it is tried again. */

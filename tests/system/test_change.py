@@ -98,7 +98,7 @@ def finish(job, client, folder):
     equal(rows, operator(result, "sums")["rows_in"], "rows of the sums, over all slices that there were")
     equal(rows, counted(job.folder), "rows counted")
     equal(undisturbed(folder, rows), sums(job.folder), "sums")
-    return rows
+    return rows, result
 
 
 def test_rescale(folder):
@@ -116,7 +116,7 @@ def test_rescale(folder):
                 equal(now, len(client.stats("sums")["slices"]), "slices in stats")
         failed(client.finish("rescale", operator="sums", slices=now), "sums has %d slices already" % now)
         failed(client.finish("rescale", operator="sum", slices=2), 'did you mean "sums"?')
-        rows = finish(job, client, folder)
+        rows, _ = finish(job, client, folder)
         print("# %d rescales over %d rows" % (made, rows))
 
 
@@ -173,8 +173,12 @@ def test_apply(folder):
         done(client.finish("rescale", operator="sums", slices=2))
         action = done(client.finish("apply", file=os.path.join(folder, "last.yaml"), dry_run=True))
         check(action["reason"].startswith("sums: 2 to 3 slices"), action["reason"])
-        rows = finish(job, client, folder)
+        rows, result = finish(job, client, folder)
         equal(sums(job.folder), sums(job.folder, "more.csv"), "the second sink")
+        gone = {op["name"]: op for op in result["removed"]}
+        equal({"pass"}, set(gone), "removed operators")
+        equal(gone["pass"]["rows_in"], gone["pass"]["rows_out"], "rows through the filters that were")
+        check(0 < gone["pass"]["rows_in"] < rows, str(gone))
         print("# %d applies over %d rows" % (APPLIES, rows))
 
 
