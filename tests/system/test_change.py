@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from harness import BUILD, LONG, check, equal, lodemill, named, operator, rows_of, tap
+from harness import BUILD, LONG, SECONDS, check, equal, lodemill, named, operator, rows_of, tap
 from test_control import Error, Job, guarded, lodectl
 
 sys.dont_write_bytecode = True
@@ -226,6 +226,47 @@ def test_refusals(folder):
         check(0 < counted(job.folder) < rows, "%d of %d rows counted" % (counted(job.folder), rows))
 
 
+def settled(client):
+    """A rescale that goes through, once what is under way has let it."""
+    give_up = time.monotonic() + SECONDS
+    while True:
+        now = slices_of(client)["sums"]
+        action = client.finish("rescale", operator="sums", slices=now % 8 + 1)
+        if action["state"] == "done":
+            return now % 8 + 1
+        check(time.monotonic() < give_up, action["reason"])
+        check("not through yet" in action["reason"] or "already" in action["reason"], action["reason"])
+
+
+def test_late(folder):
+    """a change that is late goes on by itself; one that the end of the job meets harms nothing"""
+    sets = {"state": os.path.join(folder, "state"), "out": os.path.join(folder, "out")}
+    late = 0
+    for life in range(4):
+        words = ("--control-role", "root=deploy")
+        with Changing(folder, number=life, words=words, sets=sets) as job, job.client() as client:
+            for goal in range(1, 9):
+                action = client.finish("rescale", operator="sums", slices=goal, deadline_ms=1)
+                late += "deadline" in action["reason"]
+                check(action["state"] == "done" or "deadline" in action["reason"] or
+                      "not through yet" in action["reason"] or "already" in action["reason"], str(action))
+            now = settled(client)
+            equal(now, slices_of(client)["sums"], "slices")
+            done(client.finish("snapshot"))
+            client.call("rescale", {"operator": "sums", "slices": now % 8 + 1})
+            client.call("apply", {"file": written(folder, "with.yaml", 3, passes=2)})
+            time.sleep(0.02 * life)
+            if life < 3:
+                job.interrupt()
+                equal("stopped", job.end()["status"], "status")
+                check("without a last snapshot" not in job.said(), job.said()[-1000:])
+                continue
+            done(client.finish("drain", deadline_ms=90000))
+            job.end()
+    check(late > 0, "none was late")
+    equal(undisturbed(folder, counted(sets["out"])), sums(sets["out"]), "sums")
+
+
 def test_crash(folder):
     """with a state folder: slices change, a snapshot, more changes, kill -9: the next run goes on equal"""
     out = os.path.join(folder, "out")
@@ -249,7 +290,7 @@ def test_crash(folder):
 
 
 def main():
-    points = test_rescale, test_pictures, test_apply, test_refusals, test_crash
+    points = test_rescale, test_pictures, test_apply, test_refusals, test_late, test_crash
     return tap(named([guarded(f) for f in points]))
 
 
