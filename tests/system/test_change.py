@@ -14,8 +14,8 @@ import subprocess
 import sys
 import time
 
-from harness import BUILD, LONG, SECONDS, check, equal, lodemill, named, operator, rows_of, tap
-from test_control import Error, Job, guarded, lodectl
+from harness import BUILD, LONG, SECONDS, Running, check, command, equal, named, operator, rows_of, tap
+from test_control import Job, guarded, lodectl
 
 sys.dont_write_bytecode = True
 
@@ -42,6 +42,14 @@ def written(folder, name, slices=2, passes=0, second=False):
     with open(path, "w", encoding="utf-8") as file:
         file.write(JOB % (PASS % passes if passes else "", "pass" if passes else "rows", slices,
                           SECOND if second else ""))
+    return path
+
+
+def repinned(path, lcores):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace("emit: end,", "emit: end, lcores: [%s]," % lcores))
     return path
 
 
@@ -72,6 +80,10 @@ def slices_of(client):
     return {op["name"]: op["slices"] for op in client.status()["operators"]}
 
 
+def where(client):
+    return {(s["operator"], s["slice"]): s["lcore"] for s in client.status()["slices"]}
+
+
 def sums(folder, name="sums.csv"):
     return sorted(tuple(row.values()) for row in rows_of(os.path.join(folder, name)))
 
@@ -84,8 +96,11 @@ def undisturbed(folder, rows, out="plain"):
     """What a run of its own makes of so many rows."""
     place = os.path.join(folder, out)
     os.makedirs(place, exist_ok=True)
-    lodemill(["run", written(folder, out + ".yaml"), "--quiet"],
-             eal=[*EAL, "--file-prefix", "ctl%d-plain" % os.getpid()], sets={"out": place, "rows": rows})
+    eal = [*EAL, "--file-prefix", "ctl%d-plain" % os.getpid()]
+    line = command(["run", written(folder, out + ".yaml"), "--json"], eal, {"out": place, "rows": rows})
+    with Running(line, place) as run:
+        run.process.wait(timeout=3600 if LONG else SECONDS)
+        equal("complete", run.end()["status"], "status")
     return sums(place)
 
 
@@ -169,6 +184,14 @@ def test_apply(folder):
             done(client.finish("apply", file=file))
             want = {"rows": 1, "sums": slices, "out": 1, **({"pass": passes} if passes else {})}
             equal(want, slices_of(client), "slices")
+        places = where(client)
+        pinned = repinned(written(folder, "pinned.yaml", 8, 1), "3")
+        failed(client.finish("apply", file=repinned(written(folder, "far.yaml", 8, 1), "9")),
+               "operators.sums: lcore 9 is not one of this job")
+        done(client.finish("apply", file=pinned))
+        equal({("sums", n): 3 for n in range(8) if ("sums", n) not in places},
+              {place: lcore for place, lcore in where(client).items() if place not in places and
+               place[0] == "sums"}, "lcores of new slices")
         done(client.finish("apply", file=written(folder, "last.yaml", 3, 1, second=True)))
         done(client.finish("rescale", operator="sums", slices=2))
         action = done(client.finish("apply", file=os.path.join(folder, "last.yaml"), dry_run=True))
