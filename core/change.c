@@ -207,12 +207,13 @@ static void
 give_up(struct lm_engine *engine, enum change_result result)
 {
 	struct change *change = engine->change;
+	struct lm_graph *never = change->next.graph;
 
 	engine->changed = change->report;
 	engine->changed.result = result;
 	engine->change = NULL;
-	put_away_graph(engine, change->next.graph);
 	change_free(engine, change);
+	put_away_graph(engine, never);
 }
 
 /* Whether somebody still copies what a slice flipped. */
@@ -334,6 +335,7 @@ static void
 commit(struct lm_engine *engine)
 {
 	struct change *change = engine->change;
+	struct lm_graph *was = engine->graph;
 	struct lm_errors errors = { 0 };
 	uint32_t ended = 0;
 
@@ -360,8 +362,8 @@ commit(struct lm_engine *engine)
 	engine->changed.took_ns = env_now_ns() - change->began_ns;
 	engine->generation++;
 	engine->change = NULL;
-	put_away_graph(engine, change->next.graph);
 	change_free(engine, change);
+	put_away_graph(engine, was);
 	engine_tell_sources(engine);
 }
 
