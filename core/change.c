@@ -207,13 +207,14 @@ static void
 give_up(struct lm_engine *engine, enum change_result result)
 {
 	struct change *change = engine->change;
-	struct lm_graph *never = change->next.graph;
+	struct lm_graph *graph;
 
 	engine->changed = change->report;
 	engine->changed.result = result;
 	engine->change = NULL;
+	graph = change->next.graph;
 	change_free(engine, change);
-	put_away_graph(engine, never);
+	put_away_graph(engine, graph);
 }
 
 /* Whether somebody still copies what a slice flipped. */
@@ -335,8 +336,8 @@ static void
 commit(struct lm_engine *engine)
 {
 	struct change *change = engine->change;
-	struct lm_graph *was = engine->graph;
 	struct lm_errors errors = { 0 };
+	struct lm_graph *graph;
 	uint32_t ended = 0;
 
 	exchange(engine, &change->next);
@@ -362,8 +363,9 @@ commit(struct lm_engine *engine)
 	engine->changed.took_ns = env_now_ns() - change->began_ns;
 	engine->generation++;
 	engine->change = NULL;
+	graph = change->next.graph;
 	change_free(engine, change);
-	put_away_graph(engine, was);
+	put_away_graph(engine, graph);
 	engine_tell_sources(engine);
 }
 

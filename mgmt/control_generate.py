@@ -181,7 +181,8 @@ def completion(schema):
             more.append("--count")
         if more:
             out.append('\t%s) options="%s $options" ;;' % (name, " ".join(more)))
-    out += ["\tplan) options=\"--diff --drop-state $options\" ;;", "\ttop) options=\"--count $options\" ;;", "\tjobs) options=\"--names $options\" ;;", "\tesac",
+    out += ["\tplan) options=\"--diff --drop-state $options\" ;;",
+            "\ttop) options=\"--count $options\" ;;", "\tjobs) options=\"--names $options\" ;;", "\tesac",
             '\tmapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")', "}",
             "complete -F _lodectl lodectl"]
     return "\n".join(out) + "\n"
