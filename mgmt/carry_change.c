@@ -330,6 +330,7 @@ tell(const struct carry *carry, const struct change_report *changed, struct mana
 		           "the job began to end before the change did: nothing was changed");
 		return;
 	}
+	report->pause_ns = (uint64_t)changed->pause_ns;
 	snprintf(report->reason, sizeof(report->reason),
 	         "%.400s; behind epoch %" PRIu64 ", within %s", carry->change.what, changed->epoch,
 	         units_ns((uint64_t)changed->took_ns).text);

@@ -125,6 +125,7 @@ def test_rescale(folder):
             goal = random.choice([n for n in range(1, 9) if n != now])
             action = done(client.finish("rescale", operator="sums", slices=goal))
             check("sums: %d to %d slices; behind epoch" % (now, goal) in action["reason"], action["reason"])
+            check(action["pause_ns"] > 0, "nothing stood still, but state moved")
             now, made = goal, made + 1
             if made % 20 == 0:
                 equal({"rows": 1, "sums": now, "out": 1}, slices_of(client), "slices in status")
