@@ -319,6 +319,18 @@ tell_failures(struct lm_errors *errors)
 	lm_errors_free(errors);
 }
 
+/* It retires without an heir: what it has counted must add up, and nobody goes on counting. */
+static void
+put_away_slice(struct lm_engine *engine, const struct lm_op *slice, struct lm_errors *errors)
+{
+	if (!audit_slice(slice, errors)) {
+		engine->change_failed = true;
+	}
+	if (engine->on_gone != NULL) {
+		engine->on_gone(engine->on_gone_arg, slice);
+	}
+}
+
 /* All are through: nobody but control knows what was. */
 static void
 commit(struct lm_engine *engine)
@@ -341,8 +353,8 @@ commit(struct lm_engine *engine)
 		if (part->align_ns > change->report.align_ns) {
 			change->report.align_ns = part->align_ns;
 		}
-		if (part->retires && part->hand_count == 0 && !audit_slice(part->slice, &errors)) {
-			engine->change_failed = true;
+		if (part->retires && part->hand_count == 0) {
+			put_away_slice(engine, part->slice, &errors);
 		}
 	}
 	tell_failures(&errors);

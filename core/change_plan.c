@@ -322,6 +322,7 @@ add_hand(struct change *change, struct heirs *heirs, uint32_t from, uint32_t to)
 	hand->with_state = heirs->gives[from][to];
 	hand->from_retires = part->retires && from % heirs->to_count == to;
 	part_of(change, taker)->awaits++;
+	part_of(change, taker)->is_heir |= hand->with_state;
 	return true;
 }
 
@@ -475,7 +476,7 @@ open_new(struct lm_engine *engine, struct change *change, struct lm_errors *erro
 		limbo.lcore = worker->lcore;
 		limbo.numa_node = worker->numa_node;
 		slice->worker = &limbo;
-		slice->state.is_heir = true;
+		slice->state.is_heir = change->part[i].is_heir;
 		result = engine_open_slice(&change->next, slice, errors);
 		if (result == 0 && engine->slice[0]->state.engine_text.bytes != NULL) {
 			result = state_arm(slice);

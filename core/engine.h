@@ -78,6 +78,10 @@ struct lm_engine {
 	const struct lm_graph *first; /* the caller's */
 	bool stopping;                /* sources are asked to end: those that come as well */
 	bool change_failed;           /* rows were lost on edges that are gone */
+	/* NULL, or told of each slice that retires without an heir, with all that it has counted;
+	 * on the control thread. */
+	void (*on_gone)(void *arg, const struct lm_op *slice);
+	void *on_gone_arg;
 };
 
 /* What a job goes on from that ran before. */

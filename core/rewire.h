@@ -41,6 +41,7 @@ struct rewire {
 	bool retires;
 	bool is_due;      /* heads: waits for the worker to switch it */
 	bool is_switched; /* new slices: from the start */
+	bool is_heir;     /* slots come to it from others */
 	struct rewire *next_due;
 	struct wiring wiring; /* to come; then: what was */
 	struct edge **fresh;  /* edges that leave it and were not there before */

@@ -108,7 +108,7 @@ struct op_state {
 	const uint32_t *key;
 	uint32_t key_count;
 	bool is_alone; /* the operator's only slice */
-	bool is_heir;  /* added to a running operator: opens without slots, they come from others */
+	bool is_heir;  /* added while the job runs: opens without slots, they come from others */
 
 	/* As of the last flip: what the class serialized, what the engine remembers of the slice,
 	 * what the sink's transaction is; and the sink's last one, once it has ended. */

@@ -10,6 +10,7 @@
 
 #include "core/graph.h"
 #include "core/text.h"
+#include "mgmt/carry_struct.h"
 
 /* What a kind of action does. */
 struct carry_class {
@@ -19,8 +20,8 @@ struct carry_class {
 	void (*abandon)(struct carry *carry); /* NULL: what is under way goes on by itself */
 };
 
-static bool __attribute__((format(printf, 2, 3)))
-fail(struct manager_report *report, const char *format, ...)
+bool
+carry_fail(struct manager_report *report, const char *format, ...)
 {
 	va_list args;
 
@@ -33,32 +34,43 @@ fail(struct manager_report *report, const char *format, ...)
 
 /* Names to numbers: false after saying why not. */
 
-static bool
-find_slice(const struct carry *carry, uint32_t *slice, struct manager_report *report)
+bool
+carry_find_operator(const struct carry *carry, uint32_t *op, struct manager_report *report)
 {
 	const struct action_args *args = &carry->action.args;
 	const struct lm_graph *graph = carry->engine->graph;
 	const char *names[LM_OPERATORS_MAX];
 	char hint[240];
 
-	for (uint32_t i = 0; i < graph->operator_count; i++) {
-		const struct graph_operator *op = &graph->op[i];
-
-		names[i] = op->name;
-		if (strcmp(op->name, args->operator) != 0) {
-			continue;
+	for (*op = 0; *op < graph->operator_count; (*op)++) {
+		names[*op] = graph->op[*op].name;
+		if (strcmp(names[*op], args->operator) == 0) {
+			return true;
 		}
-		*slice = op->first_slice + args->slice;
-		if (args->slice >= op->slices) {
-			fail(report, "%s has no slice %u: it has 0 to %u", op->name, args->slice,
-			     op->slices - 1);
-		}
-		return args->slice < op->slices;
 	}
-	fail(report, "there is no operator \"%s\"; %s", args->operator,
-	     text_hint(args->operator, "operators", names, graph->operator_count, hint,
-	               sizeof(hint)));
+	carry_fail(report, "there is no operator \"%s\"; %s", args->operator,
+	           text_hint(args->operator, "operators", names, graph->operator_count, hint,
+	                     sizeof(hint)));
 	return false;
+}
+
+static bool
+find_slice(const struct carry *carry, uint32_t *slice, struct manager_report *report)
+{
+	const struct graph_operator *op;
+	uint32_t number;
+
+	if (!carry_find_operator(carry, &number, report)) {
+		return false;
+	}
+	op = &carry->engine->graph->op[number];
+	*slice = op->first_slice + carry->action.args.slice;
+	if (carry->action.args.slice >= op->slices) {
+		carry_fail(report, "%s has no slice %u: it has 0 to %u", op->name,
+		           carry->action.args.slice, op->slices - 1);
+		return false;
+	}
+	return true;
 }
 
 static bool
@@ -77,7 +89,8 @@ find_worker(const struct carry *carry, uint32_t *worker, struct manager_report *
 		length += (size_t)snprintf(lcores + length, sizeof(lcores) - length, " %u",
 		                           engine->worker[i]->lcore);
 	}
-	fail(report, "lcore %u is not one of this job: it has%s", carry->action.args.lcore, lcores);
+	carry_fail(report, "lcore %u is not one of this job: it has%s", carry->action.args.lcore,
+	           lcores);
 	return false;
 }
 
@@ -89,7 +102,7 @@ start_move(struct carry *carry, uint32_t slice, uint32_t worker, struct manager_
 {
 	carry->move = engine_migrate(carry->engine, slice, worker);
 	if (carry->move == 0) {
-		fail(report, "%u moves are under way: try again", MOVES_MAX);
+		carry_fail(report, "%u moves are under way: try again", MOVES_MAX);
 	}
 	return carry->move != 0;
 }
@@ -149,7 +162,7 @@ migrate_step(struct carry *carry, struct manager_report *report)
 		return false;
 	}
 	report->pause_ns = (uint64_t)move.pause_ns;
-	return move.result == MOVE_DONE || fail(report, "%s", move_result_text(move.result));
+	return move.result == MOVE_DONE || carry_fail(report, "%s", move_result_text(move.result));
 }
 
 /* Spreading. */
@@ -202,7 +215,7 @@ make_plan(struct carry *carry, struct manager_report *report)
 	carry->plan = calloc(engine->slice_count, sizeof(*carry->plan));
 	if (unit == NULL || carry->plan == NULL) {
 		free(unit);
-		fail(report, "no memory for a plan");
+		carry_fail(report, "no memory for a plan");
 		return false;
 	}
 	for (uint32_t i = 0; i < engine->slice_count; i++) {
@@ -221,6 +234,11 @@ make_plan(struct carry *carry, struct manager_report *report)
 static bool
 rebalance_begin(struct carry *carry, struct manager_report *report)
 {
+	if (carry->now->head->generation != carry->engine->generation ||
+	    !sample_compares(carry->now, carry->before)) {
+		return carry_fail(report,
+		                  "the graph has just changed: ask again when there are probes");
+	}
 	if (!make_plan(carry, report)) {
 		return true;
 	}
@@ -247,8 +265,8 @@ rebalance_step(struct carry *carry, struct manager_report *report)
 	report->steps = carry->plan_count;
 	report->step = carry->plan_at;
 	if (move.result != MOVE_DONE) {
-		return fail(report, "move %u of %u: %s", carry->plan_at + 1, carry->plan_count,
-		            move_result_text(move.result));
+		return carry_fail(report, "move %u of %u: %s", carry->plan_at + 1,
+		                  carry->plan_count, move_result_text(move.result));
 	}
 	report->step = ++carry->plan_at;
 	report->pause_ns = (uint64_t)move.pause_ns;
@@ -290,6 +308,8 @@ static const struct carry_class classes[ACTION_KIND_COUNT] = {
 	[ACTION_REBALANCE] = { rebalance_begin, rebalance_step, move_abandon },
 	[ACTION_DEACTIVATE] = { activity_begin, activity_step, activity_abandon },
 	[ACTION_ACTIVATE] = { activity_begin, activity_step, activity_abandon },
+	[ACTION_RESCALE] = { rescale_begin, change_step, change_abandon },
+	[ACTION_APPLY] = { apply_begin, change_step, change_abandon },
 };
 
 static void
@@ -299,6 +319,7 @@ finish(struct carry *carry)
 	carry->plan = NULL;
 	carry->plan_count = carry->plan_at = 0;
 	carry->move = 0;
+	carry->change.is_told = false;
 	carry->action.id = 0;
 	carry->has_begun = false;
 }
@@ -318,6 +339,7 @@ carry_step(struct carry *carry, struct manager_report *report)
 	bool has_report;
 
 	collect_left(carry);
+	change_look(carry);
 	if (carry->action.id == 0) {
 		return false;
 	}

@@ -9,6 +9,7 @@
  *     carry_begin(&carry, &action);
  *     while (carry_step(&carry, &report)) …       each is for manager_report
  *     carry_abandon(&carry);                      the manager waits for it no more
+ *     carry_end(&carry);                          frees what it holds
  *
  * To add one: a line in ACTION_KINDS (mgmt/manager.h) and one in the table of mgmt/carry.c with its
  * two or three functions.
@@ -20,10 +21,27 @@
 #include "mgmt/balance.h"
 #include "mgmt/manager.h"
 #include "mgmt/sample.h"
+#include "state/snapshot.h"
+
+/* A change of the graph. */
+struct carry_change {
+	bool holds;                   /* snapshots stand back for it */
+	bool is_left;                 /* nobody waits for it any more */
+	bool is_told;                 /* `report` is what came of it */
+	uint64_t number;              /* of the engine; 0: it is not asked */
+	struct lm_topology *topology; /* that is to come; NULL: the same */
+	struct lm_graph *graph;       /* … until the engine has it */
+	struct lm_topology *owned;    /* that runs; NULL: the one at the start does */
+	char what[MANAGER_REASON];
+	struct manager_report report;
+};
 
 struct carry {
 	struct lm_engine *engine;
-	const struct sample *now, *before; /* how busy slices are: what lies between the two */
+	struct snapshots *snapshots;        /* NULL: none are taken */
+	const struct lm_topology *topology; /* what runs */
+	const char *const *set;             /* "NAME=value" for files, ended by NULL */
+	const struct sample *now, *before;  /* how busy slices are: what lies between the two */
 
 	struct action action; /* id 0: nothing is carried out */
 	bool has_begun;
@@ -31,6 +49,7 @@ struct carry {
 	uint64_t left[MOVES_MAX]; /* moves that nobody waits for any more, to be collected */
 	struct balance_move *plan;
 	uint32_t plan_count, plan_at;
+	struct carry_change change;
 };
 
 void carry_begin(struct carry *carry, const struct action *action);
@@ -38,5 +57,7 @@ void carry_begin(struct carry *carry, const struct action *action);
 bool carry_step(struct carry *carry, struct manager_report *report);
 /* What cannot be taken back goes on by itself. */
 void carry_abandon(struct carry *carry);
+/* Nothing is carried out any more, and the engine is joined. A zeroed one is fine. */
+void carry_end(struct carry *carry);
 
 #endif

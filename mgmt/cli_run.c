@@ -242,6 +242,9 @@ follow(struct run *run, const struct run_options *options)
 
 	run->start_ns = tick_ns;
 	while (!lm_engine_wait(run->engine, run->stop_ns == 0 ? STEP_NS : STOP_STEP_NS)) {
+		if (live_follow(&run->live)) {
+			conduct_changed(&run->conduct);
+		}
 		if (env_now_ns() >= tick_ns) {
 			tick_ns = env_now_ns() + TICK_NS;
 			live_tick(&run->live);
@@ -290,8 +293,11 @@ sum_up(struct job *job, struct live *live, const struct run_options *options,
 	for (uint32_t i = 0; i < findings->count && i < 16; i++) {
 		warnings[summary.warning_count++] = findings->error[i].message;
 	}
+	(void)live_follow(live);
 	live_tick(live);
 	live_packets(live, &summary.packets, &summary.bytes);
+	summary.gone = live->gone;
+	summary.gone_count = live->gone_count;
 	summary.seconds = sample_seconds(&live->now);
 	if (live->snapshots != NULL) {
 		snapshots_status(live->snapshots, &snapshots);
@@ -344,6 +350,8 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 		                               .live = &run->live,
 		                               .durability = &run->durability,
 		                               .topology = job->graph->name,
+		                               .declared = job->topology,
+		                               .set = options->job.set,
 		                               .prefix = job->eal.file_prefix,
 		                               .elastic = &run->elastic };
 	bool good = durability_attach(&run->durability, run->engine) &&
@@ -354,8 +362,7 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 	}
 	run->live.snapshots = run->durability.snapshots;
 	good = elastic_open(&run->elastic, run->engine, &job->topology->elastic) == 0 &&
-	       live_open(&run->live, run->engine, job->graph, &job->placement.lm,
-	                 job->eal.file_prefix) == 0 &&
+	       live_open(&run->live, run->engine, job->eal.file_prefix) == 0 &&
 	       conduct_start(&run->conduct, &conducted) && durability_start(&run->durability) &&
 	       lm_engine_start(run->engine) == 0;
 	if (good) {

@@ -324,13 +324,49 @@ top_only_engine(const struct top *top, char (*found)[STATS_PREFIX_MAX], int coun
 	return only;
 }
 
+/* What there is under the name now takes the place of what was shown; false: it cannot be read. */
+static bool
+top_attach_anew(struct top *top, const char *prefix)
+{
+	struct top fresh = *top;
+
+	fresh.reader = NULL;
+	memset(&fresh.now, 0, sizeof(fresh.now));
+	memset(&fresh.before, 0, sizeof(fresh.before));
+	memset(&fresh.rates, 0, sizeof(fresh.rates));
+	fresh.has_before = false;
+	fresh.silent_ns = 0;
+	if (top_attach(&fresh, prefix) != 0) {
+		return false;
+	}
+	top_detach(top);
+	*top = fresh;
+	return true;
+}
+
+/* The graph has changed: operators, slices and their counters are others. */
+static void
+top_follow_change(struct top *top)
+{
+	char prefix[STATS_PREFIX_MAX];
+
+	top->life = stats_reader_state(top->reader);
+	if (top->life == STATS_ELSEWHERE) {
+		memcpy(prefix, stats_reader_info(top->reader)->prefix, sizeof(prefix));
+		if (!top_attach_anew(top, prefix)) {
+			top->life = STATS_STOPPED;
+		}
+	}
+}
+
 /* Reads what is new. True if there is something to show that was not there before. */
 static bool
 top_read(struct top *top)
 {
-	int64_t shown_ns = top->now.head->now_ns;
+	int64_t shown_ns;
 
-	top->life = stats_reader_state(top->reader);
+	top_follow_change(top);
+	shown_ns = top->now.head->now_ns;
 	if (top->has_before) {
 		memcpy(top->before.block, top->now.block, top->now.size);
 	}
@@ -437,18 +473,7 @@ top_follow(struct top *top, const char *prefix)
 	lives = stats_reader_state(reader) == STATS_LIVES;
 	stats_reader_close(reader);
 	if (lives) {
-		struct top fresh = *top;
-
-		fresh.reader = NULL;
-		memset(&fresh.now, 0, sizeof(fresh.now));
-		memset(&fresh.before, 0, sizeof(fresh.before));
-		memset(&fresh.rates, 0, sizeof(fresh.rates));
-		fresh.has_before = false;
-		fresh.silent_ns = 0;
-		if (top_attach(&fresh, prefix) == 0) {
-			top_detach(top);
-			*top = fresh;
-		}
+		(void)top_attach_anew(top, prefix);
 	}
 }
 

@@ -124,6 +124,9 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 	}
 	conduct->job = *job;
 	conduct->carry = (struct carry){ .engine = job->engine,
+		                         .snapshots = job->durability->snapshots,
+		                         .topology = job->declared,
+		                         .set = job->set,
 		                         .now = &job->live->probe,
 		                         .before = &job->live->probe_before };
 	if (control_is_inactive(conduct->control)) {
@@ -169,6 +172,15 @@ conduct_show(struct conduct *conduct)
 		conduct->probe_due_ns = now_ns + CONTROL_PROBE_NS;
 		show_probe(conduct);
 	}
+}
+
+/* What is told from here on is since the change. */
+void
+conduct_changed(struct conduct *conduct)
+{
+	control_publish_probe(conduct->control, &conduct->job.live->probe);
+	conduct->probe_due_ns = env_now_ns() + CONTROL_PROBE_NS;
+	conduct_show(conduct);
 }
 
 static void
@@ -278,6 +290,7 @@ void
 conduct_close(struct conduct *conduct)
 {
 	host_close(conduct->loaded);
+	carry_end(&conduct->carry);
 	control_close(conduct->control);
 	bottleneck_free(&conduct->bottleneck);
 	*conduct = (struct conduct){ 0 };

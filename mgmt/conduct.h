@@ -34,6 +34,8 @@ struct conduct_job {
 	const struct durability *durability;
 	const char *topology, *prefix;
 	struct elastic *elastic;
+	const struct lm_topology *declared; /* what `topology` names */
+	const char *const *set;             /* as struct job_request */
 };
 
 struct conduct {
@@ -55,6 +57,8 @@ bool conduct_recover(struct conduct *conduct, const struct durability *durabilit
 /* False: no memory or no thread; said on stderr. */
 bool conduct_start(struct conduct *conduct, const struct conduct_job *job);
 void conduct_show(struct conduct *conduct);
+/* The graph has changed, and all samples with it (live_follow). */
+void conduct_changed(struct conduct *conduct);
 /* STOP and DRAIN with their limit in *limit_ns: the caller ends the job. */
 enum manager_order conduct_step(struct conduct *conduct, uint64_t *limit_ns);
 /* The job ends for a reason of its own. */

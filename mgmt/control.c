@@ -2,7 +2,6 @@
 /* The control interface: its life, and what its two threads hand over to each other. */
 #include "mgmt/control.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,20 +105,15 @@ wake_up(const struct control *control)
 	(void)!write(control->wake, &one, sizeof(one));
 }
 
-static void
-copy_sample(struct sample *to, const struct sample *from)
-{
-	assert(to->size == from->size);
-	memcpy(to->block, from->block, from->size);
-}
-
 void
 control_publish(struct control *control, const struct control_picture *picture)
 {
 	struct picture *shared = &control->shared;
 
 	pthread_mutex_lock(&control->lock);
-	copy_sample(&shared->sample, picture->sample);
+	if (sample_copy(&shared->sample, picture->sample) != 0) {
+		env_log(4, "no memory to show what the job is like now");
+	}
 	if (picture->snapshots != NULL) {
 		shared->snapshots = *picture->snapshots;
 	}
@@ -141,8 +135,9 @@ void
 control_publish_probe(struct control *control, const struct sample *sample)
 {
 	pthread_mutex_lock(&control->lock);
-	copy_sample(&control->shared.probe, sample);
-	control->shared.probe_number++;
+	if (sample_copy(&control->shared.probe, sample) == 0) {
+		control->shared.probe_number++;
+	}
 	pthread_mutex_unlock(&control->lock);
 	wake_up(control);
 }
@@ -260,6 +255,40 @@ control_actions_version(const struct manager *manager)
 	return manager->changes;
 }
 
+/* The first of another graph: there is nothing to compare it with. */
+static void
+take_base(struct control *control, const struct sample *probe)
+{
+	struct rates rates;
+
+	control->is_base = true;
+	if (rates_init(&rates, &probe->shape) != 0) {
+		return;
+	}
+	if (sample_copy(&control->before, probe) != 0) {
+		rates_free(&rates);
+		return;
+	}
+	(void)sample_copy(&control->mine.probe, probe); /* else it is tried with the next one */
+	rates_free(&control->rates);
+	control->rates = rates;
+}
+
+/* Only what was published has another shape than what is here. */
+static void
+take_probe(struct control *control, const struct sample *probe)
+{
+	struct picture *mine = &control->mine;
+
+	if (!sample_compares(&mine->probe, probe)) {
+		take_base(control, probe);
+		return;
+	}
+	control->is_base = false;
+	memcpy(control->before.block, mine->probe.block, probe->size);
+	memcpy(mine->probe.block, probe->block, probe->size);
+}
+
 void
 control_look(struct control *control)
 {
@@ -268,19 +297,19 @@ control_look(struct control *control)
 
 	pthread_mutex_lock(&control->lock);
 	if (mine->version != shared->version) {
-		copy_sample(&mine->sample, &shared->sample);
+		if (sample_copy(&mine->sample, &shared->sample) == 0) {
+			mine->version = shared->version;
+		}
 		mine->snapshots = shared->snapshots;
 		mine->loaded = shared->loaded;
 		mine->elastic = shared->elastic;
 		mine->bottleneck = shared->bottleneck;
-		mine->version = shared->version;
 	}
 	if (control_actions_version(&mine->manager) != control_actions_version(&shared->manager)) {
 		mine->manager = shared->manager;
 	}
 	if (mine->probe_number != shared->probe_number) {
-		copy_sample(&control->before, &mine->probe);
-		copy_sample(&mine->probe, &shared->probe);
+		take_probe(control, &shared->probe);
 		mine->probe_number = shared->probe_number;
 	}
 	pthread_mutex_unlock(&control->lock);

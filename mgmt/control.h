@@ -36,7 +36,7 @@ const char *control_path(const struct control *control);
  * journal_open; before control_start. */
 int control_journal(struct control *control, const struct journal_options *options,
                     char why[JOURNAL_WHY]);
-/* `sample` gives the shape of all that will be published. 0 or -errno. */
+/* `sample` is what is shown until something is published. 0 or -errno. */
 int control_start(struct control *control, const struct view_about *about,
                   const struct sample *sample);
 
@@ -50,6 +50,8 @@ struct control_picture {
 /* What somebody has asked of elasticity since the last call; false: nothing. */
 bool control_take_freeze(struct control *control, bool *is_frozen);
 void control_publish(struct control *control, const struct control_picture *picture);
+/* One whose graph is another one than that of the probe before is what the next compares with, and
+ * nobody is told of it. */
 void control_publish_probe(struct control *control, const struct sample *sample);
 
 /* `snapshots` is what the facts were taken from: who is told of an end sees it in the status, too.

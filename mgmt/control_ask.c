@@ -41,6 +41,23 @@ flag_of(const struct rpc_call *call, const char *name)
 	return value != NULL && *value;
 }
 
+static void
+text_of(const struct rpc_call *call, const char *name, char *to, size_t size)
+{
+	const char *value = value_of(call, name);
+
+	snprintf(to, size, "%s", value == NULL ? "" : value);
+}
+
+/* The end of a path is what tells it from others. */
+static const char *
+end_of(const char *path, size_t most)
+{
+	size_t length = strlen(path);
+
+	return length > most ? path + length - most : path;
+}
+
 /* For people: what the arguments say. */
 static void
 describe(const struct action_args *args, struct action_ask *ask)
@@ -53,6 +70,14 @@ describe(const struct action_args *args, struct action_ask *ask)
 	case ACTION_REBALANCE:
 		snprintf(ask->what, sizeof(ask->what), "%s", args->is_dry ? "dry run" : "");
 		break;
+	case ACTION_RESCALE:
+		snprintf(ask->what, sizeof(ask->what), "%s to %u slices", args->operator,
+		         args->slices);
+		break;
+	case ACTION_APPLY:
+		snprintf(ask->what, sizeof(ask->what), "%.110s%s", end_of(args->file, 110),
+		         args->is_dry ? ", dry run" : "");
+		break;
 	default:
 		break;
 	}
@@ -62,8 +87,6 @@ bool
 control_ask(const struct rpc_call *call, uint32_t uid, struct action_ask *ask)
 {
 	enum action_kind kind = action_kind_find(control_methods[call->method].name);
-	const char *name = value_of(call, "operator");
-
 	if (kind == ACTION_KIND_COUNT) {
 		return false;
 	}
@@ -72,8 +95,11 @@ control_ask(const struct rpc_call *call, uint32_t uid, struct action_ask *ask)
 		                    .limit_ns = integer_of(call, "deadline_ms") * NS_PER_MS,
 		                    .args = { .slice = (uint32_t)integer_of(call, "slice"),
 		                              .lcore = (uint32_t)integer_of(call, "lcore"),
+		                              .slices = (uint32_t)integer_of(call, "slices"),
 		                              .is_dry = flag_of(call, "dry_run") } };
-	snprintf(ask->args.operator, sizeof(ask->args.operator), "%s", name == NULL ? "" : name);
+	text_of(call, "operator", ask->args.operator, sizeof(ask->args.operator));
+	text_of(call, "file", ask->args.file, sizeof(ask->args.file));
+	text_of(call, "drop_state", ask->args.drop_state, sizeof(ask->args.drop_state));
 	describe(&ask->args, ask);
 	return true;
 }

@@ -4,7 +4,8 @@
 
 /*
  * From a checked call to what it asks of the manager. A method is an action if an action has its
- * name (ACTION_KINDS); parameters go by name: operator, slice, lcore, dry_run, deadline_ms. Pure.
+ * name (ACTION_KINDS); parameters go by name: operator, slice, slices, lcore, file, drop_state,
+ * dry_run, deadline_ms. Pure.
  */
 
 #include "mgmt/manager.h"

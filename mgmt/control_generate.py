@@ -169,10 +169,10 @@ def completion(schema):
            "\t\t--socket | --prefix) i=$((i + 1)) ;;", "\t\t-*) ;;",
            '\t\t*) command=${COMP_WORDS[i]}; break ;;',
            "\t\tesac", "\tdone", '\tcase "$before" in',
-           '\t--socket) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;',
+           '\t--socket | --diff | apply) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;',
            "\t--prefix)", '\t\toptions=$(lodectl jobs --names 2>/dev/null)',
            '\t\tmapfile -t COMPREPLY < <(compgen -W "$options" -- "$word"); return ;;',
-           "\tesac", '\tcase "$command" in', '\t"") options="%s top jobs $options" ;;' % " ".join(names)]
+           "\tesac", '\tcase "$command" in', '\t"") options="%s top plan jobs $options" ;;' % " ".join(names)]
     for method, name in zip(schema["methods"], names):
         more = [option(p) for p in method["params"] if not p.get("required")]
         if is_action(method):
@@ -181,7 +181,8 @@ def completion(schema):
             more.append("--count")
         if more:
             out.append('\t%s) options="%s $options" ;;' % (name, " ".join(more)))
-    out += ["\ttop) options=\"--count $options\" ;;", "\tjobs) options=\"--names $options\" ;;", "\tesac",
+    out += ["\tplan) options=\"--diff --drop-state $options\" ;;",
+            "\ttop) options=\"--count $options\" ;;", "\tjobs) options=\"--names $options\" ;;", "\tesac",
             '\tmapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")', "}",
             "complete -F _lodectl lodectl"]
     return "\n".join(out) + "\n"

@@ -330,7 +330,7 @@ serve_client(struct control *control, struct control_client *client, short event
 static void
 tell_all(struct control *control, uint64_t probe_before)
 {
-	if (control->mine.probe_number != probe_before) {
+	if (control->mine.probe_number != probe_before && !control->is_base) {
 		tell_probe(control);
 	}
 	for (uint32_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {

@@ -66,8 +66,9 @@ struct control {
 
 	/* The serving thread's. */
 	struct picture mine;
-	struct sample before; /* the probe before the last */
+	struct sample before; /* the probe before the last, of the same graph */
 	struct rates rates;   /* between the two */
+	bool is_base;         /* the last has none before it: its graph is new */
 	struct control_client client[CONTROL_CLIENTS_MAX];
 	struct view_counts counts;
 	struct control_cache status, stats;

@@ -92,8 +92,15 @@ fill_lcores(struct host_probe *probe, const struct sample *now, const struct sam
 static bool
 have_room(struct host_probe *probe, const struct sample *now)
 {
-	if (probe->slice == NULL) {
-		probe->slice = calloc(now->shape.count[SAMPLE_SLICES] + 1, sizeof(*probe->slice));
+	uint32_t slices = now->shape.count[SAMPLE_SLICES];
+
+	/* There may be more slices when the graph has changed; lcores stay. */
+	if (probe->slice == NULL || slices > probe->room) {
+		free(probe->slice);
+		probe->slice = calloc(slices + 1, sizeof(*probe->slice));
+		probe->room = slices;
+	}
+	if (probe->lcore == NULL) {
 		probe->lcore = calloc(now->shape.count[SAMPLE_WORKERS] + 1, sizeof(*probe->lcore));
 	}
 	return probe->slice != NULL && probe->lcore != NULL;

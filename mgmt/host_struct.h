@@ -11,7 +11,8 @@
 struct host_probe {
 	struct lm_probe probe; /* first: its functions find the rest behind it */
 	const struct sample *sample;
-	struct lm_probe_slice *slice;
+	struct lm_probe_slice *slice; /* room for `room` */
+	uint32_t room;
 	struct lm_probe_lcore *lcore;
 	uint64_t cpu_ns; /* of the process, at the probe before */
 };

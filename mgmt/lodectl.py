@@ -311,9 +311,16 @@ def shown(method, result):
     shows[method["name"]](result)
 
 
-def run_method(options, method):
+def params_of(options, method):
     names = [p["name"] for p in method["params"]]
     params = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
+    if "file" in params:
+        params["file"] = os.path.abspath(params["file"])  # The job stands in another folder.
+    return params
+
+
+def run_method(options, method):
+    params = params_of(options, method)
     with connect(options) as client:
         if not is_action(method):
             result = client.call(method["name"], params)
@@ -343,6 +350,20 @@ def run_watch(options, method):
             if not options.json:
                 print("the job has ended")
     return 0 if method else 1
+
+
+def run_plan(options, _):
+    """What `apply` would do, a line for each thing that differs."""
+    with connect(options) as client:
+        action = client.finish("apply", file=os.path.abspath(options.diff), dry_run=True,
+                               drop_state=options.drop_state)
+    if options.json:
+        dump(action)
+    elif action["state"] == "failed":
+        show_action(action)
+    else:
+        print("\n".join("  " + clean(part) for part in action["reason"].split("; ")))
+    return 1 if action["state"] == "failed" else 0
 
 
 def run_jobs(options, _):
@@ -421,6 +442,11 @@ def parser_of(schema):
     common(command, False)
     command.add_argument("--count", type=int, metavar="N", help="end after so many pictures")
     command.set_defaults(run=run_top, method=None)
+    command = commands.add_parser("plan", help="What another topology would change of the running job.")
+    common(command, False)
+    command.add_argument("--diff", metavar="FILE", required=True, help="the topology")
+    command.add_argument("--drop-state", metavar="OPERATORS", default="", help="as for apply")
+    command.set_defaults(run=run_plan, method=None)
     command = commands.add_parser("jobs", help="The running jobs of this user.")
     common(command, False)
     command.add_argument("--names", action="store_true", help="only their prefixes")

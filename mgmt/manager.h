@@ -33,6 +33,7 @@
 #define MANAGER_REASON 512u
 #define MANAGER_NAME 64u
 #define MANAGER_WHAT 128u
+#define MANAGER_FILE 512u
 
 /* How an action that has begun comes to its end. */
 enum action_manner {
@@ -50,7 +51,9 @@ enum action_manner {
 	X(MIGRATE, "migrate", ORDER)                                                               \
 	X(REBALANCE, "rebalance", ORDER)                                                           \
 	X(DEACTIVATE, "deactivate", ORDER)                                                         \
-	X(ACTIVATE, "activate", ORDER)
+	X(ACTIVATE, "activate", ORDER)                                                             \
+	X(RESCALE, "rescale", ORDER)                                                               \
+	X(APPLY, "apply", ORDER)
 
 enum action_kind {
 #define ACTION_KIND_ENUM(suffix, text, manner) ACTION_##suffix,
@@ -98,7 +101,10 @@ struct action_args {
 	char operator[MANAGER_NAME];
 	uint32_t slice; /* of the operator */
 	uint32_t lcore; /* EAL's number */
-	bool is_dry;    /* say what would be done, and do nothing */
+	uint32_t slices;
+	bool is_dry;                   /* say what would be done, and do nothing */
+	char file[MANAGER_FILE];       /* a topology */
+	char drop_state[MANAGER_WHAT]; /* operators, with commas between them */
 };
 
 struct action {

@@ -110,6 +110,29 @@ sample_swap(struct sample *a, struct sample *b)
 	*b = kept;
 }
 
+int
+sample_copy(struct sample *to, const struct sample *from)
+{
+	if (memcmp(&to->shape, &from->shape, sizeof(to->shape)) != 0) {
+		struct sample fresh;
+		int error = sample_alloc(&fresh, &from->shape);
+
+		if (error != 0) {
+			return error;
+		}
+		sample_free(to);
+		*to = fresh;
+	}
+	memcpy(to->block, from->block, from->size);
+	return 0;
+}
+
+bool
+sample_compares(const struct sample *a, const struct sample *b)
+{
+	return a->head->generation == b->head->generation && a->size == b->size;
+}
+
 static void
 sample_name(char *to, const char *from)
 {
@@ -239,6 +262,7 @@ sample_init(struct sample *sample, const struct lm_engine *engine, const struct 
 	}
 	sample->head->start_ns = about->start_ns;
 	sample->head->now_ns = about->start_ns;
+	sample->head->generation = about->generation;
 	sample->head->batch_rows = about->batch_rows == 0 ? LM_BATCH_ROWS : about->batch_rows;
 	sample_init_operators(sample, engine);
 	sample_init_workers(sample, engine, about->placement);

@@ -52,6 +52,7 @@ struct sample_head {
 	int64_t start_ns;               /* of the engine; same clock */
 	uint32_t batch_rows;            /* rows of a full batch */
 	uint32_t counter_count;         /* of `counter` that are in use */
+	uint64_t generation;            /* of the graph: only samples of the same one compare */
 	struct lm_hist_summary latency; /* of all sinks, since the start */
 	struct lm_hist_summary recent;  /* … since the sample before */
 };
@@ -112,7 +113,7 @@ enum sample_part {
 	SAMPLE_PARTS
 };
 
-/* How many there are of each part; the same from start to end of an engine. */
+/* How many there are of each part; the same until the graph changes. */
 struct sample_shape {
 	uint32_t count[SAMPLE_PARTS]; /* [SAMPLE_HEAD]: 1; [SAMPLE_COUNTERS]: room for so many */
 };
@@ -140,9 +141,13 @@ struct sample_about {
 	uint32_t counters_max; /* room for port counters; at most SAMPLE_COUNTERS_MAX */
 	uint32_t batch_rows;   /* 0: LM_BATCH_ROWS */
 	int64_t start_ns;      /* monotonic */
+	uint64_t generation;   /* of the graph */
 };
 
-/* Takes memory for samples of this engine and writes what stays the same. 0, -ENOMEM or -E2BIG. */
+/*
+ * Takes memory for samples of this engine and writes what stays the same until its graph changes.
+ * 0, -ENOMEM or -E2BIG.
+ */
 int sample_init(struct sample *sample, const struct lm_engine *engine,
                 const struct sample_about *about);
 void sample_free(struct sample *sample); /* a zeroed one is fine */
@@ -151,6 +156,11 @@ void sample_free(struct sample *sample); /* a zeroed one is fine */
 void sample_read(struct sample *sample, const struct lm_engine *engine, const struct sample *before,
                  int64_t now_ns, const struct sample_counter *counters, uint32_t counter_count);
 void sample_swap(struct sample *a, struct sample *b);
+/* Copies the block, taking other memory where the shape is another one; without histograms. 0 or
+ * -ENOMEM: then `to` is what it was. */
+int sample_copy(struct sample *to, const struct sample *from);
+/* Whether the difference of the two says anything: the same operators, the same slices. */
+bool sample_compares(const struct sample *a, const struct sample *b);
 
 /* Bytes of an entry of a part; where a part begins in the block, and (SAMPLE_PARTS) its size. */
 size_t sample_entry_size(enum sample_part part);

@@ -193,7 +193,7 @@ stats_reader_state(const struct stats_reader *reader)
 	if (read_at(reader->file, &state, sizeof(state), offsetof(struct stats_header, state)) !=
 	        0 ||
 	    state != STATS_RUNNING) {
-		return STATS_STOPPED;
+		return state == STATS_MOVED ? STATS_ELSEWHERE : STATS_STOPPED;
 	}
 	start = stats_pid_start(reader->info.pid);
 	if (start != 0) {

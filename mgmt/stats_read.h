@@ -28,8 +28,9 @@ struct stats_info {
 /* Of the process behind a segment. */
 enum stats_life {
 	STATS_LIVES,
-	STATS_STOPPED, /* it said that it ends */
-	STATS_CRASHED  /* it is gone and did not say so */
+	STATS_STOPPED,  /* it said that it ends */
+	STATS_CRASHED,  /* it is gone and did not say so */
+	STATS_ELSEWHERE /* its graph has changed: open the segment anew */
 };
 
 /*

@@ -270,6 +270,15 @@ stats_shm_write(struct stats_shm *shm, const struct sample *sample)
 }
 
 void
+stats_shm_move(struct stats_shm *shm)
+{
+	if (shm != NULL) {
+		__atomic_store_n(&shm->header->state, STATS_MOVED, __ATOMIC_RELEASE);
+		shm_free(shm);
+	}
+}
+
+void
 stats_shm_close(struct stats_shm *shm, bool keep)
 {
 	struct stat status;

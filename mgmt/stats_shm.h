@@ -23,10 +23,11 @@
 #define STATS_FOLDER "/dev/shm"
 #define STATS_FILE_PREFIX "lodemill-"
 #define STATS_MAGIC "LMSTATS"
-#define STATS_VERSION 3u
+#define STATS_VERSION 4u
 #define STATS_PREFIX_MAX 64u
 
-enum stats_state { STATS_RUNNING, STATS_ENDED, STATS_STATE_COUNT };
+/* MOVED: a segment of another shape has taken the name; only who had this one open sees it. */
+enum stats_state { STATS_RUNNING, STATS_ENDED, STATS_MOVED, STATS_STATE_COUNT };
 
 struct stats_part {
 	uint32_t offset; /* in a bank */
@@ -76,6 +77,8 @@ int stats_shm_create(struct stats_shm **shm, const struct stats_about *about,
                      const struct sample_shape *shape);
 /* Publishes a sample. Never blocks, never fails. */
 void stats_shm_write(struct stats_shm *shm, const struct sample *sample);
+/* Another one was made in its place: readers of this one are told to look there. NULL is fine. */
+void stats_shm_move(struct stats_shm *shm);
 /* Ends: removes the file, or leaves the last sample to be read (`keep`). NULL is fine. */
 void stats_shm_close(struct stats_shm *shm, bool keep);
 

@@ -28,6 +28,18 @@ summary_busy(const struct sample_worker *worker)
 	return whole == 0 ? 0 : (double)worker->busy_ns / (double)whole;
 }
 
+/* By all sources that there were. */
+static uint64_t
+summary_rows(const struct summary *summary)
+{
+	uint64_t rows = sample_rows(summary->sample);
+
+	for (uint32_t i = 0; i < summary->gone_count; i++) {
+		rows += summary->gone[i].is_source ? summary->gone[i].rows_out : 0;
+	}
+	return rows;
+}
+
 static void
 summary_headline(FILE *out, const struct summary *summary, bool colour)
 {
@@ -57,7 +69,7 @@ static int
 summary_totals(FILE *out, const struct summary *summary, bool colour)
 {
 	struct text_table *table = text_table_create(colour);
-	uint64_t rows = sample_rows(summary->sample);
+	uint64_t rows = summary_rows(summary);
 	int error;
 
 	text_table_column(table, TEXT_LEFT, "");
@@ -109,9 +121,22 @@ summary_has_errors(const struct sample *sample)
 	return false;
 }
 
-static int
-summary_operators(FILE *out, const struct sample *sample, bool colour)
+static void
+summary_operator(struct text_table *table, const struct sample_operator *op, const char *fill,
+                 bool errors)
 {
+	summary_count_cell(table, TEXT_PLAIN, op->rows_in, true);
+	summary_count_cell(table, TEXT_PLAIN, op->rows_out, true);
+	summary_count_cell(table, TEXT_PLAIN, op->rows_absorbed, true);
+	summary_count_cell(table, TEXT_YELLOW, op->rows_dropped, true);
+	summary_count_cell(table, TEXT_RED, op->errors, errors);
+	text_table_cell(table, TEXT_PLAIN, "%s", fill);
+}
+
+static int
+summary_operators(FILE *out, const struct summary *summary, bool colour)
+{
+	const struct sample *sample = summary->sample;
 	static const char *const headings[] = { "SLICES",  "ROWS IN", "ROWS OUT", "ABSORBED",
 		                                "DROPPED", "ERRORS",  "FILL" };
 	struct text_table *table = text_table_create(colour);
@@ -129,13 +154,15 @@ summary_operators(FILE *out, const struct sample *sample, bool colour)
 		text_table_cell(table, TEXT_BOLD, "%s", op->name);
 		text_table_cell(table, TEXT_PLAIN, "%s", op->type);
 		text_table_cell(table, TEXT_PLAIN, "%u", op->slices);
-		summary_count_cell(table, TEXT_PLAIN, op->rows_in, true);
-		summary_count_cell(table, TEXT_PLAIN, op->rows_out, true);
-		summary_count_cell(table, TEXT_PLAIN, op->rows_absorbed, true);
-		summary_count_cell(table, TEXT_YELLOW, op->rows_dropped, true);
-		summary_count_cell(table, TEXT_RED, op->errors, errors);
-		text_table_cell(table, TEXT_PLAIN, "%s",
-		                units_percent(sample_fill(sample, i)).text);
+		summary_operator(table, op, units_percent(sample_fill(sample, i)).text, errors);
+	}
+	for (uint32_t i = 0; i < summary->gone_count; i++) {
+		const struct sample_operator *op = &summary->gone[i];
+
+		text_table_cell(table, TEXT_DIM, "%s", op->name);
+		text_table_cell(table, TEXT_PLAIN, "%s", op->type);
+		text_table_cell(table, TEXT_DIM, "removed");
+		summary_operator(table, op, "", errors);
 	}
 	fputc('\n', out);
 	error = text_table_print(table, "  ", out);
@@ -263,7 +290,7 @@ summary_print(FILE *out, const struct summary *summary, bool colour)
 	summary_latency(out, &summary->sample->head->latency);
 	summary_snapshots(out, summary->snapshots, colour);
 	if (error == 0) {
-		error = summary_operators(out, summary->sample, colour);
+		error = summary_operators(out, summary, colour);
 	}
 	if (error == 0) {
 		error = summary_drops(out, summary->sample, colour);
@@ -341,6 +368,29 @@ summary_json_operators(json_t *object, const struct sample *sample)
 }
 
 static int
+summary_json_removed(json_t *object, const struct summary *summary)
+{
+	json_t *list = json_array();
+	int failed = 0;
+
+	for (uint32_t i = 0; i < summary->gone_count; i++) {
+		const struct sample_operator *op = &summary->gone[i];
+		json_t *entry = json_object();
+
+		failed += json_put_text(entry, "name", op->name);
+		failed += json_put_text(entry, "type", op->type);
+		failed += json_put_u64(entry, "slices", op->slices);
+		failed += json_put_u64(entry, "rows_in", op->rows_in);
+		failed += json_put_u64(entry, "rows_out", op->rows_out);
+		failed += json_put_u64(entry, "absorbed", op->rows_absorbed);
+		failed += json_put_u64(entry, "dropped", op->rows_dropped);
+		failed += json_put_u64(entry, "errors", op->errors);
+		failed += json_array_append_new(list, entry);
+	}
+	return failed + json_object_set_new(object, "removed", list);
+}
+
+static int
 summary_json_lcores(json_t *object, const struct sample *sample)
 {
 	json_t *list = json_array();
@@ -393,7 +443,7 @@ int
 summary_json(FILE *out, const struct summary *summary)
 {
 	const struct sample *sample = summary->sample;
-	uint64_t rows = sample_rows(sample);
+	uint64_t rows = summary_rows(summary);
 	json_t *drops = json_object();
 	json_t *object = json_object();
 	int failed = 0;
@@ -411,6 +461,9 @@ summary_json(FILE *out, const struct summary *summary)
 	failed += json_object_set_new(object, "drops", drops);
 	failed += json_put_latency(object, "latency_ns", &sample->head->latency);
 	failed += summary_json_operators(object, sample);
+	if (summary->gone_count > 0) {
+		failed += summary_json_removed(object, summary);
+	}
 	failed += summary_json_lcores(object, sample);
 	if (summary->snapshots != NULL) {
 		failed += summary_json_snapshots(object, summary->snapshots);

@@ -17,7 +17,9 @@
  *   latency_ns     {p50, p90, p99, p99_9, p99_99, max, count} at the sinks, rows weighed
  *   operators      [{name, type, slices, rows_in, rows_out, absorbed, drops {reason: rows},
  *                    batches_in, fill, errors}]; fill: rows per batch as a share of a full one
- *   lcores         [{lcore, numa_node (if known), busy_share, turns, longest_turn_ns}]
+ *   removed        [{name, type, slices, rows_in, rows_out, absorbed, dropped, errors}] of
+ * operators that a change of the graph took out; only where there are some; `rows` has those of
+ * sources lcores         [{lcore, numa_node (if known), busy_share, turns, longest_turn_ns}]
  *   snapshots      {durable, lost, epoch, bytes, last_ms, uncommitted}; only where they are taken
  *   warnings       [text]
  */
@@ -45,7 +47,9 @@ struct summary {
 	uint64_t packets, bytes; /* both 0: not shown to people */
 	const char *const *warnings;
 	uint32_t warning_count;
-	const struct sample *sample;             /* the last one */
+	const struct sample *sample;        /* the last one */
+	const struct sample_operator *gone; /* that were removed while it ran: what they counted */
+	uint32_t gone_count;
 	const struct snapshot_status *snapshots; /* NULL: none are taken */
 };
 

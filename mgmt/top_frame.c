@@ -19,6 +19,8 @@ top_life_text(enum stats_life life)
 	switch (life) {
 	case STATS_LIVES:
 		return "running";
+	case STATS_ELSEWHERE:
+		return "changing";
 	case STATS_STOPPED:
 		return "stopped";
 	case STATS_CRASHED:

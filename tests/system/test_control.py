@@ -33,20 +33,21 @@ MAY_BE_NULL = ("numa_node", "snapshots", "action", "took_ms", "latency_ns", "old
                "root", "bottleneck", "result")
 
 
-def job_line(folder, words=(), sets=None, name="slow.yaml", number=0):
+def job_line(folder, words=(), sets=None, name="slow.yaml", number=0, eal=EAL):
     return command(["run", topology(name), "--json", *words],
-                   eal=[*EAL, "--file-prefix", "ctl%d-%d" % (os.getpid(), number)], sets=sets)
+                   eal=[*eal, "--file-prefix", "ctl%d-%d" % (os.getpid(), number)], sets=sets)
 
 
 class Job(Running):
     """A job without an end and its socket."""
 
-    def __init__(self, folder, words=(), sets=None, name="slow.yaml", number=0):
+    def __init__(self, folder, words=(), sets=None, name="slow.yaml", number=0, eal=EAL):
         self.path = os.path.join(folder, "job%d.sock" % number)
         place = os.path.join(folder, "job%d" % number)
         os.makedirs(place, exist_ok=True)
         sets = {"rows": 0, "delay": "1us"} if sets is None else sets
-        super().__init__(job_line(folder, ["--control", self.path, *words], sets, name, number), place)
+        words = ["--control", self.path, *words]
+        super().__init__(job_line(folder, words, sets, name, number, eal), place)
         self.wait_for("Ctrl-C ends it")
         give_up = time.monotonic() + SECONDS
         while not answers(self.path):

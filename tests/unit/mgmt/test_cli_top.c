@@ -63,13 +63,33 @@ publish(struct fixture *f, int64_t now_ns)
 }
 
 /* What a writer does after half a second. */
-enum writer_plan { GO_ON, END, RESTART };
+enum writer_plan { GO_ON, END, RESTART, CHANGE };
+
+/* The graph becomes another one; the engine stays. */
+static void
+change_graph(struct fixture *f)
+{
+	f->engine->name[FAKE_TALKERS] = "newcomer";
+	f->engine->slice_count--;
+	sample_free(&f->sample);
+	assert_int_equal(sample_init(&f->sample, f->engine, &fake_about), 0);
+	create(f, 1, "rte");
+	stats_shm_move(f->shm[0]);
+	f->shm[0] = f->shm[1];
+}
 
 static void
 writer_run(struct fixture *f, enum writer_plan plan)
 {
 	int64_t i;
 
+	if (plan == CHANGE) {
+		create(f, 0, "rte");
+		publish(f, 2 * SECOND);
+		usleep(500000);
+		change_graph(f);
+		plan = GO_ON;
+	}
 	for (i = 2; i < 27 || plan == GO_ON; i++) {
 		publish(f, i * SECOND);
 		usleep(20000);
@@ -453,6 +473,19 @@ test_live_screen_follows_a_restart(void **state)
 	assert_non_null(strstr(f->out, "\033[31mstopped\033[0m"));
 }
 
+static void
+test_live_screen_follows_a_change(void **state)
+{
+	struct fixture *f = *state;
+
+	start_writer(f, CHANGE);
+	usleep(200000);
+	top_on_terminal(f, "newcomer", "q", 0);
+	assert_int_equal(f->exit_code, 0);
+	assert_non_null(strstr(f->out, "talkers"));
+	assert_null(strstr(f->out, "stopped"));
+}
+
 int
 main(void)
 {
@@ -470,6 +503,7 @@ main(void)
 		TEST(test_lines_until_the_end),
 		TEST(test_live_screen),
 		TEST(test_live_screen_follows_a_restart),
+		TEST(test_live_screen_follows_a_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

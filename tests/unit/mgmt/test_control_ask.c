@@ -32,12 +32,16 @@ test_all_kinds(void **state)
 {
 	(void)state;
 	for (enum action_kind kind = 0; kind < ACTION_KIND_COUNT; kind++) {
+		static const char *const params[ACTION_KIND_COUNT] = {
+			[ACTION_MIGRATE] =
+			    "{\"operator\":\"a\",\"slice\":0,\"lcore\":1,\"deadline_ms\":9}",
+			[ACTION_RESCALE] = "{\"operator\":\"a\",\"slices\":2,\"deadline_ms\":9}",
+			[ACTION_APPLY] = "{\"file\":\"a\",\"deadline_ms\":9}",
+		};
 		struct action_ask ask;
 		struct rpc_call made =
 		    call(action_kind_text(kind),
-		         kind == ACTION_MIGRATE
-		             ? "{\"operator\":\"a\",\"slice\":0,\"lcore\":1,\"deadline_ms\":9}"
-		             : "{\"deadline_ms\":9}");
+		         params[kind] == NULL ? "{\"deadline_ms\":9}" : params[kind]);
 
 		assert_true(control_ask(&made, 5, &ask));
 		assert_int_equal(ask.kind, kind);
@@ -66,6 +70,17 @@ test_arguments(void **state)
 	made = call("rebalance", "{}");
 	assert_true(control_ask(&made, 0, &ask));
 	assert_false(ask.args.is_dry);
+	made = call("rescale", "{\"operator\":\"sums\",\"slices\":256}");
+	assert_true(control_ask(&made, 0, &ask));
+	assert_string_equal(ask.args.operator, "sums");
+	assert_int_equal(ask.args.slices, 256);
+	assert_string_equal(ask.what, "sums to 256 slices");
+	made = call("apply", "{\"file\":\"/a/b.yaml\",\"drop_state\":\"x,y\",\"dry_run\":true}");
+	assert_true(control_ask(&made, 0, &ask));
+	assert_string_equal(ask.args.file, "/a/b.yaml");
+	assert_string_equal(ask.args.drop_state, "x,y");
+	assert_true(ask.args.is_dry);
+	assert_string_equal(ask.what, "/a/b.yaml, dry run");
 	made = call("stats", "{\"operator\":\"sums\"}");
 	assert_false(control_ask(&made, 0, &ask));
 }

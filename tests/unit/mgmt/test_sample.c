@@ -182,6 +182,35 @@ test_shapes_have_bounds(void **state)
 	assert_int_equal(sample_init(&sample, f->engine, &about), -E2BIG);
 }
 
+/* A copy takes the shape of what it is of; what is of another graph compares with nothing. */
+static void
+test_copies_follow_the_graph(void **state)
+{
+	struct fixture *f = *state;
+	struct sample_about about = fake_about;
+	struct sample copy;
+
+	assert_int_equal(sample_alloc(&copy, &f->now.shape), 0);
+	assert_int_equal(sample_copy(&copy, &f->now), 0);
+	assert_memory_equal(copy.block, f->now.block, copy.size);
+	assert_true(sample_compares(&copy, &f->now));
+	sample_free(&f->now);
+	f->engine->slice_count--;
+	about.generation = 1;
+	assert_int_equal(sample_init(&f->now, f->engine, &about), 0);
+	assert_false(sample_compares(&copy, &f->now));
+	assert_int_equal(sample_copy(&copy, &f->now), 0);
+	assert_int_equal(copy.shape.count[SAMPLE_SLICES], FAKE_SLICES - 1);
+	assert_memory_equal(copy.block, f->now.block, copy.size);
+	f->engine->slice_count++;
+	sample_free(&f->now);
+	about.generation = 2;
+	assert_int_equal(sample_init(&f->now, f->engine, &about), 0);
+	assert_int_equal(f->now.size, f->before.size);
+	assert_false(sample_compares(&f->before, &f->now));
+	sample_free(&copy);
+}
+
 /* Each of these is something a block from elsewhere may hold. */
 static void
 test_bad_blocks_are_refused(void **state)
@@ -236,7 +265,8 @@ main(void)
 		TEST(test_what_stays_the_same),    TEST(test_sums_over_slices),
 		TEST(test_drops_by_name),          TEST(test_counters_are_copied),
 		TEST(test_recent_latency),         TEST(test_shapes_have_bounds),
-		TEST(test_bad_blocks_are_refused), cmocka_unit_test(test_losses),
+		TEST(test_bad_blocks_are_refused), TEST(test_copies_follow_the_graph),
+		cmocka_unit_test(test_losses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,38 @@ test_the_end(void **state)
 	assert_int_equal(stats_reader_read(f->reader, &f->read), 0); /* the old file, still open */
 }
 
+/* When the graph changes, the segment of the new shape takes the name; readers of the old one are
+ * told. */
+static void
+test_another_shape_takes_the_name(void **state)
+{
+	struct fixture *f = *state;
+	struct stats_reader *old;
+	struct stats_shm *before;
+
+	create(f);
+	publish(f, 2 * SECOND);
+	open_reader(f);
+	old = f->reader;
+	before = f->shm;
+	sample_free(&f->written);
+	sample_free(&f->read);
+	f->engine->slice_count--;
+	assert_int_equal(sample_init(&f->written, f->engine, &fake_about), 0);
+	create(f);
+	assert_int_equal(stats_reader_state(old), STATS_LIVES);
+	stats_shm_move(before);
+	assert_int_equal(stats_reader_state(old), STATS_ELSEWHERE);
+	stats_reader_close(old);
+	publish(f, 3 * SECOND);
+	open_reader(f);
+	assert_int_equal(stats_reader_state(f->reader), STATS_LIVES);
+	assert_int_equal(f->read.shape.count[SAMPLE_SLICES], FAKE_SLICES - 1);
+	assert_int_equal(stats_reader_read(f->reader, &f->read), 0);
+	assert_memory_equal(f->read.block, f->written.block, f->read.size);
+	stats_shm_move(NULL);
+}
+
 static void
 test_closing_leaves_a_successors_file(void **state)
 {
@@ -563,6 +595,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_is_written_is_read),
 		TEST(test_the_end),
+		TEST(test_another_shape_takes_the_name),
 		TEST(test_closing_leaves_a_successors_file),
 		TEST(test_a_crashed_engine_can_be_read),
 		TEST(test_a_pid_used_again_is_not_the_engine),

@@ -213,6 +213,41 @@ test_for_programs(void **state)
 	    "\"warnings\":[\"bad ? byte\"]}\n");
 }
 
+/* What a change of the graph took out is told, and what such a source had sent counts. */
+static void
+test_removed_operators(void **state)
+{
+	struct fixture *f = *state;
+	const struct sample_operator gone[] = {
+		{ .name = "old", .type = "generator", .is_source = 1, .slices = 2, .rows_out = 5 },
+		{ .name = "pass", .type = "filter", .slices = 3, .rows_in = 4, .rows_out = 3 },
+	};
+	struct print_to_text print;
+	json_t *value, *removed;
+	char *text;
+
+	run_ten_seconds(f);
+	f->summary.gone = gone;
+	f->summary.gone_count = 2;
+	assert_int_equal(summary_json(print_to_text_begin(&print), &f->summary), 0);
+	text = print_to_text_end(&print);
+	value = json_loads(text, 0, NULL);
+	removed = json_object_get(value, "removed");
+	assert_int_equal(json_array_size(removed), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(removed, 1), "name")),
+	                    "pass");
+	assert_int_equal(
+	    json_integer_value(json_object_get(json_array_get(removed, 1), "rows_out")), 3);
+	assert_int_equal(json_integer_value(json_object_get(value, "rows")),
+	                 sample_rows(&f->sample) + 5);
+	json_decref(value);
+	free(text);
+	assert_int_equal(summary_print(print_to_text_begin(&print), &f->summary, false), 0);
+	text = print_to_text_end(&print);
+	assert_non_null(strstr(text, "removed"));
+	free(text);
+}
+
 static void
 test_json_is_always_json(void **state)
 {
@@ -263,6 +298,7 @@ main(void)
 		TEST(test_a_run_without_anything),
 		TEST(test_colour_only_when_asked),
 		TEST(test_for_programs),
+		TEST(test_removed_operators),
 		TEST(test_json_is_always_json),
 		TEST(test_a_full_disk_is_noticed),
 	};

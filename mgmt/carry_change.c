@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Changes of the graph: snapshots stand back, the engine is asked, and when it is through, or has
+ * refused, snapshots go on.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/change.h"
+#include "mgmt/carry_struct.h"
+#include "mgmt/config_load.h"
+#include "mgmt/units.h"
+
+/* ---- where new slices go ---- */
+
+/* False: the lcore is none of this job's. */
+static bool
+find_lcore(const struct lm_engine *engine, uint32_t lcore, uint16_t *worker)
+{
+	for (uint32_t i = 0; i < engine->worker_count; i++) {
+		if (engine->worker[i]->lcore == lcore) {
+			*worker = (uint16_t)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint16_t
+idlest(const uint32_t *load, uint32_t count)
+{
+	uint32_t best = 0;
+
+	for (uint32_t i = 1; i < count; i++) {
+		best = load[i] < load[best] ? i : best;
+	}
+	return (uint16_t)best;
+}
+
+static uint32_t
+slices_kept(const struct lm_engine *engine, const uint32_t *kept, uint32_t op)
+{
+	return kept[op] == LM_NONE ? 0 : engine->graph->op[kept[op]].slices;
+}
+
+/*
+ * Slices that are pinned go to their lcores, all others where the fewest are. In the order of new
+ * slices, to be freed; NULL after saying why not.
+ */
+static uint16_t *
+place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_t *kept,
+          struct manager_report *report)
+{
+	const struct lm_engine *engine = carry->engine;
+	uint16_t *workers = calloc(graph->slice_count + 1, sizeof(*workers));
+	uint32_t load[LM_WORKERS_MAX] = { 0 }, count = 0;
+
+	if (workers == NULL) {
+		carry_fail(report, "no memory for the change");
+		return NULL;
+	}
+	for (uint32_t s = 0; s < engine->slice_count; s++) {
+		load[lm_engine_slice_worker(engine, s)]++;
+	}
+	for (uint32_t o = 0; o < graph->operator_count; o++) {
+		const struct graph_operator *op = &graph->op[o];
+
+		for (uint32_t i = slices_kept(engine, kept, o); i < op->slices; i++, count++) {
+			workers[count] = idlest(load, engine->worker_count);
+			if (op->pin_count > 0 &&
+			    !find_lcore(engine, op->pin[i % op->pin_count], &workers[count])) {
+				carry_fail(report, "operators.%s: lcore %u is not one of this job",
+				           op->name, op->pin[i % op->pin_count]);
+				free(workers);
+				return NULL;
+			}
+			load[workers[count]]++;
+		}
+	}
+	return workers;
+}
+
+/* ---- the topology to come ---- */
+
+static void
+drop_next(struct carry_change *change)
+{
+	lm_graph_free(change->graph);
+	lm_topology_free(change->topology);
+	change->graph = NULL;
+	change->topology = NULL;
+}
+
+static void
+say_errors(const char *file, const struct lm_errors *errors, struct manager_report *report)
+{
+	const struct lm_error *error = &errors->error[0];
+	char place[40] = "", more[40] = "";
+
+	if (error->place.line > 0) {
+		snprintf(place, sizeof(place), ":%u:%u", error->place.line, error->place.column);
+	}
+	if (errors->count > 1) {
+		snprintf(more, sizeof(more), " (and %u more)", errors->count - 1);
+	}
+	carry_fail(report, "%s%s%s%s%s%s%s", file, place, file[0] == '\0' ? "" : ": ",
+	           error->message, error->hint[0] == '\0' ? "" : "; ", error->hint, more);
+}
+
+/* As `run` loads it. False after saying what is wrong with it. */
+static bool
+load_next(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	const char *file = carry->action.args.file;
+	struct lm_errors errors = { 0 };
+	bool good;
+
+	change->topology = config_load(file, carry->set, &errors);
+	if (change->topology != NULL) {
+		change->graph = lm_graph_check(change->topology, &errors);
+	}
+	good = change->graph != NULL && errors.count == 0;
+	if (!good && errors.count > 0) {
+		say_errors(file, &errors, report);
+	} else if (!good) {
+		carry_fail(report, "%s: no memory for it", file);
+	}
+	lm_errors_free(&errors);
+	if (!good) {
+		drop_next(change);
+	}
+	return good;
+}
+
+/* ---- asking ---- */
+
+static struct change_side
+side_of_now(const struct carry *carry)
+{
+	return (struct change_side){ .topology = carry->topology, .graph = carry->engine->graph };
+}
+
+static uint64_t
+ask_rescale(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
+            struct manager_report *report)
+{
+	struct lm_engine *engine = carry->engine;
+	uint32_t slices = carry->action.args.slices, op, kept[LM_OPERATORS_MAX];
+	struct lm_graph *graph;
+
+	if (!carry_find_operator(carry, &op, report)) {
+		return 0;
+	}
+	for (uint32_t i = 0; i < engine->graph->operator_count; i++) {
+		kept[i] = i;
+	}
+	graph = graph_resize(engine->graph, op, slices, errors);
+	*workers = graph == NULL ? NULL : place_new(carry, graph, kept, report);
+	lm_graph_free(graph);
+	return *workers == NULL ? 0 : engine_rescale(engine, op, slices, *workers, errors);
+}
+
+static uint64_t
+ask_apply(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
+          struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	const struct change_side was = side_of_now(carry);
+	const struct change_side is = { .topology = change->topology, .graph = change->graph };
+	struct change_diff *diff = malloc(sizeof(*diff));
+	struct change_ask ask = { .graph = change->graph };
+	uint64_t number = 0;
+
+	if (diff == NULL) {
+		carry_fail(report, "no memory for the change");
+		return 0;
+	}
+	/* It may have been changed since it was looked at. */
+	change_compare(&was, &is, diff);
+	if (diff_allows(carry, &was, &is, diff, report)) {
+		*workers = place_new(carry, change->graph, diff->kept, report);
+		ask.workers = *workers;
+		ask.kept = diff->kept;
+		ask.heir_of = diff->heir_of;
+		number = *workers == NULL ? 0 : engine_change(carry->engine, &ask, errors);
+	}
+	free(diff);
+	if (number != 0) {
+		change->graph = NULL; /* it is the engine's */
+	}
+	return number;
+}
+
+/* False after saying why not. */
+static bool
+ask_engine(struct carry *carry, struct manager_report *report)
+{
+	struct lm_errors errors = { 0 };
+	uint16_t *workers = NULL;
+
+	carry->change.number = carry->action.kind == ACTION_RESCALE
+	                           ? ask_rescale(carry, &workers, &errors, report)
+	                           : ask_apply(carry, &workers, &errors, report);
+	if (carry->change.number == 0 && errors.count > 0) {
+		say_errors("", &errors, report);
+	} else if (carry->change.number == 0 && !report->has_failed) {
+		carry_fail(report, "no memory for the change");
+	}
+	free(workers);
+	lm_errors_free(&errors);
+	return carry->change.number != 0;
+}
+
+/* ---- its life ---- */
+
+/* Snapshots go on, if they stood back. False: not yet. */
+static bool
+let_go(struct carry *carry)
+{
+	if (!carry->change.holds) {
+		return true;
+	}
+	/* They may have been asked and not have heard: then they would stand back behind this. */
+	if (!snapshots_is_held(carry->snapshots) || snapshots_resume(carry->snapshots) != 0) {
+		return false;
+	}
+	carry->change.holds = false;
+	return true;
+}
+
+/* False after saying that one is under way that nobody waits for. */
+static bool
+may_begin(struct carry *carry, struct manager_report *report)
+{
+	if (carry->change.is_left) {
+		carry_fail(report,
+		           "the change before this one is not through yet: ask again later");
+	}
+	return !carry->change.is_left;
+}
+
+static bool
+hold(struct carry *carry)
+{
+	if (carry->snapshots != NULL) {
+		snapshots_hold(carry->snapshots);
+		carry->change.holds = true;
+	}
+	return false;
+}
+
+bool
+rescale_begin(struct carry *carry, struct manager_report *report)
+{
+	uint32_t op, slices = carry->action.args.slices;
+
+	if (!may_begin(carry, report) || !carry_find_operator(carry, &op, report)) {
+		return true;
+	}
+	if (carry->engine->graph->op[op].slices == slices) {
+		return carry_fail(report, "%s has %u slices already", carry->action.args.operator,
+		                  slices);
+	}
+	snprintf(carry->change.what, sizeof(carry->change.what), "%s: %u to %u slices",
+	         carry->action.args.operator, carry->engine->graph->op[op].slices, slices);
+	return hold(carry);
+}
+
+/* True: there is nothing to wait for; said why. */
+static bool
+look_at_next(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	const struct change_side was = side_of_now(carry);
+	const struct change_side is = { .topology = change->topology, .graph = change->graph };
+	struct change_diff *diff = malloc(sizeof(*diff));
+	bool is_over = true;
+
+	if (diff == NULL) {
+		return carry_fail(report, "no memory for the change");
+	}
+	change_compare(&was, &is, diff);
+	if (diff_allows(carry, &was, &is, diff, report)) {
+		is_over =
+		    !diff_describe(&was, &is, diff, change->what) || carry->action.args.is_dry;
+		snprintf(report->reason, sizeof(report->reason), "%s", change->what);
+	}
+	free(diff);
+	return is_over;
+}
+
+bool
+apply_begin(struct carry *carry, struct manager_report *report)
+{
+	if (!may_begin(carry, report) || !load_next(carry, report)) {
+		return true;
+	}
+	if (look_at_next(carry, report)) {
+		drop_next(&carry->change);
+		return true;
+	}
+	return hold(carry);
+}
+
+/* What was asked for is so, or is not to be. */
+static void
+settle(struct carry *carry)
+{
+	struct carry_change *change = &carry->change;
+	const struct change_report *changed = &carry->engine->changed;
+
+	if (change->topology != NULL && changed->number == change->number &&
+	    changed->result == CHANGE_DONE) {
+		lm_topology_free(change->owned);
+		change->owned = change->topology;
+		carry->topology = change->owned;
+		change->topology = NULL;
+	}
+	change->number = 0;
+	drop_next(change);
+}
+
+static void
+tell(const struct carry *carry, const struct change_report *changed, struct manager_report *report)
+{
+	if (changed->result == CHANGE_JOB_ENDS) {
+		carry_fail(report,
+		           "the job began to end before the change did: nothing was changed");
+		return;
+	}
+	report->pause_ns = (uint64_t)changed->pause_ns;
+	snprintf(report->reason, sizeof(report->reason),
+	         "%.400s; behind epoch %" PRIu64 ", within %s", carry->change.what, changed->epoch,
+	         units_ns((uint64_t)changed->took_ns).text);
+}
+
+/* Whether the engine is through with it. */
+static bool
+is_through(const struct carry *carry)
+{
+	return carry->engine->change == NULL &&
+	       carry->engine->changed.number == carry->change.number;
+}
+
+/* Whether nothing else is under way that it would have to wait for. */
+static bool
+may_ask(const struct carry *carry)
+{
+	return carry->engine->change == NULL && !engine_moves(carry->engine) &&
+	       (!carry->change.holds || snapshots_is_held(carry->snapshots));
+}
+
+bool
+change_step(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+
+	if (change->is_told) {
+		*report = change->report;
+		return let_go(carry);
+	}
+	if (change->number == 0) {
+		if (carry->engine->suspending) {
+			carry_fail(report, "the job is ending");
+		} else if (!may_ask(carry) || ask_engine(carry, report)) {
+			return false;
+		}
+	} else if (is_through(carry)) {
+		tell(carry, &carry->engine->changed, report);
+	} else {
+		return false;
+	}
+	settle(carry);
+	if (let_go(carry)) {
+		return true;
+	}
+	/* What came of it is told when snapshots go on. */
+	change->is_told = true;
+	change->report = *report;
+	return false;
+}
+
+void
+change_abandon(struct carry *carry)
+{
+	struct carry_change *change = &carry->change;
+
+	change->is_told = false;
+	if (change->number == 0) {
+		drop_next(change);
+	}
+	change->is_left = true;
+	change_look(carry);
+}
+
+void
+change_look(struct carry *carry)
+{
+	struct carry_change *change = &carry->change;
+
+	if (!change->is_left) {
+		return;
+	}
+	if (change->number != 0) {
+		if (!is_through(carry)) {
+			return;
+		}
+		settle(carry);
+	}
+	change->is_left = !let_go(carry);
+}
+
+void
+carry_end(struct carry *carry)
+{
+	drop_next(&carry->change);
+	lm_topology_free(carry->change.owned);
+	carry->change.owned = NULL;
+}
