@@ -213,34 +213,35 @@ rescale(struct trial *trial, struct lm_engine *engine, int64_t now_ns)
 	lm_errors_free(&errors);
 }
 
-/* No move was asked for that the engine had to refuse, and all slices are known. */
-static void
-check_change(struct trial *trial, const struct lm_engine *engine)
+/* When a look is due, and moves, if a plan comes to be carried out in time. */
+static bool
+is_to_rescale(const struct trial *trial, int64_t now_ns)
 {
-	const struct elastic_view *view = elastic_view(&trial->elastic);
+	const struct elastic *elastic = &trial->elastic;
+	bool has_moves = elastic->is_under_way && elastic->next_move < elastic->plan.move_count;
 
-	for (uint64_t n = 0; n < view->move_count && n < ELASTIC_MOVES; n++) {
-		if (view->move[n].is_done && view->move[n].result == MOVE_CHANGING) {
-			complain(trial, 0, "a slice was to move while the graph changed");
-		}
-	}
-	if (engine->generation != 1 || trial->elastic.reader.slice_count != engine->slice_count) {
-		complain(trial, 0, "the graph did not change, or not for elasticity");
-	}
+	return trial->rescale_ns != 0 && !trial->was_rescaled && now_ns >= trial->rescale_ns &&
+	       now_ns >= elastic->due_ns &&
+	       (has_moves || now_ns >= trial->rescale_ns + RESCALE_MORE_NS);
 }
 
 static void
 trial_tick(struct lm_engine *engine, void *arg)
 {
 	struct trial *trial = arg;
+	uint64_t moves;
 
 	if (trial->hand != LM_NONE) {
 		move_by_hand(trial, engine, env_now_ns());
 	}
-	if (trial->rescale_ns != 0 && env_now_ns() >= trial->rescale_ns && !trial->was_rescaled) {
+	if (is_to_rescale(trial, env_now_ns())) {
 		rescale(trial, engine, env_now_ns());
 	}
+	moves = trial->elastic.view.move_count;
 	elastic_tick(&trial->elastic, env_now_ns(), 0);
+	if (engine->change != NULL && trial->elastic.view.move_count != moves) {
+		complain(trial, (double)env_now_ns() / 1e9, "moves while the graph changes");
+	}
 	/* What is put somewhere by hand may be in the way of all others. */
 	if (trial->hand == LM_NONE && !trial->elastic.is_under_way &&
 	    trial->elastic.reader.load.seconds > 0) {
@@ -269,7 +270,7 @@ trial_draw(struct trial *trial, struct lm_elastic *rules)
 	trial->used = 1;
 	trial->hand = !trial->swings && sim_below(4) == 0 ? 3 : LM_NONE;
 	if (!trial->swings && trial->hand == LM_NONE && sim_below(3) == 0) {
-		trial->rescale_ns = RESCALE_NS + (int64_t)sim_below(2 * RESCALE_MORE_NS);
+		trial->rescale_ns = RESCALE_NS + (int64_t)sim_below(RESCALE_MORE_NS / 2);
 	}
 	rules->policy = sim_below(2) == 0 ? LM_ELASTIC_THRESHOLD : LM_ELASTIC_MODEL;
 	rules->moves = 12 + (uint32_t)sim_below(5);
@@ -325,8 +326,9 @@ trial_run(struct trial *trial, const struct lm_elastic *rules, struct lm_graph *
 		fprintf(stderr, "it did not come to its end\n");
 		good = false;
 	}
-	if (good && trial->was_rescaled) {
-		check_change(trial, engine);
+	if (good && trial->was_rescaled &&
+	    (engine->generation != 1 || trial->elastic.reader.slice_count != engine->slice_count)) {
+		complain(trial, seconds, "the graph did not change, or not for elasticity");
 	}
 	good = good && lm_engine_audit(engine, errors) && check_rows(trial);
 	elastic_close(&trial->elastic);
