@@ -38,6 +38,8 @@ enum canary {
 	CANARY_EARLY_RENAME,     /* a manifest gets its name before its bytes are safe */
 	CANARY_BLIND_CRC,        /* checksums are not compared */
 	CANARY_PRUNE_REFERENCED, /* a file goes with its epoch, whoever else needs it */
+	/* Of the policies. */
+	CANARY_NO_HYSTERESIS, /* lcores come and go at the same mark */
 	CANARY_COUNT
 };
 

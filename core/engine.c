@@ -528,7 +528,7 @@ lm_engine_operator_class(const struct lm_engine *engine, uint32_t op)
 uint32_t
 lm_engine_slice_operator(const struct lm_engine *engine, uint32_t slice)
 {
-	return engine->slice[slice]->op;
+	return graph_operator_of(engine->graph, slice);
 }
 
 uint32_t
@@ -567,26 +567,24 @@ bytes_sent(const struct edge *edge)
 	return edge->fused ? 0 : __atomic_load_n(&edge->bytes_sent, __ATOMIC_RELAXED);
 }
 
+/* By the layout: what a slice itself knows of its edges it may be about to exchange. */
 void
 lm_engine_slice_load(const struct lm_engine *engine, uint32_t slice, struct lm_slice_load *load)
 {
 	const struct lm_op *op = engine->slice[slice];
 
 	*load = (struct lm_slice_load){ 0 };
-	for (uint32_t i = 0; i < op->input_count; i++) {
-		const struct edge *edge = op->input[i];
+	for (uint32_t i = 0; i < engine->layout->edge_count; i++) {
+		const struct layout_edge *plan = &engine->layout->edge[i];
+		const struct edge *edge = engine->edge[i];
 
-		load->bytes_in += bytes_sent(edge);
-		load->waiting += edge->fused ? 0 : edge_count(edge);
-		load->room += edge->fused ? 0 : edge->credit;
-	}
-	for (uint32_t o = 0; o < op->output_count; o++) {
-		const struct output *output = &op->output[o];
-
-		for (uint32_t w = 0; w < output->wire_count; w++) {
-			for (uint32_t e = 0; e < output->wire[w].edge_count; e++) {
-				load->bytes_out += bytes_sent(output->wire[w].edge[e]);
-			}
+		if (plan->to == slice) {
+			load->bytes_in += bytes_sent(edge);
+			load->waiting += edge->fused ? 0 : edge_count(edge);
+			load->room += edge->fused ? 0 : edge->credit;
+		}
+		if (plan->from == slice) {
+			load->bytes_out += bytes_sent(edge);
 		}
 	}
 	if (op->state.space != NULL) {

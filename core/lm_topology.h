@@ -137,6 +137,28 @@ enum lm_state_codec { LM_STATE_PLAIN, LM_STATE_LZ4, LM_STATE_ZSTD, LM_STATE_ZERO
 struct lm_state *lm_topology_state(struct lm_topology *topology);
 int lm_topology_state_folder(struct lm_topology *topology, const char *folder);
 
+/* How many lcores it uses while it runs, and who decides. Shares are of an lcore, 0 to 1. */
+struct lm_elastic {
+	uint32_t policy;                 /* enum lm_elastic_policy */
+	uint32_t lcores_min, lcores_max; /* of those there are; max 0: all; default 1 and 0 */
+	double high;                     /* an lcore that is busier is too busy; default 0.85 */
+	double low;           /* lcores that are less busy, on average, are too many; 0.6 */
+	double target;        /* what each is to have at most when there are more or fewer; 0.7 */
+	double gain;          /* a change takes so much from the busiest lcore; default 0.05 */
+	uint64_t interval_ns; /* between two looks; default 100 ms */
+	uint64_t guard_ns;    /* from a change until the next one; default 300 ms */
+	uint32_t hold;        /* looks in a row that must want more; three times that: fewer; 2 */
+	uint32_t moves;       /* slices that are moved per interval, at most; default 16 */
+	bool dry_run;         /* only say it; default false */
+};
+enum lm_elastic_policy {
+	LM_ELASTIC_OFF,
+	LM_ELASTIC_STATIC,    /* nothing is moved; the load is shown */
+	LM_ELASTIC_THRESHOLD, /* by how busy lcores are */
+	LM_ELASTIC_MODEL,     /* by what the sources would send if they could */
+};
+struct lm_elastic *lm_topology_elastic(struct lm_topology *topology);
+
 /* A shared object to load operator classes from. */
 int lm_topology_plugin(struct lm_topology *topology, const char *path);
 

@@ -64,6 +64,18 @@ lm_topology_create(const char *name)
 		.full_after = 16,
 		.verify = 64000000u,
 	};
+	topology->elastic = (struct lm_elastic){
+		.policy = LM_ELASTIC_OFF,
+		.lcores_min = 1,
+		.high = 0.85,
+		.low = 0.6,
+		.target = 0.7,
+		.gain = 0.05,
+		.interval_ns = 100000000u,
+		.guard_ns = 300000000u,
+		.hold = 2,
+		.moves = 16,
+	};
 	return topology;
 }
 
@@ -397,6 +409,12 @@ struct lm_state *
 lm_topology_state(struct lm_topology *topology)
 {
 	return &topology->state;
+}
+
+struct lm_elastic *
+lm_topology_elastic(struct lm_topology *topology)
+{
+	return &topology->elastic;
 }
 
 int

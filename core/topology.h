@@ -65,6 +65,7 @@ struct lm_topology {
 	struct lm_state state;
 	char *state_folder; /* state.folder */
 	struct lm_place state_place;
+	struct lm_elastic elastic;
 	struct topology_operator *op;
 	uint32_t operator_count;
 	struct topology_wire *wire;

@@ -10,6 +10,7 @@
 #include "mgmt/cli.h"
 #include "mgmt/guarantee.h"
 #include "mgmt/job.h"
+#include "mgmt/policy.h"
 #include "mgmt/text_table.h"
 #include "mgmt/units.h"
 
@@ -253,15 +254,57 @@ json_pools(const struct job *job)
 	return pools;
 }
 
+/* When lcores come and go. */
+static void
+print_elastic(const struct job *job)
+{
+	const struct lm_elastic *elastic = &job->topology->elastic;
+	uint32_t workers = job->placement.lm.worker_count;
+
+	printf("\nElastic\n");
+	if (elastic->policy == LM_ELASTIC_OFF) {
+		printf("  off: slices stay where they are\n");
+		return;
+	}
+	printf("  %s%s, %u to %u lcores, looked at every %s\n", policy_name(elastic->policy),
+	       elastic->dry_run ? " (dry run: nothing is moved)" : "",
+	       elastic->lcores_min < workers ? elastic->lcores_min : workers,
+	       policy_lcores_max(elastic, workers),
+	       units_duration((double)elastic->interval_ns / 1e9).text);
+	if (elastic->policy == LM_ELASTIC_STATIC) {
+		return;
+	}
+	printf("  more once the busiest is above %.2f for %u looks, fewer once all are below %.2f "
+	       "for %u;\n  each then has %.2f at most; %s between changes, %u moves per look\n",
+	       elastic->high, elastic->hold, elastic->low, elastic->hold * POLICY_GIVE_HOLDS,
+	       elastic->target, units_duration((double)elastic->guard_ns / 1e9).text,
+	       elastic->moves);
+}
+
+static json_t *
+json_elastic(const struct job *job)
+{
+	const struct lm_elastic *elastic = &job->topology->elastic;
+	uint32_t workers = job->placement.lm.worker_count;
+
+	return json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:b}", "policy",
+	                 policy_name(elastic->policy), "lcores_min", (int)elastic->lcores_min,
+	                 "lcores_max", (int)policy_lcores_max(elastic, workers), "high",
+	                 elastic->high, "low", elastic->low, "target", elastic->target, "gain",
+	                 elastic->gain, "interval_s", (double)elastic->interval_ns / 1e9, "guard_s",
+	                 (double)elastic->guard_ns / 1e9, "hold", (int)elastic->hold, "moves",
+	                 (int)elastic->moves, "dry_run", (int)elastic->dry_run);
+}
+
 static void
 print_json(const struct job *job, const char *state)
 {
 	char line[2048];
-	json_t *root =
-	    json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o}", "topology", job->graph->name, "eal",
-	              eal_args_line(&job->eal, line, sizeof(line)), "slices", json_slices(job),
-	              "edges", json_edges(job), "pools", json_pools(job), "bytes",
-	              (json_int_t)job->layout->bytes, "guarantees", json_guarantees(job, state));
+	json_t *root = json_pack(
+	    "{s:s, s:s, s:o, s:o, s:o, s:I, s:o, s:o}", "topology", job->graph->name, "eal",
+	    eal_args_line(&job->eal, line, sizeof(line)), "slices", json_slices(job), "edges",
+	    json_edges(job), "pools", json_pools(job), "bytes", (json_int_t)job->layout->bytes,
+	    "guarantees", json_guarantees(job, state), "elastic", json_elastic(job));
 
 	json_dumpf(root, stdout, JSON_COMPACT);
 	printf("\n");
@@ -284,6 +327,7 @@ print_plan(const struct job *job, const char *state)
 	print_memory(job);
 	printf("\nGuarantees\n");
 	print_guarantees(job, state);
+	print_elastic(job);
 }
 
 int

@@ -21,6 +21,7 @@
 #include "mgmt/conduct.h"
 #include "mgmt/config_load.h"
 #include "mgmt/durability.h"
+#include "mgmt/elastic.h"
 #include "mgmt/hgrm.h"
 #include "mgmt/isa.h"
 #include "mgmt/job.h"
@@ -167,6 +168,7 @@ struct run {
 	struct live live;
 	struct durability durability;
 	enum summary_status status;
+	struct elastic elastic;
 	struct conduct conduct;
 	int64_t start_ns, stop_ns; /* 0: nobody has asked it to stop */
 	uint64_t limit_ns;         /* from then on */
@@ -224,6 +226,10 @@ step(struct run *run)
 	uint64_t limit_ns = DRAIN_NS;
 	enum manager_order order = conduct_step(&run->conduct, &limit_ns);
 
+	/* What is about to end stays where it is. */
+	if (run->stop_ns == 0) {
+		elastic_tick(&run->elastic, env_now_ns(), live_lost(&run->live));
+	}
 	if (run->stop_ns == 0 && (order == ORDER_STOP || order == ORDER_DRAIN)) {
 		ask_to_stop(run, limit_ns, order == ORDER_DRAIN);
 	}
@@ -237,6 +243,8 @@ follow(struct run *run, const struct run_options *options)
 	run->start_ns = tick_ns;
 	while (!lm_engine_wait(run->engine, run->stop_ns == 0 ? STEP_NS : STOP_STEP_NS)) {
 		if (live_follow(&run->live)) {
+			/* What is shown together speaks of the same slices. */
+			elastic_tick(&run->elastic, env_now_ns(), live_lost(&run->live));
 			conduct_changed(&run->conduct);
 		}
 		if (env_now_ns() >= tick_ns) {
@@ -346,7 +354,8 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 		                               .topology = job->graph->name,
 		                               .declared = job->topology,
 		                               .set = options->job.set,
-		                               .prefix = job->eal.file_prefix };
+		                               .prefix = job->eal.file_prefix,
+		                               .elastic = &run->elastic };
 	bool good = durability_attach(&run->durability, run->engine) &&
 	            conduct_recover(&run->conduct, &run->durability, job->graph->name);
 
@@ -354,7 +363,8 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 		return good;
 	}
 	run->live.snapshots = run->durability.snapshots;
-	good = live_open(&run->live, run->engine, job->eal.file_prefix) == 0 &&
+	good = elastic_open(&run->elastic, run->engine, &job->topology->elastic) == 0 &&
+	       live_open(&run->live, run->engine, job->eal.file_prefix) == 0 &&
 	       conduct_start(&run->conduct, &conducted) && durability_start(&run->durability) &&
 	       lm_engine_start(run->engine) == 0;
 	if (good) {
@@ -374,6 +384,7 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 	}
 	conduct_close(&run->conduct);
 	live_close(&run->live);
+	elastic_close(&run->elastic);
 	return good;
 }
 

@@ -116,7 +116,8 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 	snprintf(about.manager, sizeof(about.manager), "%s", host_name(conduct->loaded));
 	snprintf(about.manager_version, sizeof(about.manager_version), "%s",
 	         host_version(conduct->loaded));
-	result = control_start(conduct->control, &about, &job->live->now);
+	result = bottleneck_init(&conduct->bottleneck, &job->live->now.shape);
+	result = result != 0 ? result : control_start(conduct->control, &about, &job->live->now);
 	if (result != 0) {
 		fprintf(stderr, "error: no control socket: %s\n", strerror(-result));
 		return false;
@@ -135,6 +136,21 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 	return open_loaded(conduct);
 }
 
+/* Half a second of the job, for those who listen and the manager; and who held it up meanwhile. */
+static void
+show_probe(struct conduct *conduct)
+{
+	struct live *live = conduct->job.live;
+	const struct sample *probe = live_probe(live);
+
+	if (live->probe_before.head->now_ns != 0 &&
+	    conduct->bottleneck.rates.operator_count == probe->shape.count[SAMPLE_OPERATORS]) {
+		bottleneck_window(&conduct->bottleneck, probe, &live->probe_before);
+	}
+	control_publish_probe(conduct->control, probe);
+	host_probe(conduct->loaded, probe, &live->probe_before);
+}
+
 void
 conduct_show(struct conduct *conduct)
 {
@@ -150,12 +166,12 @@ conduct_show(struct conduct *conduct)
 		snapshots_status(conduct->job.durability->snapshots, &status);
 		picture.snapshots = &status;
 	}
+	picture.elastic = elastic_view(conduct->job.elastic);
+	picture.bottleneck = conduct->bottleneck.op;
 	control_publish(conduct->control, &picture);
 	if (now_ns >= conduct->probe_due_ns) {
 		conduct->probe_due_ns = now_ns + CONTROL_PROBE_NS;
-		control_publish_probe(conduct->control, live_probe(conduct->job.live));
-		host_probe(conduct->loaded, &conduct->job.live->probe,
-		           &conduct->job.live->probe_before);
+		show_probe(conduct);
 	}
 }
 
@@ -163,6 +179,10 @@ conduct_show(struct conduct *conduct)
 void
 conduct_changed(struct conduct *conduct)
 {
+	bottleneck_free(&conduct->bottleneck);
+	if (bottleneck_init(&conduct->bottleneck, &conduct->job.live->now.shape) != 0) {
+		conduct->bottleneck.op = LM_NONE; /* none is looked for until the next change */
+	}
 	control_publish_probe(conduct->control, &conduct->job.live->probe);
 	conduct->probe_due_ns = env_now_ns() + CONTROL_PROBE_NS;
 	conduct_show(conduct);
@@ -190,6 +210,16 @@ look_at_facts(const struct conduct *conduct, struct manager_facts *facts,
 	facts->snapshot_epoch = engine_snapshot_epoch(engine);
 }
 
+static void
+take_freeze(struct conduct *conduct)
+{
+	bool is_frozen;
+
+	if (control_take_freeze(conduct->control, &is_frozen)) {
+		elastic_freeze(conduct->job.elastic, is_frozen);
+	}
+}
+
 /* What is carried out goes on, as long as the manager waits for it. */
 static void
 carry_on(struct conduct *conduct)
@@ -213,6 +243,7 @@ conduct_step(struct conduct *conduct, uint64_t *limit_ns)
 	enum manager_order order;
 	struct action action;
 
+	take_freeze(conduct);
 	look_at_facts(conduct, &facts, &status);
 	order = control_step(conduct->control, &facts, &status);
 	carry_on(conduct);
@@ -266,5 +297,6 @@ conduct_close(struct conduct *conduct)
 	host_close(conduct->loaded);
 	carry_end(&conduct->carry);
 	control_close(conduct->control);
+	bottleneck_free(&conduct->bottleneck);
 	*conduct = (struct conduct){ 0 };
 }

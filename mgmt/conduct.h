@@ -14,6 +14,7 @@
  *     conduct_end(&conduct, outcome); conduct_close(&conduct);
  */
 
+#include "mgmt/bottleneck.h"
 #include "mgmt/carry.h"
 #include "mgmt/control.h"
 #include "mgmt/durability.h"
@@ -34,6 +35,7 @@ struct conduct_job {
 	const char *topology, *prefix;
 	const struct lm_topology *declared; /* what `topology` names */
 	const char *const *set;             /* as struct job_request */
+	struct elastic *elastic;
 };
 
 struct conduct {
@@ -41,6 +43,7 @@ struct conduct {
 	struct conduct_job job;
 	struct carry carry;
 	struct lm_manager *loaded; /* NULL: none */
+	struct bottleneck bottleneck;
 	int64_t probe_due_ns;
 };
 

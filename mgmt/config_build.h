@@ -45,6 +45,8 @@ void setting_fail(struct build *build, const struct config_node *node, const cha
                   const char *hint, const char *what);
 /* config_state.c: the key `state:` */
 void build_state(struct build *build, const struct config_node *node);
+/* config_elastic.c: the key `elastic:` */
+void build_elastic(struct build *build, const struct config_node *node);
 /* config_operators.c */
 void build_operators(struct build *build, const struct config_node *node);
 /* config_inputs.c: what stands behind `input:` or `inputs:` of an operator. */

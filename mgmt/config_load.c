@@ -172,14 +172,15 @@ load_plugins(struct build *build, const struct config_node *node)
 	}
 }
 
-static const char *const load_keys[] = { "name",    "operators", "settings",
-	                                 "plugins", "state",     "description" };
+static const char *const load_keys[] = { "name",  "operators", "settings",   "plugins",
+	                                 "state", "elastic",   "description" };
 enum {
 	LOAD_NAME,
 	LOAD_OPERATORS,
 	LOAD_SETTINGS,
 	LOAD_PLUGINS,
 	LOAD_STATE,
+	LOAD_ELASTIC,
 	LOAD_DESCRIPTION,
 	LOAD_KEYS
 };
@@ -256,6 +257,9 @@ load_root(struct build *build, const struct config_node *root)
 	}
 	if (found[LOAD_STATE] != NULL) {
 		build_state(build, found[LOAD_STATE]);
+	}
+	if (found[LOAD_ELASTIC] != NULL) {
+		build_elastic(build, found[LOAD_ELASTIC]);
 	}
 	if (found[LOAD_OPERATORS] == NULL) {
 		lm_errors_add(build->errors, root->place, "write operators: and a line for each",

@@ -33,6 +33,10 @@ struct lm_topology *config_load_text(const char *name, const char *text, size_t 
                                      const char *const *set, struct lm_errors *errors);
 struct lm_topology *config_load(const char *path, const char *const *set, struct lm_errors *errors);
 
+/* enum lm_elastic_policy of a name; 0, or -1: it is none, and what to say then. */
+int config_elastic_policy(const char *text, uint32_t *policy);
+const char *config_elastic_hint(const char *text, char *hint, size_t size);
+
 /* As compilers do: place, message, the line, a caret under what is meant, what to do. `text` may be
  * NULL. */
 void config_print_errors(FILE *to, const char *file, const char *text, size_t size,

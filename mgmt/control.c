@@ -88,6 +88,7 @@ control_start(struct control *control, const struct view_about *about, const str
 		return error;
 	}
 	control->shared.version = 1;
+	control->shared.bottleneck = control->mine.bottleneck = LM_NONE;
 	memcpy(control->before.block, sample->block, sample->size);
 	control->mine.manager = control->shared.manager;
 	return control->socket.listener < 0
@@ -111,7 +112,9 @@ control_publish(struct control *control, const struct control_picture *picture)
 
 	pthread_mutex_lock(&control->lock);
 	if (sample_copy(&shared->sample, picture->sample) != 0) {
+		pthread_mutex_unlock(&control->lock);
 		env_log(4, "no memory to show what the job is like now");
+		return;
 	}
 	if (picture->snapshots != NULL) {
 		shared->snapshots = *picture->snapshots;
@@ -119,6 +122,13 @@ control_publish(struct control *control, const struct control_picture *picture)
 	if (picture->loaded != NULL) {
 		shared->loaded = *picture->loaded;
 	}
+	if (picture->elastic != NULL && picture->elastic->version != shared->elastic.version) {
+		shared->elastic = *picture->elastic;
+		/* Who has asked and looks again finds what was asked for. */
+		shared->elastic.is_frozen =
+		    control->has_freeze ? control->freeze : shared->elastic.is_frozen;
+	}
+	shared->bottleneck = picture->bottleneck;
 	shared->version++;
 	pthread_mutex_unlock(&control->lock);
 }
@@ -290,6 +300,8 @@ control_look(struct control *control)
 	pthread_mutex_lock(&control->lock);
 	if (mine->version != shared->version) {
 		if (sample_copy(&mine->sample, &shared->sample) == 0) {
+			mine->elastic = shared->elastic;
+			mine->bottleneck = shared->bottleneck;
 			mine->version = shared->version;
 		}
 		mine->snapshots = shared->snapshots;
@@ -319,6 +331,37 @@ control_submit(struct control *control, const struct action_ask *ask, struct act
 	}
 	pthread_mutex_unlock(&control->lock);
 	return id;
+}
+
+bool
+control_freeze(struct control *control, bool is_frozen)
+{
+	struct elastic_view *elastic = &control->shared.elastic;
+	bool is_elastic;
+
+	pthread_mutex_lock(&control->lock);
+	is_elastic = elastic->rules.policy > LM_ELASTIC_STATIC;
+	if (is_elastic) {
+		control->has_freeze = true;
+		control->freeze = is_frozen;
+		elastic->is_frozen = is_frozen;
+		control->shared.version++;
+	}
+	pthread_mutex_unlock(&control->lock);
+	return is_elastic;
+}
+
+bool
+control_take_freeze(struct control *control, bool *is_frozen)
+{
+	bool has;
+
+	pthread_mutex_lock(&control->lock);
+	has = control->has_freeze;
+	*is_frozen = control->freeze;
+	control->has_freeze = false;
+	pthread_mutex_unlock(&control->lock);
+	return has;
 }
 
 void

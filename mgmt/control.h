@@ -44,7 +44,11 @@ struct control_picture {
 	const struct sample *sample;
 	const struct snapshot_status *snapshots; /* may be NULL */
 	const struct view_loaded *loaded;        /* may be NULL */
+	const struct elastic_view *elastic;      /* NULL: none */
+	uint32_t bottleneck;                     /* operator; LM_NONE: none */
 };
+/* What somebody has asked of elasticity since the last call; false: nothing. */
+bool control_take_freeze(struct control *control, bool *is_frozen);
 void control_publish(struct control *control, const struct control_picture *picture);
 /* One whose graph is another one than that of the probe before is what the next compares with, and
  * nobody is told of it. */

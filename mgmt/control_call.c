@@ -125,6 +125,8 @@ view_of(const struct control *control)
 		              .loaded = &control->mine.loaded,
 		              .manager = &control->mine.manager,
 		              .counts = &control->counts,
+		              .elastic = &control->mine.elastic,
+		              .bottleneck = control->mine.bottleneck,
 		              .now_ns = env_now_ns() };
 }
 
@@ -392,6 +394,33 @@ call_log_level(struct control *control, struct control_client *client, const str
 	                 is_fine);
 }
 
+static bool
+call_elastic(struct control *control, struct control_client *client, const struct rpc_call *call,
+             struct rpc_error *error, bool *is_fine)
+{
+	struct view view;
+
+	control_look(control);
+	view = view_of(control);
+	return put_value(client, call, view_elastic(&view, call->params.elastic.count), error,
+	                 is_fine);
+}
+
+static bool
+call_freeze(struct control *control, struct control_client *client, const struct rpc_call *call,
+            struct rpc_error *error, bool *is_fine)
+{
+	bool is_frozen = call->method == CONTROL_FREEZE;
+
+	if (!control_freeze(control, is_frozen)) {
+		return rpc_refuse(
+		    error, CONTROL_ERROR_NOT_ELASTIC, "method",
+		    "start it with --elastic model, or write elastic: in its topology",
+		    "the job moves no slices by itself");
+	}
+	return put_value(client, call, json_pack("{sb}", "frozen", (int)is_frozen), error, is_fine);
+}
+
 /* False: refused, see `error`. `is_fine`: the answer was put, or nobody waits for one. */
 static bool
 dispatch(struct control *control, struct control_client *client, const struct rpc_call *call,
@@ -413,6 +442,11 @@ dispatch(struct control *control, struct control_client *client, const struct rp
 		return call_actions(control, client, call, error, is_fine);
 	case CONTROL_LOG_LEVEL:
 		return call_log_level(control, client, call, error, is_fine);
+	case CONTROL_ELASTIC:
+		return call_elastic(control, client, call, error, is_fine);
+	case CONTROL_FREEZE:
+	case CONTROL_UNFREEZE:
+		return call_freeze(control, client, call, error, is_fine);
 	case CONTROL_SUBSCRIBE:
 		return call_subscribe(control, client, call, error, is_fine);
 	default:

@@ -25,6 +25,8 @@ struct picture {
 	struct snapshot_status snapshots;
 	struct view_loaded loaded;
 	struct manager manager;
+	struct elastic_view elastic;
+	uint32_t bottleneck;
 	struct sample probe;
 	uint64_t probe_number;
 };
@@ -60,6 +62,7 @@ struct control {
 	pthread_mutex_t lock;
 	struct picture shared;
 	struct journal *journal; /* NULL: nothing is written down */
+	bool has_freeze, freeze; /* asked for, and not taken yet */
 
 	/* The serving thread's. */
 	struct picture mine;
@@ -76,6 +79,8 @@ struct control {
 
 /* control.c: brings `mine` up to date. */
 void control_look(struct control *control);
+/* False: it is not elastic. */
+bool control_freeze(struct control *control, bool is_frozen);
 /* A number that changes whenever an action does. */
 uint64_t control_actions_version(const struct manager *manager);
 

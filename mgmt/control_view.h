@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "mgmt/elastic.h"
 #include "mgmt/manager.h"
 #include "mgmt/rates.h"
 #include "mgmt/sample.h"
@@ -60,6 +61,8 @@ struct view {
 	const struct manager *manager;
 	const struct rates *rates; /* of a probe: between it and the one before */
 	const struct view_counts *counts;
+	const struct elastic_view *elastic;
+	uint32_t bottleneck; /* operator; LM_NONE: none */
 	int64_t now_ns;
 };
 
@@ -74,6 +77,8 @@ json_t *view_status(const struct view *view);
 /* `op`: of this operator alone; LM_NONE: of all. */
 json_t *view_stats(const struct view *view, uint32_t op);
 json_t *view_action(const struct action *action, int64_t now_ns);
+/* control_view_elastic.c: at most `count` decisions. */
+json_t *view_elastic(const struct view *view, uint64_t count);
 json_t *view_probe(const struct view *view, const struct sample *before,
                    const struct view_process *process);
 

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "core/lm_op.h"
+#include "core/topology.h"
 #include "mgmt/config_load.h"
+#include "mgmt/placement_few.h"
 #include "mgmt/port_nodes.h"
 #include "mgmt/text_table.h"
 #include "net/port_source.h"
@@ -17,6 +19,21 @@
 /* Memory that EAL takes for itself and for packet buffers of a port, beside ours. */
 #define EAL_BASE_MB 64u
 #define PORT_MB 96u
+
+static int
+elastic_word(struct job_request *request, const char *text)
+{
+	uint32_t policy;
+	char hint[120];
+
+	if (text == NULL || config_elastic_policy(text, &policy) != 0) {
+		fprintf(stderr, "error: --elastic takes a policy; %s\n",
+		        config_elastic_hint(text == NULL ? "" : text, hint, sizeof(hint)));
+		return -1;
+	}
+	request->elastic = text;
+	return 2;
+}
 
 int
 job_word(struct job_request *request, int argc, char **argv, int at)
@@ -32,6 +49,9 @@ job_word(struct job_request *request, int argc, char **argv, int at)
 		}
 		request->set[request->set_count++] = argv[at + 1];
 		return 2;
+	}
+	if (strcmp(word, "--elastic") == 0) {
+		return elastic_word(request, at + 1 < argc ? argv[at + 1] : NULL);
 	}
 	if (word[0] != '-' && request->path == NULL) {
 		request->path = word;
@@ -64,6 +84,9 @@ job_load(struct job *job, const struct job_request *request)
 	text = config_read(request->path, &size, &errors);
 	if (text != NULL) {
 		job->topology = config_load_text(request->path, text, size, request->set, &errors);
+	}
+	if (job->topology != NULL && request->elastic != NULL) {
+		config_elastic_policy(request->elastic, &job->topology->elastic.policy);
 	}
 	if (job->topology != NULL) {
 		job->graph = lm_graph_check(job->topology, &errors);
@@ -101,6 +124,19 @@ count_ports(const struct lm_graph *graph)
 	return ports;
 }
 
+/* Slices that will be moved as the load wants it start on few lcores. */
+static int
+place(struct job *job, const struct placement_request *request, struct lm_errors *errors)
+{
+	const struct lm_elastic *elastic = &job->topology->elastic;
+
+	if (elastic->policy <= LM_ELASTIC_STATIC || elastic->dry_run) {
+		return placement_plan(&job->placement, request, errors);
+	}
+	return placement_plan_few(&job->placement, request, elastic->lcores_min,
+	                          elastic->lcores_max, errors);
+}
+
 bool
 job_place(struct job *job, const struct job_request *request, const struct cli *cli)
 {
@@ -127,7 +163,7 @@ job_place(struct job *job, const struct job_request *request, const struct cli *
 	}
 	placement.machine = job->machine;
 	placement.port_node = job->port_node;
-	result = placement_plan(&job->placement, &placement, &errors);
+	result = place(job, &placement, &errors);
 	if (errors.count > 0) {
 		print_errors(request, NULL, 0, &errors);
 	}

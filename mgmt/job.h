@@ -18,6 +18,7 @@ struct job_request {
 	const char *path;
 	const char *set[JOB_SETS_MAX + 1]; /* "NAME=value", ended by NULL */
 	uint32_t set_count;
+	const char *elastic; /* a policy, in place of what the file says; NULL: as that does */
 };
 
 struct job {
@@ -31,7 +32,8 @@ struct job {
 	struct layout *layout;
 };
 
-/* Takes --set NAME=value and the file's name out of the words; -1 if `word` is none of them. */
+/* Takes --set NAME=value, --elastic POLICY and the file's name out of the words; -1 if `word` is
+ * none of them. */
 int job_word(struct job_request *request, int argc, char **argv, int at);
 /* Loads and checks the file. False: errors are on stderr. */
 bool job_load(struct job *job, const struct job_request *request);

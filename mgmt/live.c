@@ -262,6 +262,19 @@ live_packets(const struct live *live, uint64_t *packets, uint64_t *bytes)
 	}
 }
 
+uint64_t
+live_lost(const struct live *live)
+{
+	uint64_t lost = 0;
+
+	for (uint32_t i = 0; i < live->now.head->counter_count; i++) {
+		const struct sample_counter *counter = &live->now.counter[i];
+
+		lost += sample_counter_is_loss(counter->name) ? counter->value : 0;
+	}
+	return lost;
+}
+
 void
 live_close(struct live *live)
 {

@@ -37,6 +37,8 @@ void live_tick(struct live *live);
 const struct sample *live_probe(struct live *live);
 /* Packets and bytes that all port sources took. */
 void live_packets(const struct live *live, uint64_t *packets, uint64_t *bytes);
+/* Packets that ports have lost, as of the last reading. */
+uint64_t live_lost(const struct live *live);
 void live_close(struct live *live);
 
 #endif

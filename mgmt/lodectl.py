@@ -152,6 +152,41 @@ def show_log_levels(result):
           [[v["module"], v["level"], time_of(v["left_ms"] * 1e6)] for v in result["levels"]])
 
 
+def move_line(move):
+    line = "%s/%d: lcore %d -> %d, %s of one" % (move["operator"], move["slice"], move["from"], move["to"],
+                                                percent(move["demand"]))
+    if move["result"] is not None:
+        line += ", " + move["result"]
+    return line + (", stood still for %s" % time_of(move["pause_ns"]) if move["pause_ns"] else "")
+
+
+def show_elastic(result):
+    if result["policy"] == "off":
+        print("off: slices stay where they are")
+        return
+    notes = [note for note, shown in (("dry run", result["dry_run"]), ("frozen", result["frozen"])) if shown]
+    print("%s%s: %d of %d to %d lcores, %s changes%s" % (
+        style(result["policy"], "bold"), " (%s)" % ", ".join(notes) if notes else "", result["lcores"],
+        result["lcores_min"], result["lcores_max"], exact(result["changes"]),
+        ", %d slices stay where they were moved by hand" % result["by_hand"] if result["by_hand"] else ""))
+    if result["bottleneck"]:
+        print("  %s holds the others up" % style(clean(result["bottleneck"]), "yellow"))
+    for decision in result["decisions"]:
+        looks = ", %s looks" % exact(decision["looks"]) if decision["looks"] > 1 else ""
+        change = "" if decision["lcores"] == decision["lcores_wanted"] else \
+            " %d -> %d" % (decision["lcores"], decision["lcores_wanted"])
+        print("\n%9.2f s  %s%s%s" % (decision["seconds"], style(decision["verdict"], "bold"), change, looks))
+        lines = [decision["why"]] + [move_line(move) for move in decision["moves"] if move]
+        lines += ["%s needs more slices: %d would do" % (scale["operator"], scale["slices"])
+                  for scale in decision["scale"]]
+        for line in lines:
+            print("             " + clean(line))
+
+
+def show_frozen(result):
+    print("elasticity is frozen" if result["frozen"] else "elasticity goes on")
+
+
 def show_describe(result):
     print("your role is %s\n" % style(result["role"], "bold"))
     table(["<METHOD", "<ROLE", "<PARAMETERS", "<WHAT IT DOES"],
@@ -271,7 +306,8 @@ def duration(text):
 
 def shown(method, result):
     shows = {"status": show_status, "stats": show_stats, "actions": show_actions, "describe": show_describe,
-             "log_level": show_log_levels}
+             "log_level": show_log_levels,
+             "elastic": show_elastic, "freeze": show_frozen, "unfreeze": show_frozen}
     shows[method["name"]](result)
 
 

@@ -23,6 +23,8 @@ static const char usage[] =
     "                      --control PATH   the socket for lodectl (default: in a folder\n"
     "                                       of the user); none: no socket\n"
     "                      --control-role WHO=ROLE  let USER or @GROUP view, operate or deploy\n"
+    "                      --elastic POLICY threshold or model: take lcores as the load wants\n"
+    "                                       it; static: only look; off\n"
     "                      --manager FILE.so  a manager of your own (mgmt/lm_manager.h)\n"
     "                      --manager-argument TEXT  what it is told\n"
     "                      --quiet          no notes\n"

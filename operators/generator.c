@@ -4,7 +4,7 @@
  * and field, so the same rows come out of any number of slices and of every replay; slice k of n
  * makes the rows k, k + n, … With a rate, row i of a slice is due at start + i / rate and carries
  * that moment as its ingress time, however late it is made: a stall shows up as latency, never as
- * missing load.
+ * missing load. The rate may change at moments that are given beforehand.
  */
 #include <math.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@
 
 struct generator_config {
 	uint64_t rows;
-	uint64_t rate; /* thousandths of a row per second and slice; 0: no limit */
+	struct generator_paces paces; /* of a slice */
 	uint64_t lag_ns;
 	uint32_t batch;
 	uint32_t time_field;
@@ -57,6 +57,9 @@ static const struct lm_param generator_params[] = {
 	  .min = 0,
 	  .max = 1e12,
 	  .summary = "rows per second and slice, open loop; 0: as fast as possible" },
+	{ .name = "steps",
+	  .type = LM_PARAM_LIST,
+	  .summary = "how the rate changes: times since the start and rates, [10s 200k, 20s 50k]" },
 	{ .name = "seed",
 	  .type = LM_PARAM_U64,
 	  .fallback = "1",
@@ -446,6 +449,78 @@ generator_configure_fields(struct lm_setup *setup, struct generator_config *c)
 	return lm_setup_output(setup, 0, column, c->field_count);
 }
 
+/* 1500, 200k, 1.5M, 2G */
+static bool
+generator_parse_rate(const char *text, size_t length, double *rate)
+{
+	static const char suffixes[] = "kMG";
+	const char *suffix = length == 0 ? NULL : strchr(suffixes, text[length - 1]);
+	double unit = 1;
+
+	for (const char *at = suffixes; suffix != NULL && at <= suffix; at++) {
+		unit *= 1000;
+	}
+	if (!value_parse_f64(text, length - (suffix != NULL), rate)) {
+		return false;
+	}
+	*rate *= unit;
+	return *rate > 0 && *rate <= 1e12;
+}
+
+static uint64_t
+generator_scaled(double rate)
+{
+	return (uint64_t)(rate * GENERATOR_RATE_SCALE + 0.5);
+}
+
+static int
+generator_configure_step(struct lm_setup *setup, struct generator_config *c, uint32_t step)
+{
+	const char *at = lm_setup_item(setup, "steps", step);
+	size_t length;
+	const char *word = value_word(&at, &length);
+	uint64_t at_ns;
+	double rows;
+
+	if (word == NULL || !value_parse_duration(word, length, &at_ns) ||
+	    at_ns <= c->paces.pace[c->paces.count - 1].at_ns) {
+		return lm_setup_error(setup, "steps", step, LM_NONE,
+		                      "write [10s 200k, 20s 50k], in the order of time",
+		                      "there is no time behind that of the step before");
+	}
+	word = value_word(&at, &length);
+	if (word == NULL || !generator_parse_rate(word, length, &rows) ||
+	    generator_scaled(rows) == 0 || value_word(&at, &length) != NULL) {
+		return lm_setup_error(setup, "steps", step, LM_NONE,
+		                      "write rows per second and slice, like 1500, 200k or 1.5M",
+		                      "there is no rate from 0.001 to 1e12 behind the time");
+	}
+	generator_pace_add(&c->paces, at_ns, generator_scaled(rows));
+	return 0;
+}
+
+static int
+generator_configure_steps(struct lm_setup *setup, struct generator_config *c)
+{
+	uint32_t count = lm_setup_count(setup, "steps");
+
+	if (count > 0 && c->paces.pace[0].rate == 0) {
+		return lm_setup_error(setup, "steps", LM_NONE, LM_NONE, "give a rate to begin with",
+		                      "there is no rate to change");
+	}
+	if (count >= GENERATOR_PACES_MAX) {
+		return lm_setup_error(setup, "steps", LM_NONE, LM_NONE, NULL,
+		                      "%u steps are possible, not %u", GENERATOR_PACES_MAX - 1,
+		                      count);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (generator_configure_step(setup, c, i) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static int
 generator_configure(struct lm_setup *setup, void *config)
 {
@@ -453,15 +528,15 @@ generator_configure(struct lm_setup *setup, void *config)
 
 	lm_setup_trait(setup, LM_TRAIT_REPLAYS);
 	c->rows = lm_setup_u64(setup, "rows");
-	c->rate = (uint64_t)(lm_setup_f64(setup, "rate") * GENERATOR_RATE_SCALE + 0.5);
+	generator_pace_add(&c->paces, 0, generator_scaled(lm_setup_f64(setup, "rate")));
 	c->lag_ns = lm_setup_u64(setup, "lag");
 	c->batch = (uint32_t)lm_setup_u64(setup, "batch");
-	if (c->rate == 0 && lm_setup_f64(setup, "rate") > 0) {
+	if (c->paces.pace[0].rate == 0 && lm_setup_f64(setup, "rate") > 0) {
 		return lm_setup_error(setup, "rate", LM_NONE, LM_NONE,
 		                      "the lowest rate is 0.001 rows per second", "%g is too low",
 		                      lm_setup_f64(setup, "rate"));
 	}
-	if (generator_configure_fields(setup, c) != 0) {
+	if (generator_configure_steps(setup, c) != 0 || generator_configure_fields(setup, c) != 0) {
 		generator_unconfigure(c);
 		return -1;
 	}
@@ -469,6 +544,12 @@ generator_configure(struct lm_setup *setup, void *config)
 }
 
 /* ---- running ---- */
+
+static bool
+generator_has_rate(const struct generator_config *c)
+{
+	return c->paces.pace[0].rate != 0;
+}
 
 static int
 generator_open(struct lm_op *op)
@@ -481,24 +562,26 @@ generator_open(struct lm_op *op)
 	           : c->rows > slice ? (c->rows - slice - 1) / slices + 1
 	                             : 0;
 	g->time_max_ns = INT64_MIN;
+	if (generator_has_rate(c)) {
+		lm_op_gauge(op, 0, "offered", 0);
+	}
 	return 0;
 }
 
-/* Rows that are due but not made. */
+/* Rows that are due but not made. Whoever looks may see how many were due in all. */
 static uint64_t
-generator_rows_due(const struct generator_config *c, const struct generator *g, int64_t now_ns)
+generator_rows_due(struct lm_op *op, const struct generator_config *c, const struct generator *g)
 {
-	uint64_t left = g->total - g->made, due = left;
+	uint64_t until = g->total;
 
-	if (c->rate != 0) {
-		/* Row i is due once floor(i * scale / rate) <= elapsed. */
-		unsigned __int128 elapsed = (uint64_t)(now_ns - g->start_ns);
-		uint64_t scale = (uint64_t)GENERATOR_NS_PER_S * GENERATOR_RATE_SCALE;
-		uint64_t until = (uint64_t)(((elapsed + 1) * c->rate - 1) / scale) + 1;
+	if (generator_has_rate(c)) {
+		uint64_t elapsed_ns = (uint64_t)(lm_op_now_ns(op) - g->start_ns);
 
-		due = until > g->made ? until - g->made : 0;
+		until = generator_rows_until(&c->paces, elapsed_ns);
+		until = until < g->total ? until : g->total;
+		lm_op_gauge(op, 0, "offered", until);
 	}
-	return due < left ? due : left;
+	return until > g->made ? until - g->made : 0;
 }
 
 /* No row at or before this event time follows. */
@@ -532,15 +615,16 @@ generator_emit(struct lm_op *op, const struct generator_config *c, struct genera
 	struct generator_rows rows = { .first = lm_op_slice(op) + g->made * lm_op_slices(op),
 		                       .stride = lm_op_slices(op),
 		                       .made = g->made,
-		                       .rate = c->rate,
+		                       .paces = &c->paces,
 		                       .count = count,
-		                       .wall_ns =
-		                           c->rate == 0 ? lm_op_wall_ns(op) : g->start_wall_ns };
+		                       .wall_ns = generator_has_rate(c) ? g->start_wall_ns
+		                                                        : lm_op_wall_ns(op) };
 	uint32_t first;
 	struct lm_batch *out;
 
-	lm_op_set_ingress(op, c->rate == 0 ? lm_op_now_ns(op)
-	                                   : g->start_ns + generator_due_ns(c->rate, g->made));
+	lm_op_set_ingress(op, generator_has_rate(c)
+	                          ? g->start_ns + generator_due_ns(&c->paces, g->made)
+	                          : lm_op_now_ns(op));
 	out = lm_op_reserve(op, 0, count, &first);
 	for (uint32_t i = 0; i < c->field_count; i++) {
 		generator_write(&c->field[i], &rows, g->value, out, i, first);
@@ -562,10 +646,10 @@ generator_poll(struct lm_op *op)
 
 	if (!g->started) {
 		g->started = true;
-		g->start_ns = lm_op_now_ns(op) - generator_due_ns(c->rate, g->made);
+		g->start_ns = lm_op_now_ns(op) - generator_due_ns(&c->paces, g->made);
 		g->start_wall_ns = g->resumed ? g->start_wall_ns : lm_op_wall_ns(op);
 	}
-	count = generator_rows_due(c, g, lm_op_now_ns(op));
+	count = generator_rows_due(op, c, g);
 	if (count == 0) {
 		return g->made == g->total ? LM_POLL_END : LM_POLL_IDLE;
 	}

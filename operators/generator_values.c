@@ -3,6 +3,7 @@
  * Pure. */
 #include "operators/generator_values.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -73,13 +74,57 @@ generator_bytes_max(const struct generator_field *field)
 	return digits * LM_BATCH_ROWS + 1;
 }
 
-int64_t
-generator_due_ns(uint64_t rate, uint64_t made)
-{
-	unsigned __int128 scaled =
-	    (unsigned __int128)made * GENERATOR_NS_PER_S * GENERATOR_RATE_SCALE;
+/* What rates are multiplied by: row i of a pace is due once floor(i * scale / rate) has passed. */
+#define GENERATOR_SCALE ((uint64_t)GENERATOR_NS_PER_S * GENERATOR_RATE_SCALE)
 
-	return rate == 0 ? 0 : (int64_t)(scaled / rate);
+/* Rows of a pace that are due before so long has passed. */
+static uint64_t
+generator_rows_before(uint64_t rate, uint64_t ns)
+{
+	unsigned __int128 scaled = (unsigned __int128)ns * rate;
+
+	return (uint64_t)((scaled + GENERATOR_SCALE - 1) / GENERATOR_SCALE);
+}
+
+void
+generator_pace_add(struct generator_paces *paces, uint64_t at_ns, uint64_t rate)
+{
+	uint64_t rows = 0;
+
+	assert(paces->count < GENERATOR_PACES_MAX);
+	if (paces->count > 0) {
+		const struct generator_pace *last = &paces->pace[paces->count - 1];
+
+		assert(at_ns > last->at_ns);
+		rows = last->rows + generator_rows_before(last->rate, at_ns - last->at_ns);
+	}
+	paces->pace[paces->count++] = (struct generator_pace){ at_ns, rate, rows };
+}
+
+int64_t
+generator_due_ns(const struct generator_paces *paces, uint64_t made)
+{
+	const struct generator_pace *pace = &paces->pace[paces->count - 1];
+
+	while (pace->rows > made) {
+		pace--;
+	}
+	if (pace->rate == 0) {
+		return 0;
+	}
+	return (int64_t)(pace->at_ns + (uint64_t)((unsigned __int128)(made - pace->rows) *
+	                                          GENERATOR_SCALE / pace->rate));
+}
+
+uint64_t
+generator_rows_until(const struct generator_paces *paces, uint64_t elapsed_ns)
+{
+	const struct generator_pace *pace = &paces->pace[paces->count - 1];
+
+	while (pace->at_ns > elapsed_ns) {
+		pace--;
+	}
+	return pace->rows + generator_rows_before(pace->rate, elapsed_ns - pace->at_ns + 1);
 }
 
 static uint64_t
@@ -166,7 +211,7 @@ static void
 generator_fill_intended(int64_t *value, const struct generator_rows *rows)
 {
 	for (uint32_t i = 0; i < rows->count; i++) {
-		value[i] = rows->wall_ns + generator_due_ns(rows->rate, rows->made + i);
+		value[i] = rows->wall_ns + generator_due_ns(rows->paces, rows->made + i);
 	}
 }
 

@@ -51,12 +51,26 @@ struct generator_field {
 	uint32_t text_length;
 };
 
+/* A pace of a slice: from a moment on so many rows a second, behind those made before. */
+struct generator_pace {
+	uint64_t at_ns; /* from the start */
+	uint64_t rate;  /* thousandths of a row per second; 0, of the first: no limit */
+	uint64_t rows;  /* due before it */
+};
+
+/* All of them, the first at 0 ns. */
+#define GENERATOR_PACES_MAX 256u
+struct generator_paces {
+	struct generator_pace pace[GENERATOR_PACES_MAX];
+	uint32_t count; /* 1 at least */
+};
+
 /* The rows of one emission. */
 struct generator_rows {
 	uint64_t first, stride; /* numbers over all slices */
 	uint64_t made;          /* number of the first in its slice */
-	uint64_t rate;          /* thousandths of a row per second; 0: no limit */
-	int64_t wall_ns;        /* of row 0 of the slice; of all rows when there is no rate */
+	const struct generator_paces *paces;
+	int64_t wall_ns; /* of row 0 of the slice; of all rows when there is no rate */
 	uint32_t count;
 };
 
@@ -64,8 +78,12 @@ uint64_t generator_key(uint64_t seed, uint32_t field);
 void generator_zipf_init(struct generator_zipf *zipf, uint64_t n, double s);
 /* Bytes of the texts of a full batch, at most. */
 uint32_t generator_bytes_max(const struct generator_field *field);
-/* ns from the start until row `made` of a slice is due. */
-int64_t generator_due_ns(uint64_t rate, uint64_t made);
+/* One more pace, `at_ns` behind the one before; there is room. */
+void generator_pace_add(struct generator_paces *paces, uint64_t at_ns, uint64_t rate);
+/* ns from the start until row `made` of a slice is due; 0 without a rate. */
+int64_t generator_due_ns(const struct generator_paces *paces, uint64_t made);
+/* Rows of a slice that are due within so long from the start; there is a rate. */
+uint64_t generator_rows_until(const struct generator_paces *paces, uint64_t elapsed_ns);
 /* Writes column `index` of the rows from row `first` of `out` on. `scratch` holds LM_BATCH_ROWS. */
 void generator_write(const struct generator_field *field, const struct generator_rows *rows,
                      uint64_t *scratch, struct lm_batch *out, uint32_t index, uint32_t first);

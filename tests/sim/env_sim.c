@@ -21,6 +21,10 @@
 #define ACTORS_MAX (LM_WORKERS_MAX + THREADS_MAX)
 /* Threads have lcores behind those of workers. */
 #define THREAD_LCORE 100000u
+/* Where steps take time: one that does nothing; resting for a moment; draining, at most. */
+#define STEP_NS 300
+#define PAUSE_NS 5000
+#define DRAIN_NS INT64_C(5000000000)
 
 enum canary canary_planted;
 
@@ -50,6 +54,8 @@ static struct {
 	uint32_t buggified;       /* a bit for each place of this run */
 	struct lm_engine *engine; /* while it runs */
 	bool is_preempted;
+	bool is_timed;    /* steps take time */
+	int64_t spent_ns; /* by the step under way */
 } sim = { .allocations_left = UINT64_MAX, .launches_left = UINT64_MAX };
 
 void
@@ -71,7 +77,7 @@ sim_reset(uint64_t seed)
 int
 buggify(enum buggify place)
 {
-	return (sim.buggified >> place & 1) != 0 && sim_below(4) == 0;
+	return !sim.is_timed && (sim.buggified >> place & 1) != 0 && sim_below(4) == 0;
 }
 
 void
@@ -178,13 +184,19 @@ sim_memory(void)
 int64_t
 env_now_ns(void)
 {
-	return sim.now_ns;
+	return sim.now_ns + sim.spent_ns;
 }
 
 int64_t
 env_wall_ns(void)
 {
-	return 1600000000000000000 + sim.now_ns;
+	return 1600000000000000000 + env_now_ns();
+}
+
+void
+sim_spend(int64_t ns)
+{
+	sim.spent_ns += sim.is_timed && sim.current != NULL ? ns : 0;
 }
 
 uint64_t
@@ -305,12 +317,14 @@ void
 env_pause(void)
 {
 	sim.rests.pauses++;
+	sim_spend(PAUSE_NS);
 }
 
 void
 env_yield(void)
 {
 	sim.rests.yields++;
+	sim_spend(PAUSE_NS);
 }
 
 void
@@ -319,7 +333,7 @@ env_sleep_ns(uint64_t ns)
 	sim.rests.sleeps++;
 	sim.rests.slept_ns += ns;
 	if (sim.current != NULL) {
-		sim.current->awake_at_ns = sim.now_ns + (int64_t)ns;
+		sim.current->awake_at_ns = env_now_ns() + (int64_t)ns;
 	} else {
 		sim.now_ns += (int64_t)ns;
 	}
@@ -423,7 +437,7 @@ step_actor(struct actor *actor)
 void
 sim_preempt(unsigned int one_in)
 {
-	if (sim.current == NULL || sim.is_preempted || sim_below(one_in) != 0) {
+	if (sim.current == NULL || sim.is_preempted || sim.is_timed || sim_below(one_in) != 0) {
 		return;
 	}
 	sim.is_preempted = true;
@@ -437,6 +451,75 @@ sim_preempt(unsigned int one_in)
 		control_act(sim.engine);
 	}
 	sim.is_preempted = false;
+}
+
+/* The next who is awake: time moves to then. NULL: nobody before `until_ns`, and it is that. */
+static struct actor *
+pick_first(int64_t until_ns)
+{
+	struct actor *first = NULL;
+
+	for (uint32_t i = 0; i < sim.actor_count; i++) {
+		struct actor *actor = &sim.actor[i];
+
+		if (actor->runs && actor->parked == NULL &&
+		    (first == NULL || actor->awake_at_ns < first->awake_at_ns)) {
+			first = actor;
+		}
+	}
+	if (first == NULL || first->awake_at_ns >= until_ns) {
+		sim.now_ns = sim.now_ns > until_ns ? sim.now_ns : until_ns;
+		return NULL;
+	}
+	sim.now_ns = sim.now_ns > first->awake_at_ns ? sim.now_ns : first->awake_at_ns;
+	return first;
+}
+
+/* A step, and the time that it took. */
+static void
+step_timed(struct actor *actor)
+{
+	int64_t done_ns;
+
+	sim.spent_ns = 0;
+	step_actor(actor);
+	done_ns = env_now_ns() + STEP_NS + (int64_t)sim_below(STEP_NS);
+	sim.spent_ns = 0;
+	sim.steps++;
+	if (actor->awake_at_ns < done_ns) {
+		actor->awake_at_ns = done_ns;
+	}
+}
+
+bool
+sim_run_timed(struct lm_engine *engine, const struct sim_timed *timed)
+{
+	int64_t end_ns = timed->until_ns + DRAIN_NS;
+	bool is_stopped = false;
+
+	engine->shared->shuffle = true;
+	engine->shared->shuffle_seed = sim_random();
+	sim.engine = engine;
+	sim.is_timed = true;
+	lm_engine_start(engine);
+	for (int64_t at_ns = 0; !engine_has_ended(engine) && at_ns < end_ns;
+	     at_ns += timed->tick_ns) {
+		struct actor *actor;
+
+		while ((actor = pick_first(at_ns)) != NULL) {
+			step_timed(actor);
+		}
+		engine_tick(engine);
+		if (at_ns < timed->until_ns) {
+			timed->tick(engine, timed->arg);
+		} else if (!is_stopped) {
+			is_stopped = true;
+			lm_engine_stop(engine);
+		}
+	}
+	sim.is_timed = false;
+	lm_engine_join(engine);
+	return engine_has_ended(engine);
 }
 
 bool

@@ -31,6 +31,20 @@ struct sim_watch {
 	bool (*end)(struct lm_engine *engine);
 };
 void sim_watch(const struct sim_watch *watch);
+/*
+ * Runs the engine with time that passes while workers work: a step takes as long as sim_spend says,
+ * and a little more; meanwhile others go on beside it, each in its own time. What a step does is
+ * seen by others when it begins, so steps should be short. `tick` is called every `tick_ns`, until
+ * `until_ns`; then the sources are asked to end. True if all slices have ended in time.
+ */
+struct sim_timed {
+	int64_t until_ns, tick_ns;
+	void (*tick)(struct lm_engine *engine, void *arg);
+	void *arg;
+};
+bool sim_run_timed(struct lm_engine *engine, const struct sim_timed *timed);
+/* The step of a worker that calls this takes so much longer. */
+void sim_spend(int64_t ns);
 /* Workers and threads that have ended are forgotten: the next engine has its own. */
 void sim_forget_workers(void);
 /* The next run is asked to stop after so many steps. */

@@ -6,7 +6,8 @@
  *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
  *     sim expected CAPTURE
  *
- * Scenarios: graphs stops flows captures decoded words windows aging cycle csv tcp crash store log;
+ * Scenarios: graphs stops flows captures decoded words windows aging cycle csv tcp crash elastic
+ * bottleneck store log;
  * "captures" takes --seeds for each capture there is. The second form prints what runs on a capture
  * are compared with, for others to compare that with.
  */
@@ -24,7 +25,9 @@
 
 #include "core/canary.h"
 #include "tests/sim/classes.h"
+#include "tests/sim/classes_cost.h"
 #include "tests/sim/crash.h"
+#include "tests/sim/elastic_sim.h"
 #include "tests/sim/graphs.h"
 #include "tests/sim/log_sim.h"
 #include "tests/sim/sim.h"
@@ -112,10 +115,14 @@ static const struct scenario scenarios[] = {
 	 */
 	{ "crash", sim_crash_run,
 	  BLIND_CHANGE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
-	      BLIND(CANARY_UNTOUCHED_LINK) | BLIND(CANARY_BLIND_CRC),
+	      BLIND(CANARY_UNTOUCHED_LINK) | BLIND(CANARY_BLIND_CRC) | BLIND(CANARY_NO_HYSTERESIS),
 	  NULL },
+	/* Nothing but the policies is put to the test. */
+	{ "elastic", sim_elastic_run, ~BLIND(CANARY_NO_HYSTERESIS), NULL },
+	/* Who is slow is found whatever the engine does. */
+	{ "bottleneck", sim_bottleneck_run, ~0u, NULL },
 	/* No engine. */
-	{ "store", sim_store_run, BLIND_ENGINE, NULL },
+	{ "store", sim_store_run, BLIND_ENGINE | BLIND(CANARY_NO_HYSTERESIS), NULL },
 	/* What these are for is the log alone. */
 	{ "log", sim_log_run,
 	  ~(BLIND(CANARY_SKIP_SYNC) | BLIND(CANARY_SKIP_DIR_SYNC) | BLIND(CANARY_BLIND_CRC)),
@@ -318,6 +325,7 @@ main(int argc, char **argv)
 	}
 	sim_classes_register();
 	sim_recent_register();
+	sim_cost_register();
 	sim_snapshots_watch();
 	if (canaries) {
 		return run_canaries(scenario, seeds) == 0 ? 0 : 1;

@@ -149,7 +149,9 @@ test_all_at_once(void **state)
 	struct view_about about = { .has_snapshots = true };
 	struct peer_grants grants = { 0 };
 	struct sample sample = { 0 };
-	struct control_picture picture = { &sample, &status, NULL };
+	struct control_picture picture = { .sample = &sample,
+		                           .snapshots = &status,
+		                           .bottleneck = LM_NONE };
 	struct control *control;
 	uint32_t asked = 0, completed, left = 1;
 	char path[100], why[256];

@@ -30,7 +30,7 @@ EAL = ("--lcores", "(0-1)@0,(2)@1", "--no-huge", "-m", "256", "--no-pci", "--no-
 CHECKS = {"integer": int, "number": (int, float), "text": str, "flag": bool, "object": dict}
 # Fields that may be null, as their description says.
 MAY_BE_NULL = ("numa_node", "snapshots", "action", "took_ms", "latency_ns", "oldest", "manager",
-               "root")
+               "root", "bottleneck", "result")
 
 
 def job_line(folder, words=(), sets=None, name="slow.yaml", number=0, eal=EAL):
@@ -151,7 +151,12 @@ def test_methods(folder):
         results["stop"] = {"action": client.finish("stop")}
         equal("done", results["stop"]["action"]["state"], "stop")
         equal("stopped", job.end()["status"], "summary")
-    with Job(folder, number=1) as job, job.client() as client:
+    with Job(folder, ["--elastic", "threshold"], number=1) as job, job.client() as client:
+        time.sleep(0.5)
+        results["freeze"] = client.freeze()
+        results["elastic"] = client.elastic()
+        check(results["elastic"]["frozen"] and results["elastic"]["decisions"], "it is elastic")
+        results["unfreeze"] = client.unfreeze()
         results["drain"] = {"action": client.finish("drain")}
         equal("done", results["drain"]["action"]["state"], "drain")
         job.end()

@@ -214,6 +214,44 @@ test_settings(void **state)
 }
 
 static void
+test_elastic(void **state)
+{
+	static const char file[] =
+	    "elastic: {policy: threshold, lcores: 2-8, high: 0.9, low: 0.4, target: 0.6, gain: "
+	    "0.1,\n"
+	    "          interval: 200ms, guard: 1s, hold: 3, moves: 4, dry_run: true}\n"
+	    "operators: {in: {type: source}}\n";
+	const struct lm_elastic *elastic;
+
+	(void)state;
+	load_sound("t.yaml", file, NULL);
+	elastic = lm_topology_elastic(topology);
+	assert_int_equal(elastic->policy, LM_ELASTIC_THRESHOLD);
+	assert_int_equal(elastic->lcores_min, 2);
+	assert_int_equal(elastic->lcores_max, 8);
+	assert_true(elastic->high > 0.89 && elastic->high < 0.91);
+	assert_true(elastic->low > 0.39 && elastic->low < 0.41);
+	assert_true(elastic->target > 0.59 && elastic->target < 0.61);
+	assert_true(elastic->gain > 0.09 && elastic->gain < 0.11);
+	assert_int_equal(elastic->interval_ns, 200000000);
+	assert_int_equal(elastic->guard_ns, 1000000000);
+	assert_int_equal(elastic->hold, 3);
+	assert_int_equal(elastic->moves, 4);
+	assert_true(elastic->dry_run);
+	unload();
+	/* The section alone asks for the model; without it nothing moves. */
+	load_sound("t.yaml", "elastic: {lcores: 4}\noperators: {in: {type: source}}\n", NULL);
+	elastic = lm_topology_elastic(topology);
+	assert_int_equal(elastic->policy, LM_ELASTIC_MODEL);
+	assert_int_equal(elastic->lcores_min, 1);
+	assert_int_equal(elastic->lcores_max, 4);
+	unload();
+	load_sound("t.yaml", "operators: {in: {type: source}}\n", NULL);
+	assert_int_equal(lm_topology_elastic(topology)->policy, LM_ELASTIC_OFF);
+	unload();
+}
+
+static void
 test_variables(void **state)
 {
 	static const char file[] =
@@ -339,6 +377,27 @@ static const struct bad_file bad_keys[] = {
 	  "7:3+1 operators: the name of an operator must be a plain text | write NAME: {type: "
 	  "TYPE, "
 	  "input: OPERATOR, ...}\n" },
+	{ "elastic: {policy: modle, lcores: 8-2, high: 1.5, low: x, interval: 1ms, guard: 5, hold: "
+	  "0,\n"
+	  "  moves: 300, dry_run: maybe, treshold: 1}\noperators: {in: {type: source}}\n",
+	  "1:19+5 elastic.policy: \"modle\" is not a policy | did you mean \"model\"?\n"
+	  "1:34+3 elastic.lcores: \"8-2\" is not a number of lcores, or the least and the most | "
+	  "write 8 or 2-8\n"
+	  "1:45+3 elastic.high: \"1.5\" is not a number above 0, 1 at most | write a share of an "
+	  "lcore like 0.8\n"
+	  "1:55+1 elastic.low: \"x\" is not a number above 0, 1 at most | write a share of an "
+	  "lcore like 0.8\n"
+	  "1:68+3 elastic.interval: \"1ms\" is not 10ms or more | counters say nothing about less\n"
+	  "1:80+1 elastic.guard: \"5\" is not a duration | write a duration like 20us, 100ms, 1.5s "
+	  "or 5m\n"
+	  "1:89+1 elastic.hold: \"0\" is not a number from 1 to 1000\n"
+	  "2:10+3 elastic.moves: \"300\" is not a number from 1 to 256\n"
+	  "2:24+5 elastic.dry_run: \"maybe\" is not true or false | write true or false\n"
+	  "2:31+8 elastic: unknown key \"treshold\" | keys: policy, lcores, high, low, "
+	  "target, gain, interval, guard, hold, moves, dry_run\n" },
+	{ "elastic: {low: 0.8}\noperators: {in: {type: source}}\n",
+	  "1:10+1 elastic: low (0.8) must not be above target (0.7), and target must be below "
+	  "high (0.85) | write low: 0.6, target: 0.7, high: 0.85\n" },
 	{ "settings: {epoch: 10, batch_rows: 2000, credit: 3, slots: x, seed: -1, fuse: yes,\n"
 	  "  idle: slep, partial: [1], epoc: 1}\nplugins: {a: b}\noperators: {in: {type: "
 	  "source}}\n",
@@ -716,11 +775,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_top_talkers), cmocka_unit_test(test_json),
 		cmocka_unit_test(test_inputs),      cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_variables),   cmocka_unit_test(test_aliases),
-		cmocka_unit_test(test_bad_yaml),    cmocka_unit_test(test_bad_keys),
-		cmocka_unit_test(test_bad_inputs),  cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_plugins),     cmocka_unit_test(test_files),
-		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_elastic),     cmocka_unit_test(test_variables),
+		cmocka_unit_test(test_aliases),     cmocka_unit_test(test_bad_yaml),
+		cmocka_unit_test(test_bad_keys),    cmocka_unit_test(test_bad_inputs),
+		cmocka_unit_test(test_bounds),      cmocka_unit_test(test_plugins),
+		cmocka_unit_test(test_files),       cmocka_unit_test(test_print),
 	};
 
 	small_classes_register();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* mgmt/placement.c: golden placements on synthetic machines, and what must hold for any graph. */
 #include "mgmt/placement.h"
+#include "mgmt/placement_few.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -453,6 +454,40 @@ test_pins_tear_a_chain(void **state)
 	bench_free(bench);
 }
 
+/* As many lcores as are asked for and those that are pinned to; the others wait behind them. */
+static void
+test_few(void **state)
+{
+	struct bench *bench = bench_create("numa:1 l3:1 core:4 pu:1", "0-3");
+	struct placement_request request;
+
+	(void)state;
+	word_count(bench, 4, 4);
+	request = request_of(bench);
+	assert_int_equal(placement_plan_few(&bench->placement, &request, 1, 0, &bench->errors), 0);
+	assert_int_equal(bench->placement.lm.worker_count, 4);
+	for (uint32_t w = 0; w < 4; w++) {
+		assert_int_equal(bench->placement.lm.worker[w].lcore, w);
+	}
+	for (uint32_t s = 0; s < bench->graph.slice_count; s++) {
+		assert_int_equal(bench->placement.lm.worker_of[s], 0);
+	}
+	placement_free(&bench->placement);
+	pin(bench, 0, 2);
+	assert_int_equal(placement_plan_few(&bench->placement, &request, 2, 3, &bench->errors), 0);
+	assert_int_equal(bench->placement.lm.worker_count, 3);
+	assert_int_equal(bench->placement.lm.worker[0].lcore, 0);
+	assert_int_equal(bench->placement.lm.worker[1].lcore, 2);
+	assert_int_equal(bench->placement.lm.worker[2].lcore, 1);
+	assert_int_equal(lcore_of(bench, 0, 0), 2);
+	placement_free(&bench->placement);
+	pin(bench, 1, 9);
+	assert_int_equal(placement_plan_few(&bench->placement, &request, 1, 0, &bench->errors),
+	                 -EINVAL);
+	assert_string_equal(bench->errors.error[0].hint, "the lcores are 0-3");
+	bench_free(bench);
+}
+
 static void
 test_pin_to_no_lcore(void **state)
 {
@@ -579,6 +614,7 @@ main(void)
 		cmocka_unit_test(test_caches_before_distance),
 		cmocka_unit_test(test_pins_win),
 		cmocka_unit_test(test_pins_tear_a_chain),
+		cmocka_unit_test(test_few),
 		cmocka_unit_test(test_pin_to_no_lcore),
 		cmocka_unit_test(test_shared_cpus),
 		cmocka_unit_test(test_any_graph),

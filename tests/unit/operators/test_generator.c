@@ -242,6 +242,62 @@ test_rate_is_open_loop(void **state)
 	fake_unconfigure(subject);
 }
 
+/* From a step on the new rate; every row is due at its moment, also in a stall over a step. */
+static void
+test_steps(void **state)
+{
+	static const struct fake_param params[] = { { "rate", NULL, "1000" },
+		                                    { "steps", "a", "100ms 4000" },
+		                                    { "steps", "b", "200ms 10" },
+		                                    { "fields", "t", "time = intended time" },
+		                                    { 0 } };
+	struct fake_operator *subject = make(params, 1);
+	struct lm_op *op = fake_open(subject, 0);
+	int64_t start = op->now_ns, wall = op->wall_ns;
+
+	(void)state;
+	op->turn_ns = 0;
+	assert_int_equal(fake_poll(op), LM_POLL_BUSY);
+	op->now_ns = start + 99999999;
+	while (fake_poll(op) == LM_POLL_BUSY) {
+	}
+	assert_int_equal(op->output[0].rows, 100);
+	op->now_ns = start + 450000000;
+	while (fake_poll(op) == LM_POLL_BUSY) {
+	}
+	assert_int_equal(op->output[0].rows, 100 + 400 + 3);
+	assert_int_equal(fake_output_u64(op, 0, 99, 0), (uint64_t)wall + 99000000);
+	assert_int_equal(fake_output_u64(op, 0, 100, 0), (uint64_t)wall + 100000000);
+	assert_int_equal(fake_output_u64(op, 0, 101, 0), (uint64_t)wall + 100250000);
+	assert_int_equal(fake_output_u64(op, 0, 499, 0), (uint64_t)wall + 199750000);
+	assert_int_equal(fake_output_u64(op, 0, 500, 0), (uint64_t)wall + 200000000);
+	assert_int_equal(fake_output_u64(op, 0, 502, 0), (uint64_t)wall + 400000000);
+	assert_int_equal(op->output[0].ingress_ns[100], start + 100000000);
+	fake_close(op);
+	fake_unconfigure(subject);
+}
+
+static void
+test_bad_steps(void **state)
+{
+	static const char *const bad[] = { "",      "5s",    "0s 100",  "5x 100", "5s 0",
+		                           "5s -1", "5s 1z", "5s 1k 2", "5s 2T" };
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct fake_param params[] = { { "rate", NULL, "100" },
+			                       { "steps", "a", bad[i] },
+			                       { "fields", "v", "u64 = sequence" },
+			                       { 0 } };
+
+		assert_null(fake_configure(fake_class("generator"), params, NULL, 1));
+		params[1].text = "5s 1.5k";
+		params[0].text = "0";
+		assert_null(fake_configure(fake_class("generator"), params, NULL, 1));
+		assert_string_equal(fake_failure.message, "there is no rate to change");
+	}
+}
+
 static void
 test_slow_rate(void **state)
 {
@@ -336,6 +392,7 @@ main(void)
 		cmocka_unit_test(test_seed_matters), cmocka_unit_test(test_uniform_is_uniform),
 		cmocka_unit_test(test_zipf_is_zipf), cmocka_unit_test(test_rate_is_open_loop),
 		cmocka_unit_test(test_slow_rate),    cmocka_unit_test(test_watermark_lag),
+		cmocka_unit_test(test_steps),        cmocka_unit_test(test_bad_steps),
 		cmocka_unit_test(test_mistakes),     FAKE_RESTARTED(test_slices_add_up),
 	};
 

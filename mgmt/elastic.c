@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Looking at the load, asking the policy, moving slices, and the log of all that. */
+#include "mgmt/elastic.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+elastic_allocate(struct elastic *elastic)
+{
+	const struct lm_engine *engine = elastic->engine;
+
+	elastic->generation = engine->generation;
+	elastic->expected = calloc(engine->slice_count + 1, sizeof(*elastic->expected));
+	elastic->by_hand = calloc(engine->slice_count + 1, sizeof(*elastic->by_hand));
+	if (elastic->expected == NULL || elastic->by_hand == NULL ||
+	    plan_init(&elastic->plan, engine->slice_count) != 0) {
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		elastic->expected[i] = slice_worker(engine->slice[i])->index;
+	}
+	return load_reader_open(&elastic->reader, engine);
+}
+
+int
+elastic_open(struct elastic *elastic, struct lm_engine *engine, const struct lm_elastic *rules)
+{
+	memset(elastic, 0, sizeof(*elastic));
+	elastic->engine = engine;
+	elastic->rules = *rules;
+	elastic->view.rules = *rules;
+	elastic->view.version = 1;
+	elastic->view.lcores_max = policy_lcores_max(rules, engine->worker_count);
+	if (rules->policy == LM_ELASTIC_OFF) {
+		return 0;
+	}
+	if (elastic_allocate(elastic) != 0) {
+		elastic_close(elastic);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void
+elastic_close(struct elastic *elastic)
+{
+	load_reader_close(&elastic->reader);
+	plan_free(&elastic->plan);
+	free(elastic->expected);
+	free(elastic->by_hand);
+	elastic->expected = NULL;
+	elastic->by_hand = NULL;
+}
+
+const struct elastic_view *
+elastic_view(const struct elastic *elastic)
+{
+	return &elastic->view;
+}
+
+static struct elastic_move *
+move_of(struct elastic *elastic, uint64_t n)
+{
+	return &elastic->view.move[n % ELASTIC_MOVES];
+}
+
+static void
+land(struct elastic *elastic, struct elastic_flight *flight, const struct move *done)
+{
+	struct elastic_move *move = move_of(elastic, flight->n);
+
+	move->is_done = true;
+	move->result = done->result;
+	move->pause_ns = done->pause_ns;
+	if (done->result == MOVE_DONE) {
+		elastic->expected[move->slice] = move->to;
+	}
+	flight->id = 0;
+}
+
+/* Takes back what has arrived; how many are still on their way. */
+static uint32_t
+collect(struct elastic *elastic)
+{
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < MOVES_MAX; i++) {
+		struct elastic_flight *flight = &elastic->flight[i];
+		struct move done = { .result = MOVE_UNDER_WAY };
+
+		if (flight->id == 0) {
+			continue;
+		}
+		if (engine_collect_move(elastic->engine, flight->id, &done)) {
+			land(elastic, flight, &done);
+		} else {
+			left++;
+		}
+	}
+	return left;
+}
+
+static struct elastic_flight *
+free_flight(struct elastic *elastic)
+{
+	for (uint32_t i = 0; i < MOVES_MAX; i++) {
+		if (elastic->flight[i].id == 0) {
+			return &elastic->flight[i];
+		}
+	}
+	return NULL;
+}
+
+/* The plan's next moves, as many as an interval may have. */
+static void
+send_moves(struct elastic *elastic)
+{
+	struct plan *plan = &elastic->plan;
+
+	for (uint32_t sent = 0;
+	     sent < elastic->rules.moves && elastic->next_move < plan->move_count; sent++) {
+		const struct plan_move *planned = &plan->move[elastic->next_move];
+		struct elastic_flight *flight = free_flight(elastic);
+		uint64_t id = flight == NULL
+		                  ? 0
+		                  : engine_migrate(elastic->engine, planned->slice, planned->to);
+
+		if (id == 0) {
+			return; /* too many are under way: in the next interval */
+		}
+		*flight = (struct elastic_flight){ id, elastic->view.move_count++ };
+		*move_of(elastic, flight->n) = (struct elastic_move){ .slice = planned->slice,
+			                                              .from = planned->from,
+			                                              .to = planned->to,
+			                                              .demand = planned->demand };
+		elastic->next_move++;
+	}
+}
+
+static bool
+is_in_flight(const struct elastic *elastic, uint32_t slice)
+{
+	for (uint32_t i = 0; i < MOVES_MAX; i++) {
+		const struct elastic_flight *flight = &elastic->flight[i];
+
+		if (flight->id != 0 &&
+		    elastic->view.move[flight->n % ELASTIC_MOVES].slice == slice) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A slice that is elsewhere than it was put was moved by somebody else. */
+static void
+look_for_hands(struct elastic *elastic)
+{
+	struct load *load = &elastic->reader.load;
+
+	elastic->view.by_hand = 0;
+	for (uint32_t i = 0; i < load->slice_count; i++) {
+		struct load_slice *slice = &load->slice[i];
+
+		if (slice->worker != elastic->expected[slice->slice] &&
+		    !is_in_flight(elastic, slice->slice)) {
+			elastic->by_hand[slice->slice] = true;
+			elastic->expected[slice->slice] = slice->worker;
+		}
+		slice->is_fixed |= elastic->by_hand[slice->slice];
+		elastic->view.by_hand += elastic->by_hand[slice->slice] ? 1 : 0;
+	}
+}
+
+static bool
+is_quiet(enum plan_verdict verdict)
+{
+	return verdict == PLAN_STEADY || verdict == PLAN_WAITING;
+}
+
+/* Whether a look came to what the last one did: then it is told with that one. */
+static bool
+is_the_same(const struct elastic *elastic, const struct elastic_decision *last)
+{
+	enum plan_verdict verdict = elastic->plan.verdict;
+
+	if (is_quiet(verdict)) {
+		return is_quiet(last->verdict);
+	}
+	return verdict == last->verdict &&
+	       (elastic->plan.move_count == 0 || elastic->rules.dry_run);
+}
+
+/* In a dry run the moves are told, once. */
+static void
+log_dry_moves(struct elastic *elastic)
+{
+	for (uint32_t i = 0; elastic->rules.dry_run && i < elastic->plan.move_count; i++) {
+		const struct plan_move *planned = &elastic->plan.move[i];
+
+		*move_of(elastic, elastic->view.move_count++) =
+		    (struct elastic_move){ .slice = planned->slice,
+			                   .from = planned->from,
+			                   .to = planned->to,
+			                   .demand = planned->demand };
+	}
+}
+
+static void
+log_decision(struct elastic *elastic)
+{
+	struct elastic_view *view = &elastic->view;
+	const struct plan *plan = &elastic->plan;
+	int64_t now_ns = elastic->reader.load.now_ns;
+	struct elastic_decision *last = &view->decision[view->decision_count % ELASTIC_LOG];
+
+	if (view->decision_count == 0 || !is_the_same(elastic, last)) {
+		view->decision_count++;
+		last = &view->decision[view->decision_count % ELASTIC_LOG];
+		*last = (struct elastic_decision){ .number = view->decision_count,
+			                           .first_ns = now_ns,
+			                           .first_move = view->move_count,
+			                           .move_count = plan->move_count };
+		log_dry_moves(elastic);
+	}
+	last->last_ns = now_ns;
+	last->looks++;
+	last->verdict = plan->verdict;
+	last->lcores = plan->lcores;
+	last->lcores_wanted = plan->lcores_wanted;
+	last->load = plan->load;
+	last->busiest = plan->busiest;
+	last->scale_count = plan->scale_count;
+	memcpy(last->scale, plan->scale, sizeof(last->scale));
+	memcpy(last->why, plan->why, sizeof(last->why));
+	view->lcores = plan->lcores;
+	view->version++;
+}
+
+static void
+begin(struct elastic *elastic)
+{
+	const struct plan *plan = &elastic->plan;
+
+	elastic->next_move = 0;
+	elastic->is_under_way = true;
+	elastic->view.changes += plan->lcores_wanted != plan->lcores ? 1 : 0;
+	send_moves(elastic);
+}
+
+/*
+ * The graph has changed: slices have other numbers, all is counted anew, and what was decided
+ * before speaks of slices that are no more. A change waits for moves, so none is on its way.
+ */
+static bool
+fit(struct elastic *elastic)
+{
+	struct elastic_view *view = &elastic->view;
+
+	if (elastic->generation == elastic->engine->generation) {
+		return true;
+	}
+	elastic_close(elastic);
+	elastic->is_under_way = false;
+	elastic->next_move = 0;
+	view->move_count = view->decision_count = 0;
+	view->version++;
+	if (elastic_allocate(elastic) == 0) {
+		return true;
+	}
+	elastic_close(elastic);
+	elastic->rules.policy = LM_ELASTIC_OFF;
+	return false;
+}
+
+static void
+look(struct elastic *elastic, int64_t now_ns, uint64_t lost)
+{
+	load_read(&elastic->reader, now_ns, lost);
+	look_for_hands(elastic);
+	if (elastic->is_under_way) {
+		send_moves(elastic);
+		return;
+	}
+	policy_plan(&elastic->rules, &elastic->reader.load, &elastic->memory, &elastic->plan);
+	if (elastic->view.is_frozen) {
+		elastic->plan.verdict = PLAN_FROZEN;
+		elastic->plan.lcores_wanted = elastic->plan.lcores;
+		elastic->plan.move_count = 0;
+	}
+	log_decision(elastic);
+	if (elastic->plan.move_count > 0 && !elastic->rules.dry_run) {
+		begin(elastic);
+	}
+}
+
+void
+elastic_tick(struct elastic *elastic, int64_t now_ns, uint64_t lost)
+{
+	uint32_t left;
+
+	if (elastic->rules.policy == LM_ELASTIC_OFF) {
+		return;
+	}
+	/* What has arrived goes by the numbers that it was sent by. */
+	left = collect(elastic);
+	if (!fit(elastic)) {
+		return;
+	}
+	if (elastic->is_under_way && left == 0 && elastic->next_move >= elastic->plan.move_count) {
+		elastic->is_under_way = false;
+		policy_changed(&elastic->memory, now_ns);
+		elastic->view.version++;
+	}
+	/* Nothing moves while the graph changes: it is looked at behind that. */
+	if (now_ns >= elastic->due_ns && elastic->engine->change == NULL) {
+		elastic->due_ns = now_ns + (int64_t)elastic->rules.interval_ns;
+		look(elastic, now_ns, lost);
+	}
+}
+
+void
+elastic_freeze(struct elastic *elastic, bool is_frozen)
+{
+	elastic->view.is_frozen = is_frozen;
+	elastic->view.version++;
+	if (is_frozen) {
+		elastic->next_move = elastic->plan.move_count; /* what is not sent is not made */
+	}
+	if (!is_frozen && elastic->by_hand != NULL) {
+		memset(elastic->by_hand, 0, elastic->reader.slice_count * sizeof(bool));
+		elastic->view.by_hand = 0;
+	}
+}

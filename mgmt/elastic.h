@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef ELASTIC_H
+#define ELASTIC_H
+
+/*
+ * Elasticity: the running engine uses as many lcores as its load needs. Looks at the load every
+ * interval, asks the policy, moves the slices that the plan says, and keeps a log of what was
+ * decided and why, also of what was not done.
+ *
+ *     elastic_open(&elastic, engine, &rules);
+ *     elastic_tick(&elastic, now_ns, lost);         often; never blocks
+ *     view = elastic_view(&elastic);                plain data, for others to copy
+ *     elastic_close(&elastic);
+ *
+ * A slice that somebody else moves stays where it was put, until elastic_freeze(…, false) or a
+ * change of the graph. Nothing is moved while the graph changes; behind it all is looked at anew,
+ * and the log begins anew, since its slices have other numbers.
+ *
+ * Threads: the control thread.
+ */
+
+#include "mgmt/load_read.h"
+#include "mgmt/policy.h"
+
+#define ELASTIC_LOG 64u
+#define ELASTIC_MOVES 256u
+
+/* A slice that was moved, or would have been. */
+struct elastic_move {
+	uint32_t slice;          /* in the graph */
+	uint32_t from, to;       /* workers */
+	double demand;           /* share of an lcore */
+	bool is_done;            /* it was told */
+	enum move_result result; /* of one that is done */
+	int64_t pause_ns;
+};
+
+struct elastic_decision {
+	uint64_t number; /* from 1 on */
+	int64_t first_ns, last_ns;
+	uint64_t looks; /* that came to the same; the figures are of the last one */
+	enum plan_verdict verdict;
+	uint32_t lcores, lcores_wanted;
+	double load, busiest;
+	uint64_t first_move; /* in `move` of the view */
+	uint32_t move_count;
+	struct plan_scale scale[PLAN_SCALES_MAX];
+	uint32_t scale_count;
+	char why[PLAN_WHY];
+};
+
+struct elastic_view {
+	uint64_t version; /* grows with every look */
+	struct lm_elastic rules;
+	bool is_frozen;
+	uint32_t lcores, lcores_max; /* in use; that may be */
+	uint32_t by_hand;            /* slices that stay where somebody put them */
+	uint64_t changes;            /* of the number of lcores */
+	struct elastic_decision decision[ELASTIC_LOG]; /* [number % ELASTIC_LOG] */
+	uint64_t decision_count;                       /* ever */
+	struct elastic_move move[ELASTIC_MOVES];       /* [n % ELASTIC_MOVES] */
+	uint64_t move_count;                           /* ever */
+};
+
+/* A move under way. */
+struct elastic_flight {
+	uint64_t id; /* the engine's; 0: free */
+	uint64_t n;  /* in the view */
+};
+
+struct elastic {
+	struct lm_engine *engine;
+	struct lm_elastic rules;
+	uint64_t generation; /* of the engine's graph that sizes below are for */
+	struct load_reader reader;
+	struct policy_memory memory;
+	struct plan plan;
+	uint32_t next_move; /* of the plan */
+	bool is_under_way;  /* it is being carried out */
+	struct elastic_flight flight[MOVES_MAX];
+	uint32_t *expected; /* [slice]: the worker that it should be on */
+	bool *by_hand;      /* [slice] */
+	int64_t due_ns;
+	struct elastic_view view;
+};
+
+/* 0 or -ENOMEM. */
+int elastic_open(struct elastic *elastic, struct lm_engine *engine, const struct lm_elastic *rules);
+void elastic_close(struct elastic *elastic); /* a zeroed one is fine */
+/* `lost`: packets that ports have lost since their start. */
+void elastic_tick(struct elastic *elastic, int64_t now_ns, uint64_t lost);
+/* Nothing is moved while it is frozen. Its end also gives back what was moved by hand. */
+void elastic_freeze(struct elastic *elastic, bool is_frozen);
+const struct elastic_view *elastic_view(const struct elastic *elastic);
+
+#endif
