@@ -63,6 +63,11 @@ stays_the_job(const struct carry *carry, const struct change_side *was,
 		carry_fail(report, "state cannot change while the job runs");
 		return false;
 	}
+	if (memcmp(&was->topology->elastic, &is->topology->elastic,
+	           sizeof(was->topology->elastic)) != 0) {
+		carry_fail(report, "elastic cannot change while the job runs");
+		return false;
+	}
 	return carry->snapshots == NULL || can_have_snapshots(is->graph, report);
 }
 

@@ -243,6 +243,8 @@ follow(struct run *run, const struct run_options *options)
 	run->start_ns = tick_ns;
 	while (!lm_engine_wait(run->engine, run->stop_ns == 0 ? STEP_NS : STOP_STEP_NS)) {
 		if (live_follow(&run->live)) {
+			/* What is shown together speaks of the same slices. */
+			elastic_tick(&run->elastic, env_now_ns(), live_lost(&run->live));
 			conduct_changed(&run->conduct);
 		}
 		if (env_now_ns() >= tick_ns) {

@@ -143,7 +143,8 @@ show_probe(struct conduct *conduct)
 	struct live *live = conduct->job.live;
 	const struct sample *probe = live_probe(live);
 
-	if (live->probe_before.head->now_ns != 0) {
+	if (live->probe_before.head->now_ns != 0 &&
+	    conduct->bottleneck.rates.operator_count == probe->shape.count[SAMPLE_OPERATORS]) {
 		bottleneck_window(&conduct->bottleneck, probe, &live->probe_before);
 	}
 	control_publish_probe(conduct->control, probe);
@@ -178,6 +179,10 @@ conduct_show(struct conduct *conduct)
 void
 conduct_changed(struct conduct *conduct)
 {
+	bottleneck_free(&conduct->bottleneck);
+	if (bottleneck_init(&conduct->bottleneck, &conduct->job.live->now.shape) != 0) {
+		conduct->bottleneck.op = LM_NONE; /* none is looked for until the next change */
+	}
 	control_publish_probe(conduct->control, &conduct->job.live->probe);
 	conduct->probe_due_ns = env_now_ns() + CONTROL_PROBE_NS;
 	conduct_show(conduct);

@@ -33,9 +33,9 @@ struct conduct_job {
 	struct live *live;
 	const struct durability *durability;
 	const char *topology, *prefix;
-	struct elastic *elastic;
 	const struct lm_topology *declared; /* what `topology` names */
 	const char *const *set;             /* as struct job_request */
+	struct elastic *elastic;
 };
 
 struct conduct {

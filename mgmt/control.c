@@ -112,7 +112,9 @@ control_publish(struct control *control, const struct control_picture *picture)
 
 	pthread_mutex_lock(&control->lock);
 	if (sample_copy(&shared->sample, picture->sample) != 0) {
+		pthread_mutex_unlock(&control->lock);
 		env_log(4, "no memory to show what the job is like now");
+		return;
 	}
 	if (picture->snapshots != NULL) {
 		shared->snapshots = *picture->snapshots;
@@ -298,12 +300,12 @@ control_look(struct control *control)
 	pthread_mutex_lock(&control->lock);
 	if (mine->version != shared->version) {
 		if (sample_copy(&mine->sample, &shared->sample) == 0) {
+			mine->elastic = shared->elastic;
+			mine->bottleneck = shared->bottleneck;
 			mine->version = shared->version;
 		}
 		mine->snapshots = shared->snapshots;
 		mine->loaded = shared->loaded;
-		mine->elastic = shared->elastic;
-		mine->bottleneck = shared->bottleneck;
 	}
 	if (control_actions_version(&mine->manager) != control_actions_version(&shared->manager)) {
 		mine->manager = shared->manager;

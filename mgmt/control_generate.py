@@ -169,10 +169,12 @@ def completion(schema):
            "\t\t--socket | --prefix) i=$((i + 1)) ;;", "\t\t-*) ;;",
            '\t\t*) command=${COMP_WORDS[i]}; break ;;',
            "\t\tesac", "\tdone", '\tcase "$before" in',
-           '\t--socket | --diff | apply) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;',
+           '\t--socket | --diff) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;',
            "\t--prefix)", '\t\toptions=$(lodectl jobs --names 2>/dev/null)',
            '\t\tmapfile -t COMPREPLY < <(compgen -W "$options" -- "$word"); return ;;',
-           "\tesac", '\tcase "$command" in', '\t"") options="%s top plan jobs $options" ;;' % " ".join(names)]
+           "\tesac", '\tif [[ $before = apply && $word != -* ]]; then',
+           '\t\tmapfile -t COMPREPLY < <(compgen -f -- "$word"); return', "\tfi",
+           '\tcase "$command" in', '\t"") options="%s top plan jobs $options" ;;' % " ".join(names)]
     for method, name in zip(schema["methods"], names):
         more = [option(p) for p in method["params"] if not p.get("required")]
         if is_action(method):

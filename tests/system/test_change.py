@@ -206,6 +206,20 @@ def test_apply(folder):
         print("# %d applies over %d rows" % (APPLIES, rows))
 
 
+def test_elastic(folder):
+    """slices that elasticity moves all along are changed, too, and what is shown is of those there are"""
+    file = written(folder, "job.yaml")
+    with open(file, encoding="utf-8") as job:
+        text = job.read()
+    with open(file, "w", encoding="utf-8") as job:
+        job.write(text + "elastic: {policy: threshold, interval: 20ms, guard: 20ms, lcores: 1-4}\n")
+    with Changing(folder) as job, job.client() as client:
+        for made in range(RESCALES // 3):
+            done(client.finish("rescale", operator="sums", slices=3 + made % 5))
+            client.call("elastic", {})
+        finish(job, client, folder)
+
+
 def broken(folder, job, client, text, says, **more):
     path = os.path.join(folder, "broken.yaml")
     with open(path, "w", encoding="utf-8") as file:
@@ -314,7 +328,7 @@ def test_crash(folder):
 
 
 def main():
-    points = test_rescale, test_pictures, test_apply, test_refusals, test_late, test_crash
+    points = test_rescale, test_pictures, test_apply, test_elastic, test_refusals, test_late, test_crash
     return tap(named([guarded(f) for f in points]))
 
 

@@ -136,13 +136,18 @@ def test_methods(folder):
         for name in "synchronize", "deactivate", "activate", "rebalance":
             results[name] = {"action": client.finish(name)}
             equal("done", results[name]["action"]["state"], name)
+        results["rescale"] = {"action": client.finish("rescale", operator="sums", slices=3)}
+        equal("done", results["rescale"]["action"]["state"], str(results["rescale"]))
+        equal(7, len(client.status()["slices"]), "slices, with one more")
+        results["apply"] = {"action": client.finish("apply", file=topology("slow.yaml"), dry_run=True)}
+        check("sums: 3 to 2 slices" in results["apply"]["action"]["reason"], str(results["apply"]))
         results["migrate"] = {"action": client.finish("migrate", operator="out", slice=0, lcore=9)}
         equal("failed", results["migrate"]["action"]["state"], "migrate")
         results["log_level"] = client.log_level("sums", "error", for_ms=60000)
         levels = results["log_level"]["levels"]
         equal([("sums", "error")], [(v["module"], v["level"]) for v in levels], "levels")
         results["actions"] = client.actions()
-        equal(list(range(6, 0, -1)), [a["id"] for a in results["actions"]["actions"]], "log")
+        equal(list(range(8, 0, -1)), [a["id"] for a in results["actions"]["actions"]], "log")
         results["stop"] = {"action": client.finish("stop")}
         equal("done", results["stop"]["action"]["state"], "stop")
         equal("stopped", job.end()["status"], "summary")
@@ -444,7 +449,9 @@ def test_completion(folder):
     script = os.path.join(BUILD, "mgmt", "lodectl.bash")
     tries = (("sna", "snapshot"), ("--so", "--socket"), ("stop --dea", "--deadline"),
              ("watch --c", "--count"), ("--socket x stat", "status stats"), ("mig", "migrate"), ("to", "top"),
-             ("rebalance --dr", "--dry-run"))
+             ("res", "rescale"), ("pl", "plan"), ("plan --di", "--diff"), ("rebalance --dr", "--dry-run"),
+             ("apply --dr", "--dry-run --drop-state"), ("apply job", "job1"))
+    os.makedirs(os.path.join(folder, "job1"))
     for words, wanted in tries:
         done = subprocess.run(["bash", "-c", 'source "$1"; COMP_WORDS=(lodectl $2); '
                                'COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _lodectl; echo "${COMPREPLY[*]}"',

@@ -20,7 +20,9 @@ sys.dont_write_bytecode = True
 # What a running job does at least once within so long.
 SOON = 20
 KINDS = {"snapshot": {}, "synchronize": {}, "rebalance": {}, "deactivate": {}, "activate": {},
-         "migrate": {"operator": "sums", "slice": 0, "lcore": 0}, "stop": {}, "drain": {}}
+         "migrate": {"operator": "sums", "slice": 0, "lcore": 0},
+         "rescale": {"operator": "sums", "slices": 3}, "apply": {"file": "wider.yaml"},
+         "stop": {}, "drain": {}}
 
 
 def places(client):
@@ -212,6 +214,16 @@ def lives(folder, kind, params, wait, seen):
             pass
 
 
+def wider(folder):
+    """The job with more slices, as a file."""
+    path = os.path.join(folder, KINDS["apply"]["file"])
+    with open(topology("slow.yaml"), encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace("emit: update, slices: 2", "emit: update, slices: 3"))
+    return path
+
+
 def test_kills(folder):
     """kill -9 at any moment of any action: numbers go on, what was told stays, what was open has failed"""
     rng = random.Random(2)
@@ -219,6 +231,8 @@ def test_kills(folder):
         place = os.path.join(folder, kind)
         os.makedirs(place)
         seen = {}
+        if kind == "apply":
+            params = {"file": wider(place)}
         for wait in [0] + [rng.random() * 0.2 for _ in range(10 if LONG else 2)]:
             if kind == "drain" and "complete" in json.dumps(seen):
                 break
