@@ -73,7 +73,11 @@ def test_top(folder):
         time.sleep(0.5)
         words = ["top", "--once", "--interval", "300ms", "--prefix",
                  "lodemill-%d" % running.process.pid]
-        frame = one_object(lodemill([*words, "--json"]).stdout)
+        for _ in range(20):
+            # Until what is slow has filled what is in front of it.
+            frame = one_object(lodemill([*words, "--json"]).stdout)
+            if frame["backpressure_root"] is not None:
+                break
         text = lodemill(words).stdout
         running.interrupt()
         running.end()
