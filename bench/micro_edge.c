@@ -63,6 +63,7 @@ run_edge(void *context, struct bench_run *run)
 		.ring = ring,
 		.from = &producer,
 		.pool = pool,
+		.schema = pool->schema,
 		.credit = EDGE_CREDIT_DEFAULT,
 		.policy = LM_POLICY_BLOCK,
 		.watermark = INT64_MIN,
