@@ -262,13 +262,6 @@ begin(struct lm_engine *engine)
 	engine_start_epoch(engine, false);
 }
 
-#define EXCHANGE(a, b)                                                                             \
-	do {                                                                                       \
-		__typeof__(a) kept_one = (a);                                                      \
-		(a) = (b);                                                                         \
-		(b) = kept_one;                                                                    \
-	} while (0)
-
 /* All of `next` but what is the engine's own. */
 static void
 exchange(struct lm_engine *engine, struct lm_engine *next)

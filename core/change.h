@@ -25,8 +25,6 @@ struct change {
 	uint32_t *old_of;      /* [next slice]: its number now; LM_NONE: it is new */
 	struct rewire *part;   /* of all slices there are, then of those to come */
 	uint32_t part_count;
-	struct rewire_hand *hand;
-	uint32_t hand_count;
 	struct rewire_heads *heads; /* [worker] */
 	uint32_t left;              /* parts and workers that are not through */
 	int64_t began_ns;
@@ -38,6 +36,9 @@ struct change *change_plan(struct lm_engine *engine, const struct change_ask *as
                            struct lm_errors *errors);
 /* Frees all that was made for it: it never began, or nothing runs any more. */
 void change_free(struct lm_engine *engine, struct change *change);
+
+/* Of the workers with so many slices each, one with the fewest. */
+uint16_t change_idlest_worker(const uint32_t *load, uint32_t count);
 
 /* The control thread's step. Whether other epochs must wait. */
 bool change_tick(struct lm_engine *engine);

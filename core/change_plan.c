@@ -37,9 +37,8 @@ find_old(const struct lm_engine *engine, struct change *change, const struct cha
 	return true;
 }
 
-/* The worker with the fewest slices so far. */
-static uint16_t
-idlest_worker(const uint32_t *load, uint32_t count)
+uint16_t
+change_idlest_worker(const uint32_t *load, uint32_t count)
 {
 	uint32_t best = 0;
 
@@ -71,8 +70,9 @@ place(struct lm_engine *engine, struct change *change, const uint16_t *workers)
 	}
 	for (uint32_t s = 0; s < next->slice_count; s++) {
 		if (change->old_of[s] == LM_NONE) {
-			uint16_t worker = workers != NULL ? workers[fresh++]
-			                                  : idlest_worker(load, next->worker_count);
+			uint16_t worker = workers != NULL
+			                      ? workers[fresh++]
+			                      : change_idlest_worker(load, next->worker_count);
 
 			next->placement.worker_of[s] = worker;
 			load[worker]++;

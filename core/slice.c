@@ -600,13 +600,6 @@ chain_resume(struct lm_op *slice)
 	return busy;
 }
 
-#define EXCHANGE(a, b)                                                                             \
-	do {                                                                                       \
-		__typeof__(a) kept = (a);                                                          \
-		(a) = (b);                                                                         \
-		(b) = kept;                                                                        \
-	} while (0)
-
 void
 slice_exchange_wiring(struct lm_op *slice, struct wiring *wiring)
 {

@@ -185,6 +185,14 @@ void slice_deliver(struct lm_op *slice, uint32_t input, struct lm_batch *batch,
                    const struct lm_select *select);
 void slice_deliver_control(struct lm_op *slice, enum edge_item_kind kind, int64_t value);
 
+/* Two variables of one type get each other's values. */
+#define EXCHANGE(a, b)                                                                             \
+	do {                                                                                       \
+		__typeof__(a) exchanged = (a);                                                     \
+		(a) = (b);                                                                         \
+		(b) = exchanged;                                                                   \
+	} while (0)
+
 /* Exchanges what the slice is connected to for `wiring`, which then holds what was. */
 void slice_exchange_wiring(struct lm_op *slice, struct wiring *wiring);
 

@@ -27,17 +27,6 @@ find_lcore(const struct lm_engine *engine, uint32_t lcore, uint16_t *worker)
 	return false;
 }
 
-static uint16_t
-idlest(const uint32_t *load, uint32_t count)
-{
-	uint32_t best = 0;
-
-	for (uint32_t i = 1; i < count; i++) {
-		best = load[i] < load[best] ? i : best;
-	}
-	return (uint16_t)best;
-}
-
 static uint32_t
 slices_kept(const struct lm_engine *engine, const uint32_t *kept, uint32_t op)
 {
@@ -67,7 +56,7 @@ place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_
 		const struct graph_operator *op = &graph->op[o];
 
 		for (uint32_t i = slices_kept(engine, kept, o); i < op->slices; i++, count++) {
-			workers[count] = idlest(load, engine->worker_count);
+			workers[count] = change_idlest_worker(load, engine->worker_count);
 			if (op->pin_count > 0 &&
 			    !find_lcore(engine, op->pin[i % op->pin_count], &workers[count])) {
 				carry_fail(report, "operators.%s: lcore %u is not one of this job",
