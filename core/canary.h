@@ -32,6 +32,9 @@ enum canary {
 	CANARY_EARLY_SWITCH,  /* wires are exchanged before the marker has passed */
 	CANARY_EARLY_TURN,    /* a slice goes on before it has all that it is to be given */
 	CANARY_DEAF_SOURCE,   /* a source that is to pause sends on */
+	CANARY_SLOT_TWICE,    /* a slot of another version is converted twice */
+	CANARY_SLOT_FORGOTTEN, /* one never is */
+	CANARY_SLOT_OLD,      /* the new code goes on with one that is not */
 	/* Of the store. */
 	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */
 	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */

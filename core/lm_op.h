@@ -18,6 +18,8 @@
  *     deserialize once a slice that goes on from a snapshot, behind open, on a control thread
  *     adopt       instead, once for each slice of then, when there is another number of them now
  *     give | take on the slices' lcores, when their number changes while they run
+ *     convert     on the lcore of a slice that goes on, as other code, from the state of an older
+ *                 version, a slot at a time; convert_back the other way round
  *     serialize   on the slice's lcore, when a snapshot is taken, behind epoch
  *     prepare     of a sink that commits: on the slice's lcore, in front of serialize, and behind
  * end close       once a slice that was opened, on a control thread unconfigure once, if configure
@@ -46,7 +48,7 @@ extern "C" {
 /* Major in the high half, minor in the low one. A plugin loads when the majors are equal and its
  * minor is not above the engine's. Fields are only ever added at the end of a table. */
 #define LM_ABI_MAJOR 1u
-#define LM_ABI_MINOR 3u
+#define LM_ABI_MINOR 4u
 #define LM_ABI_VERSION ((LM_ABI_MAJOR << 16) | LM_ABI_MINOR)
 
 /* Ports of a class in one direction, drop reasons of a class, timers of a slice. */
@@ -121,6 +123,19 @@ struct lm_transaction {
 	size_t size;
 	uint32_t attempts; /* secure: how often it has failed */
 	char why[240];     /* to fill in on failure: a sentence that says what to do */
+};
+
+/*
+ * State that one version of a class left, on its way to another version: state/lm_convert.h has
+ * what can be done with it.
+ */
+struct lm_conversion {
+	uint32_t version;    /* state_version of the other class */
+	uint32_t slot;       /* LM_NONE: what belongs to no slot */
+	struct lm_op *other; /* the other class's slice: of its maps, not of its context */
+	/* convert_back, of LM_NONE: what the older class would have serialized. */
+	struct lm_writer *writer;
+	char why[200]; /* to fill in on failure: a sentence */
 };
 
 /* What a parameter holds and how a person writes it. */
@@ -284,6 +299,35 @@ struct lm_op_class {
 	 * with as many slices as it had.
 	 */
 	void (*adopt)(struct lm_op *op, struct lm_adoption *from);
+
+	/*
+	 * Since minor 4. For code that takes the place of other code while the job runs, where
+	 * state_version differs; all optional. See state/lm_convert.h.
+	 */
+	/*
+	 * On a control thread: whether this code can go on from what a class of its name with that
+	 * state_version kept. What was serialized goes to `deserialize`, which is told the version.
+	 */
+	bool (*converts)(uint32_t from_version);
+	/*
+	 * Makes the state of one slot of the older version into this one's: on the slice's lcore,
+	 * between two callbacks or within one that needs the slot, once for each slot, with
+	 * LM_NONE first. The maps of this version have nothing of the slot yet. 0, or -errno and
+	 * from->why: the slot then stays what it was, its keys are refused, and the job goes back.
+	 * Must be quick: rows wait for it; 20 us for a slot is good.
+	 */
+	int (*convert)(struct lm_op *op, struct lm_conversion *from);
+	/*
+	 * The opposite, of the same class: makes a slot of this slice into the maps of the older
+	 * class that takes its place, `to`. Without it there is no way back.
+	 */
+	int (*convert_back)(struct lm_op *op, struct lm_conversion *to);
+	/*
+	 * Whether the state that the slice has makes sense; 0, or -EINVAL and why. Between two
+	 * callbacks, or on a control thread before anything runs; may take its time by the keys
+	 * that are there.
+	 */
+	int (*check)(struct lm_op *op, char *why, size_t why_size);
 };
 
 /*

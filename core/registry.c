@@ -293,7 +293,8 @@ class_length(uint32_t minor)
 {
 	static const size_t length[] = { offsetof(struct lm_op_class, serialize),
 		                         offsetof(struct lm_op_class, prepare),
-		                         offsetof(struct lm_op_class, give) };
+		                         offsetof(struct lm_op_class, give),
+		                         offsetof(struct lm_op_class, converts) };
 
 	return minor < LM_ABI_MINOR ? length[minor] : sizeof(struct lm_op_class);
 }

@@ -31,6 +31,13 @@
  *     state.slice_of, state.is_alone         the engine writes them anew; nothing here reads them
  *                                            while the slice runs
  *
+ * Where a slice of other code takes the place of one, as many as there were, all of it goes:
+ *
+ *     state.is_heir = true, open, arm; state_prepare_move
+ *     state_alike(was, slice)                nothing was changed yet
+ *     state_hand_over(was, &text)            the owner of `was`, its last call of the class
+ *     state_take_over(slice, was, &text)     the new owner, before its first row
+ *
  * At that moment no copier is under way. The slices' next snapshots are full by themselves, and
  * stay so until one is durable. Slices may have flipped at different epochs (one was refused): who
  * takes goes on with the later one.
@@ -57,6 +64,22 @@ struct state_bundle {
 	bool is_given; /* else there is nothing to take */
 };
 
+/* How the state of one version is made into that of another: the newer one's class knows. */
+struct state_converter {
+	struct lm_op *was; /* the slice before, of the other version */
+	uint32_t was_version, version;
+	bool is_back; /* `version` is the older one */
+	/* Of the newer class: convert, or convert_back. NULL: it has none. */
+	int (*convert)(struct lm_op *op, struct lm_conversion *conversion);
+};
+/* `op`: the slice that comes in the place of `was`. */
+static inline int
+state_converter_call(const struct state_converter *how, struct lm_op *op,
+                     struct lm_conversion *conversion)
+{
+	return how->convert(how->is_back ? how->was : op, conversion);
+}
+
 struct state_ops {
 	/* Makes what a snapshot needs. 0, or -ENOMEM. */
 	int (*arm)(struct lm_op *op, struct state_space *space);
@@ -80,6 +103,28 @@ struct state_ops {
 	void (*take)(struct lm_op *op, struct state_bundle *bundle);
 	/* Whether all that it keeps goes with slots, or is seen to by the class. */
 	bool (*moves)(struct lm_op *op);
+	/*
+	 * Other code in the place of `was`, a slice of the same index. A control thread: whether
+	 * both keep the same things in the same form. Then the owner of `op`, when `was` runs no
+	 * more: all that it kept comes, maps and lists by pointer, values by copy.
+	 */
+	bool (*alike)(struct lm_op *was, struct lm_op *op);
+	void (*take_over)(struct lm_op *op, struct lm_op *was);
+	/*
+	 * The same for code of another version, see state/convert.h. A control thread, when both
+	 * are open: why its state cannot become that of `op`, NULL: it can; then memory, 0 or
+	 * -ENOMEM.
+	 */
+	const char *(*can_convert)(struct lm_op *op, const struct state_converter *how);
+	int (*prepare_conversion)(struct lm_op *op, const struct state_converter *how);
+	/*
+	 * The owner of `op`, when the other one runs no more: what did not change comes, slots wait
+	 * (op_state.slots_waiting). Then, between two callbacks, while some do: one is converted.
+	 * False: none is left. Or none is to be, for this reason.
+	 */
+	void (*convert)(struct lm_op *op);
+	bool (*convert_some)(struct lm_op *op);
+	void (*convert_none)(struct lm_op *op, const char *why);
 	/* A control thread: the slice, or a bundle that nobody will take, is no more; memory of
 	 * slots is freed when none of its neighbours is left. */
 	void (*close)(struct lm_op *op);
@@ -109,6 +154,17 @@ struct op_state {
 	uint32_t key_count;
 	bool is_alone; /* the operator's only slice */
 	bool is_heir;  /* added while the job runs: opens without slots, they come from others */
+
+	/*
+	 * On the way from another version. `is_newer`: open finds that it takes the place of an
+	 * older one, of that state_version. Slots that are not converted yet, the owner's, read by
+	 * control: as long as there are any, or one failed, the slice before is kept.
+	 */
+	bool is_newer;
+	uint32_t from_version;
+	uint32_t slots_waiting, slots_failed;
+	bool convert_failed;
+	char convert_why[240];
 
 	/* As of the last flip: what the class serialized, what the engine remembers of the slice,
 	 * what the sink's transaction is; and the sink's last one, once it has ended. */
@@ -141,6 +197,12 @@ bool state_moves(struct lm_op *op);
 int state_prepare_move(struct lm_op *op, uint32_t slots_max);
 void state_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into);
 void state_take(struct lm_op *op, struct state_bundle *bundle);
+/* Whether state of one slice can be that of another one, of other code, as it is. */
+bool state_alike(struct lm_op *was, struct lm_op *op);
+/* What the class writes down of itself for other code. False: it is too much. */
+bool state_hand_over(struct lm_op *was, struct op_text *text);
+/* False: what was written is not what the class of `op` reads. */
+bool state_take_over(struct lm_op *op, struct lm_op *was, const struct op_text *text);
 /* A bundle that will not be taken, for the engine goes. */
 void state_drop(struct state_bundle *bundle);
 void state_close(struct lm_op *op);

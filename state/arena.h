@@ -96,6 +96,11 @@ struct arena_place {
 #define ARENA_ENTRY (ARENA_GRANULE + sizeof(struct arena_place))
 
 struct arena_part;
+struct space_conversion;
+
+/* What was opened: a list is a map of its heads, and the list itself. */
+enum arena_part_kind { PART_VALUE, PART_MAP, PART_LIST_HEADS, PART_LIST };
+
 /* What whoever opened a part keeps beside its arenas must follow them. All may be NULL. */
 struct arena_part_ops {
 	/* They were filled from a snapshot: it is made anew. False: what they hold is not of this
@@ -108,8 +113,18 @@ struct arena_part_ops {
 	void (*moved)(struct arena_part *part);
 	/* Test builds: what is counted is what the arenas have. */
 	bool (*agrees)(const struct arena_part *part);
+	/* Whether what is in the arenas of one can be in those of the other; of the same size. */
+	bool (*alike)(const struct arena_part *was, const struct arena_part *part);
 	/* What is in it cannot stay: it is emptied. Returns how many keys that were. */
 	uint64_t (*empty)(struct arena_part *part, struct arena *arena);
+	/*
+	 * The slots of a part wait for a conversion of those of another one (NULL: they have no
+	 * like there), or no longer do (`conversion` NULL). Then: one waits no more; how many keys
+	 * it had.
+	 */
+	void (*waits)(struct arena_part *part, const struct arena_part *was,
+	              struct space_conversion *conversion);
+	void (*waited)(struct arena_part *part, const struct arena_part *was, uint32_t slot);
 };
 
 /* Chunks that a part knows its arenas to stand in; more are found by looking at each arena. */
@@ -126,6 +141,11 @@ struct arena_part {
 	uint32_t chunk_count;
 	bool by_slot;                      /* its arenas go where their slots go */
 	bool is_value;                     /* it has no keys */
+	enum arena_part_kind kind;
+	void *owner; /* the map, the lists, the value */
+	/* It is what it was since that state_version of the class: see state/lm_convert.h. */
+	bool has_since;
+	uint32_t since;
 	uint32_t whole_epoch, whole_count; /* arenas whose *whole is that epoch */
 	const struct arena_part_ops *ops;  /* NULL: nothing is kept beside them */
 
@@ -138,7 +158,8 @@ struct arena_part {
 	struct arena_part *family;
 	struct arena_label label, label_cut;
 	uint32_t label_epoch;
-	bool has_got; /* arenas from the bundle that is being taken */
+	bool came_along; /* it is the newer version's by now, or was the older one's */
+	bool has_got;    /* arenas from the bundle that is being taken */
 };
 
 struct state_space {
@@ -169,6 +190,8 @@ struct state_space {
 	struct arena_part **part_end;
 	uint32_t part_count;
 	uint64_t slot_size; /* bytes of the arenas of one slot */
+	struct space_conversion *conversion; /* the owner's: slots wait, or failed; NULL: none */
+	struct space_conversion *conversion_next; /* made for it beforehand */
 
 	/* Control threads': a longer log, which the owner takes with the arenas that need it; and
 	 * the one in use, if it is not of open. */

@@ -7,6 +7,10 @@
 
 #include "state/lm_list.h"
 
+#include <errno.h>
+#include <stdio.h>
+
+#include "state/lm_convert.h"
 #include "state/map.h"
 #include "state/space.h"
 
@@ -146,9 +150,37 @@ list_agrees(const struct arena_part *part)
 	return count == lists->count && dropped == lists->dropped;
 }
 
-static const struct arena_part_ops list_part_ops = {
-	.restored = list_restored, .came = list_came, .gone = list_gone, .agrees = list_agrees
-};
+static bool
+list_alike(const struct arena_part *was, const struct arena_part *part)
+{
+	const struct lm_lists *a = lists_of_part((struct arena_part *)(uintptr_t)was);
+	const struct lm_lists *b = lists_of_part((struct arena_part *)(uintptr_t)part);
+
+	return a->item_size == b->item_size && a->block_items_max == b->block_items_max;
+}
+
+/* Its heads are emptied, too. */
+static uint64_t
+list_empty(struct arena_part *part, struct arena *arena)
+{
+	struct lm_lists *lists = lists_of_part(part);
+	struct list_block *block = (void *)arena->memory;
+
+	if (lists->space != NULL) {
+		arena_touch(lists->space, arena, block, sizeof(*block));
+	}
+	lists->count -= block->count;
+	lists->dropped -= block->dropped;
+	memset(block, 0, sizeof(*block));
+	return 0;
+}
+
+static const struct arena_part_ops list_part_ops = { .restored = list_restored,
+	                                             .came = list_came,
+	                                             .gone = list_gone,
+	                                             .agrees = list_agrees,
+	                                             .alike = list_alike,
+	                                             .empty = list_empty };
 
 /* The blocks of items, for the slots that the map has. */
 static bool
@@ -161,6 +193,8 @@ list_open_blocks(struct lm_op *op, struct lm_lists *lists)
 		                     .slot = slot,
 		                     .count = keys->arena_count,
 		                     .slots = keys->by_slot ? keys->arena_max : 0,
+		                     .kind = PART_LIST,
+		                     .owner = lists,
 		                     .ops = &list_part_ops };
 
 	if (slot == NULL) {
@@ -172,6 +206,7 @@ list_open_blocks(struct lm_op *op, struct lm_lists *lists)
 	if (!space_open(op, &lists->part, &shape)) {
 		return false;
 	}
+	lists->map->part.kind = PART_LIST_HEADS;
 	lists->space = space_bypass ? NULL : space_of(op);
 	for (uint32_t i = 0; i < keys->arena_count; i++) {
 		lists->arena[slot[i]] = lists->part.arena[i];
@@ -522,4 +557,101 @@ uint64_t
 lm_list_dropped(const struct lm_lists *lists)
 {
 	return lists->dropped;
+}
+
+/*
+ * Another version's.
+ */
+
+uint32_t
+lm_list_scan_slot(const struct lm_lists *lists, uint32_t slot, uint64_t *cursor,
+                  struct lm_map_entry *entries, uint32_t max)
+{
+	return lm_map_scan_slot(lists->map, slot, cursor, entries, max);
+}
+
+void
+lm_list_unchanged_since(struct lm_op *op, struct lm_lists *lists, uint32_t version)
+{
+	space_part_unchanged(op, &lists->map->part, version);
+	space_part_unchanged(op, &lists->part, version);
+}
+
+static int
+list_copy_head(void *arg, const struct lm_map_entry *from, void *to)
+{
+	(void)arg;
+	memcpy(to, from->value, sizeof(struct lm_list));
+	return 0;
+}
+
+/* The head of the block, and all links. */
+static void
+list_copy_frame(struct lm_lists *to, struct arena *arena, const struct lm_lists *from,
+                const struct arena *old)
+{
+	const struct list_block *was = list_block(old);
+	struct list_block *block;
+
+	if (was->magic == 0) {
+		return;
+	}
+	block = list_write_block(to, arena);
+	block->used = was->used;
+	block->free = was->free;
+	block->count = was->count;
+	block->dropped = was->dropped;
+	to->count += was->count;
+	to->dropped += was->dropped;
+	for (uint32_t number = 1; number <= was->used; number++) {
+		struct list_link *link = list_link(to, arena, number);
+
+		list_touch(to, arena, link, to->stride);
+		link->next = list_link(from, old, number)->next;
+	}
+}
+
+static int
+list_copy_items(struct lm_lists *to, const struct lm_lists *from, const struct lm_list *list,
+                lm_conversion_item *one, void *arg)
+{
+	const struct arena *old = list_arena(from, list);
+	struct arena *arena = list_arena(to, list);
+	int result = 0;
+
+	for (uint32_t number = list->first; number != 0 && result == 0;) {
+		struct list_link *link = list_link(to, arena, number);
+
+		memset(link + 1, 0, to->item_size);
+		result = one(arg, list_link(from, old, number) + 1, link + 1);
+		number = link->next;
+	}
+	return result;
+}
+
+int
+lm_conversion_items(struct lm_conversion *conversion, const struct lm_lists *from,
+                    struct lm_lists *to, lm_conversion_item *one, void *arg)
+{
+	uint32_t slot = from->map->slot_bits == 0 ? 0 : conversion->slot, count;
+	struct lm_map_entry entry[16];
+	uint64_t cursor = 0;
+	int result;
+
+	if (from->block_items_max != to->block_items_max || from->length_max > to->length_max) {
+		snprintf(conversion->why, sizeof(conversion->why),
+		         "the bounds of the two lists differ");
+		return -EINVAL;
+	}
+	result = lm_conversion_values(conversion, from->map, to->map, list_copy_head, NULL);
+	if (result == 0) {
+		list_copy_frame(to, to->arena[slot], from, from->arena[slot]);
+	}
+	do {
+		count = result == 0 ? lm_list_scan_slot(from, slot, &cursor, entry, 16) : 0;
+		for (uint32_t i = 0; i < count && result == 0; i++) {
+			result = list_copy_items(to, from, entry[i].value, one, arg);
+		}
+	} while (count > 0 && result == 0);
+	return result;
 }

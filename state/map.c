@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "state/lm_convert.h"
+
 /* A group is sized for 5 of 8 slots: few keys then find theirs full. */
 #define MAP_LOAD_OF 8u
 #define MAP_LOAD 5u
@@ -120,6 +122,9 @@ lm_map_init(void *memory, const struct lm_map_shape *shape)
 	map->bytes_live = 0;
 	map->space = NULL;
 	map->aging = NULL;
+	map->waits = NULL;
+	map->waiting = 0;
+	map->waiting_bytes = 0;
 	map->slot_bits = 0;
 	map->part.arena_count = 0;
 	map->part.arena_max = 0;
@@ -131,7 +136,7 @@ lm_map_init(void *memory, const struct lm_map_shape *shape)
 uint32_t
 lm_map_count(const struct lm_map *map)
 {
-	return map->count;
+	return map->count + map->waiting;
 }
 
 void
@@ -143,8 +148,7 @@ lm_map_touch(struct lm_map *map, void *value)
 	}
 }
 
-/* The first key of a block: from here on it is more than zeroes. */
-static void
+void
 map_begin_block(struct lm_map *map, struct map_block *block)
 {
 	block->magic = MAP_MAGIC;
@@ -294,7 +298,8 @@ map_block_has_room(const struct lm_map *map, const struct map_block *block, uint
 bool
 map_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes)
 {
-	return map->count < map->keys_max && bytes <= map->bytes_max - map->bytes_live &&
+	return map->count + map->waiting < map->keys_max &&
+	       bytes + map->bytes_live + map->waiting_bytes <= map->bytes_max &&
 	       map_block_has_room(map, block, bytes);
 }
 
@@ -364,6 +369,20 @@ map_search(const struct lm_map *map, const struct map_block *block, uint64_t has
 	}
 }
 
+bool
+map_search_settled(const struct lm_map *map, const struct map_block *block, uint64_t hash,
+                   const struct map_key *key, char **entry)
+{
+	if (__builtin_expect(map->waits == NULL, 1)) {
+		return true;
+	}
+	if (!conversion_lets(map->waits, route_slot(hash, map->slot_bits))) {
+		return false;
+	}
+	*entry = map_search(map, block, hash, key);
+	return true;
+}
+
 void *
 lm_map_put(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t length,
            bool *inserted)
@@ -371,11 +390,14 @@ lm_map_put(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t le
 	struct map_key key = map_key_of(map, key_bytes, length);
 	struct map_block *block = map_block_of(map, hash);
 	char *entry = map_search(map, block, hash, &key);
-	bool is_new = entry == NULL;
+	bool may = entry != NULL || map_search_settled(map, block, hash, &key, &entry);
+	bool is_new = may && entry == NULL;
 
 	assert(map->aging == NULL);
 	if (is_new) {
 		entry = map_insert(map, block, hash, &key);
+	} else if (!may) {
+		entry = NULL;
 	} else if (map->value_size > 0) {
 		map_touch(map, block, entry + map->value_offset, map->value_size);
 	}
@@ -389,8 +411,12 @@ const void *
 lm_map_get(const struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t length)
 {
 	struct map_key key = map_key_of(map, key_bytes, length);
-	char *entry = map_search(map, map_block_of(map, hash), hash, &key);
+	const struct map_block *block = map_block_of(map, hash);
+	char *entry = map_search(map, block, hash, &key);
 
+	if (entry == NULL) {
+		(void)map_search_settled(map, block, hash, &key, &entry);
+	}
 	return entry == NULL ? NULL : entry + map->value_offset;
 }
 
@@ -430,6 +456,9 @@ lm_map_erase(struct lm_map *map, uint64_t hash, const void *key_bytes, uint32_t 
 	char *entry = map_search(map, block, hash, &key);
 
 	if (entry == NULL) {
+		(void)map_search_settled(map, block, hash, &key, &entry);
+	}
+	if (entry == NULL) {
 		return false;
 	}
 	if (map->aging != NULL) {
@@ -460,6 +489,9 @@ void
 lm_map_clear(struct lm_map *map)
 {
 	map_check(map);
+	if (map->waits != NULL) {
+		conversion_let_all(map->waits);
+	}
 	for (uint32_t slot = 0; map->count > 0 && slot < 1u << map->slot_bits; slot++) {
 		struct map_block *block = map_block_at(map, slot);
 
@@ -583,7 +615,7 @@ lm_map_scan(const struct lm_map *map, uint64_t *cursor, struct lm_map_entry *ent
 		const struct map_block *block = map_block_at(map, slot);
 
 		/* An unused block is not looked at: it may not be there yet. */
-		if (block->count > 0) {
+		if (map_is_settled(map, slot) && block->count > 0) {
 			count += map_scan_block(map, block, &place, entries + count, max - count);
 		}
 		if (count == max) {
@@ -592,4 +624,17 @@ lm_map_scan(const struct lm_map *map, uint64_t *cursor, struct lm_map_entry *ent
 	}
 	*cursor = (uint64_t)slot << MAP_CURSOR_BITS | place;
 	return count;
+}
+
+uint32_t
+lm_map_scan_slot(const struct lm_map *map, uint32_t slot, uint64_t *cursor,
+                 struct lm_map_entry *entries, uint32_t max)
+{
+	const struct map_block *block = map_block_at(map, slot);
+
+	map_check(map);
+	if (!map_is_settled(map, slot) || block->count == 0) {
+		return 0;
+	}
+	return map_scan_block(map, block, cursor, entries, max);
 }

@@ -20,6 +20,7 @@
 #include "core/canary.h"
 #include "core/route.h"
 #include "state/arena.h"
+#include "state/convert.h"
 #include "state/map_group.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "short keys are compared as words");
@@ -103,6 +104,11 @@ struct lm_map {
 	struct state_space *space; /* NULL: no snapshot knows the map */
 	uint64_t marks_size;       /* between a block's arena and the block */
 	struct arena_part part;
+	/* Slots that another version left, and are not converted yet: state/convert.c. NULL: none.
+	 * Their keys count as if they were here. */
+	struct space_conversion *waits;
+	uint32_t waiting;
+	uint64_t waiting_bytes;
 	int64_t nowhere; /* like `at`: the empty block of slots that are not this slice's */
 	uint32_t slot_bits;
 	uint32_t *whole; /* [slot]: of the entries of its block, see arena_watch; behind `at` */
@@ -223,6 +229,16 @@ map_record(const struct lm_map *map, const struct map_block *block, uint64_t off
 }
 
 /*
+ * A key is not where it should be: whether it is not there, for its slot has all that it should
+ * have. The slot may be converted here and now.
+ */
+static inline bool
+map_is_settled(const struct lm_map *map, uint32_t slot)
+{
+	return __builtin_expect(map->waits == NULL, 1) || conversion_lets(map->waits, slot);
+}
+
+/*
  * Keys.
  */
 
@@ -337,6 +353,12 @@ struct map_key map_key_of(const struct lm_map *map, const void *bytes, uint32_t 
 uint64_t map_key_bytes(const struct lm_map *map, const struct map_key *key);
 bool map_block_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes);
 bool map_has_room(const struct lm_map *map, const struct map_block *block, uint64_t bytes);
+/* A key that was not found, looked for again if its slot had yet to be converted. False: nor can
+ * it be, and it must not be inserted. */
+bool map_search_settled(const struct lm_map *map, const struct map_block *block, uint64_t hash,
+                        const struct map_key *key, char **entry);
+/* The first key of a block: from here on it is more than zeroes. */
+void map_begin_block(struct lm_map *map, struct map_block *block);
 /* Takes the entry out of its block; its hash is that of its key. */
 void map_erase_entry(struct lm_map *map, struct map_block *block, char *entry, uint64_t hash);
 /* Takes all out of a block that has some. */

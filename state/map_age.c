@@ -327,6 +327,10 @@ age_make_room(struct lm_map *map, const struct age_row *row)
 			return AGE_REFUSED;
 		}
 		if (map_block_has_room(map, row->block, bytes)) {
+			/* The oldest of all may be one that waits. */
+			if (map->waits != NULL) {
+				conversion_let_all(map->waits);
+			}
 			slot = age_oldest_slot(map);
 		}
 		if (age_is_held(map->aging, map->aging->slot[slot].use) ||
@@ -344,6 +348,10 @@ age_take(struct lm_map *map, const struct age_row *row, char **entry, bool *is_n
 	enum age_outcome outcome;
 
 	*entry = map_search(map, row->block, row->hash, &row->key);
+	if (*entry == NULL &&
+	    !map_search_settled(map, row->block, row->hash, &row->key, entry)) {
+		return AGE_REFUSED;
+	}
 	if (*entry != NULL) {
 		return age_renew(map, row, *entry, is_new);
 	}

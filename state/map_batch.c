@@ -121,6 +121,9 @@ run_miss(struct lm_map *map, struct map_block *block, uint64_t hash, const struc
 {
 	char *entry = map_search(map, block, hash, key);
 
+	if (entry == NULL && !map_search_settled(map, block, hash, key, &entry)) {
+		return NULL;
+	}
 	if (entry == NULL && insert) {
 		/* It writes at once: also to granules that rows before this one have saved. */
 		if (map->space != NULL && !CANARY(CANARY_LATE_INSERT)) {

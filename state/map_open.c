@@ -163,7 +163,50 @@ map_agrees(const struct arena_part *part)
 	return count == map->count && bytes == map->bytes_live;
 }
 
-static const struct arena_part_ops map_part_ops = { .restored = map_restored,
+static bool
+map_alike(const struct arena_part *was, const struct arena_part *part)
+{
+	const struct lm_map *a = map_of_part((struct arena_part *)(uintptr_t)was);
+	const struct lm_map *b = map_of_part((struct arena_part *)(uintptr_t)part);
+
+	return a->kind == b->kind && a->key_size == b->key_size &&
+	       a->value_offset == b->value_offset && a->value_size == b->value_size &&
+	       a->entry_size == b->entry_size && a->hash_offset == b->hash_offset &&
+	       a->groups == b->groups && a->block_keys_max == b->block_keys_max &&
+	       a->block_bytes_max == b->block_bytes_max &&
+	       (a->aging == NULL) == (b->aging == NULL);
+}
+
+/* So that what waits keeps its room: it counts as if it were here. */
+static void
+map_waits(struct arena_part *part, const struct arena_part *was,
+          struct space_conversion *conversion)
+{
+	struct lm_map *map = map_of_part(part);
+	const struct lm_map *old = was != NULL && was->kind == part->kind ? was->owner : NULL;
+
+	map->waits = conversion;
+	map->waiting = conversion == NULL || old == NULL ? 0 : old->count;
+	map->waiting_bytes = conversion == NULL || old == NULL ? 0 : old->bytes_live;
+}
+
+static void
+map_waited(struct arena_part *part, const struct arena_part *was, uint32_t slot)
+{
+	struct lm_map *map = map_of_part(part);
+
+	if (was != NULL && was->kind == part->kind && was->by_slot) {
+		const struct map_block *block = map_block_at(was->owner, slot);
+
+		map->waiting -= block->count;
+		map->waiting_bytes -= block->bytes_live;
+	}
+}
+
+static const struct arena_part_ops map_part_ops = { .alike = map_alike,
+	                                            .waits = map_waits,
+	                                            .waited = map_waited,
+	                                            .restored = map_restored,
 	                                            .came = map_came,
 	                                            .gone = map_gone,
 	                                            .moved = map_bound,
@@ -190,6 +233,8 @@ map_open_blocks(struct lm_op *op, struct lm_map *map, struct space_shape *shape)
 {
 	shape->size = map->block_size;
 	shape->ops = &map_part_ops;
+	shape->kind = PART_MAP;
+	shape->owner = map;
 	if (!space_open(op, &map->part, shape)) {
 		return false;
 	}

@@ -49,6 +49,13 @@ static const struct state_ops space_ops = {
 	.close = space_close,
 	.drop = space_drop,
 	.moves = space_moves,
+	.alike = space_alike,
+	.take_over = space_take_over,
+	.can_convert = space_can_convert,
+	.prepare_conversion = space_prepare_conversion,
+	.convert = space_convert,
+	.convert_some = space_convert_some,
+	.convert_none = space_convert_none,
 };
 
 struct state_space *
@@ -154,6 +161,8 @@ space_open(struct lm_op *op, struct arena_part *part, const struct space_shape *
 	part->arena_max = shape->slots == 0 ? shape->count : shape->slots;
 	part->by_slot = shape->slots != 0;
 	part->ops = shape->ops;
+	part->kind = shape->kind;
+	part->owner = shape->owner;
 	part->size = arena_size_of(shape->size);
 	part->arena = lm_op_alloc(op, part->arena_max * sizeof(struct arena *));
 	if (shape->count > 0) {

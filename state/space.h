@@ -19,6 +19,8 @@ struct state_space *space_of(struct lm_op *op);
  * belongs to, see struct arena_part.
  */
 struct space_shape {
+	enum arena_part_kind kind;
+	void *owner;
 	uint64_t size;
 	const uint32_t *slot;
 	uint32_t count, slots;
@@ -44,6 +46,26 @@ void space_close(struct lm_op *op);
 void space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
                 uint64_t *lost);
 void space_drop(struct state_bundle *bundle);
+bool space_alike(struct lm_op *was, struct lm_op *op);
+void space_take_over(struct lm_op *op, struct lm_op *was);
+/* state/convert.c. */
+const char *space_can_convert(struct lm_op *op, const struct state_converter *how);
+int space_prepare_conversion(struct lm_op *op, const struct state_converter *how);
+void space_convert(struct lm_op *op);
+bool space_convert_some(struct lm_op *op);
+void space_convert_none(struct lm_op *op, const char *why);
+/* In open: the part is what it was in that version. */
+void space_part_unchanged(struct lm_op *op, struct arena_part *part, uint32_t version);
+/* Of two parts of different spaces: whether all of one can be the other's; it becomes so; what is
+ * of slots with mine[slot] == 1 becomes so, arenas go both ways. */
+bool space_parts_alike(const struct arena_part *was, const struct arena_part *part);
+void space_part_take_over(struct state_space *space, struct arena_part *part,
+                          struct state_space *old, struct arena_part *was);
+void space_part_take_slots(struct state_space *space, struct arena_part *part,
+                           struct state_space *old, struct arena_part *was,
+                           const uint16_t *mine);
+/* What comes from the other space was written last in its epoch. */
+void space_follow(struct state_space *space, const struct state_space *old);
 bool space_moves(struct lm_op *op);
 /* The arenas that are in it come from the slots of a part; the chunk is freed behind the last. */
 void arena_chunk_leave(struct arena_chunk *chunk);

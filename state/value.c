@@ -4,6 +4,7 @@
 #include "state/lm_value.h"
 
 #include "core/canary.h"
+#include "state/lm_convert.h"
 #include "state/space.h"
 
 struct lm_value {
@@ -19,7 +20,9 @@ lm_value_open(struct lm_op *op, size_t size)
 	struct lm_value *value = lm_op_alloc(op, sizeof(*value));
 
 	if (value == NULL || size == 0 ||
-	    !space_open(op, &value->part, &(struct space_shape){ .size = size, .count = 1 })) {
+	    !space_open(op, &value->part,
+	                &(struct space_shape){
+	                    .size = size, .count = 1, .kind = PART_VALUE, .owner = value })) {
 		return NULL;
 	}
 	value->arena = value->part.arena[0];
@@ -60,4 +63,10 @@ lm_value_touch_all(struct lm_value *value, void *const *at, uint32_t count, size
 	for (uint32_t i = 0; i < count; i++) {
 		arena_touch(value->space, value->arena, at[i], size);
 	}
+}
+
+void
+lm_value_unchanged_since(struct lm_op *op, struct lm_value *value, uint32_t version)
+{
+	space_part_unchanged(op, &value->part, version);
 }

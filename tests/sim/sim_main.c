@@ -47,17 +47,17 @@ extern enum canary canary_planted;
 struct scenario {
 	const char *name;
 	bool (*run)(uint64_t seed);
-	uint32_t blind; /* a bit for each planted bug that nothing in the scenario can run into */
+	uint64_t blind; /* a bit for each planted bug that nothing in the scenario can run into */
 	/* How many inputs there are, which follow each other from seed to seed; NULL: one. */
 	uint32_t (*inputs)(void);
 };
 
-#define BLIND(canary) (1u << (canary))
+#define BLIND(canary) (UINT64_C(1) << (canary))
 /* Nothing is read back from a disk; and where slots move, no map is near its bound. */
 #define BLIND_STORE                                                                                \
-	(~0u << CANARY_STORE_FIRST | BLIND(CANARY_LOST_POSITION) | BLIND(CANARY_EARLY_COMMIT) |    \
+	(~UINT64_C(0) << CANARY_STORE_FIRST | BLIND(CANARY_LOST_POSITION) | BLIND(CANARY_EARLY_COMMIT) |    \
 	 BLIND(CANARY_EARLY_EPOCH) | BLIND(CANARY_COUNT_LEFT))
-#define BLIND_ENGINE (~(~0u << CANARY_STORE_FIRST))
+#define BLIND_ENGINE (~(~UINT64_C(0) << CANARY_STORE_FIRST))
 /* Operators keep their slices. */
 #define BLIND_CHANGE (BLIND(CANARY_EARLY_SWITCH) | BLIND(CANARY_EARLY_TURN))
 /* No keys that grow old, and no lists. */
@@ -123,7 +123,7 @@ static const struct scenario scenarios[] = {
 	/* Nothing but the policies is put to the test. */
 	{ "elastic", sim_elastic_run, ~BLIND(CANARY_NO_HYSTERESIS), NULL },
 	/* Who is slow is found whatever the engine does. */
-	{ "bottleneck", sim_bottleneck_run, ~0u, NULL },
+	{ "bottleneck", sim_bottleneck_run, ~UINT64_C(0), NULL },
 	/* No engine. */
 	{ "store", sim_store_run, BLIND_ENGINE | BLIND(CANARY_NO_HYSTERESIS), NULL },
 	/* What these are for is the log alone. */
