@@ -24,26 +24,13 @@
 /* A batch of updates whose time is looked at. */
 #define UPDATES 64u
 
-/* State of this size, its log and the keys fit into memory; else a half, a quarter … */
 static uint64_t
 state_bytes(bool small)
 {
-	uint64_t wanted = bench_state_bytes != 0 ? bench_state_bytes : STATE_BYTES, kib = 0;
-	FILE *file = fopen("/proc/meminfo", "r");
-	char line[120];
+	uint64_t wanted = bench_state_bytes != 0 ? bench_state_bytes : STATE_BYTES;
 
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-		if (strncmp(line, "MemAvailable:", 13) == 0) {
-			kib = strtoull(line + 13, NULL, 10);
-		}
-	}
-	if (file != NULL) {
-		fclose(file);
-	}
-	while (wanted > STATE_SMALL && wanted + wanted / 4 + (UINT64_C(1) << 30) > kib * 1024) {
-		wanted /= 2;
-	}
-	return small && bench_state_bytes == 0 ? STATE_SMALL : wanted;
+	return small && bench_state_bytes == 0 ? STATE_SMALL
+	                                       : snap_bytes_that_fit(wanted, STATE_SMALL);
 }
 
 static struct snap_shape
