@@ -331,10 +331,11 @@ check_hands(struct lm_engine *engine, const struct rewire *part, struct lm_error
 {
 	for (uint32_t h = 0; h < part->hand_count; h++) {
 		if (part->hand[h]->is_broken) {
-			lm_errors_add(errors, nowhere, NULL,
-			              "%s/%u: the other code cannot read what it had written down of "
-			              "itself",
-			              part->slice->name, part->slice->index);
+			lm_errors_add(
+			    errors, nowhere, NULL,
+			    "%s/%u: the other code cannot read what it had written down of "
+			    "itself",
+			    part->slice->name, part->slice->index);
 			engine->change_failed = true;
 		}
 	}

@@ -332,7 +332,7 @@ add_hand(struct change *change, struct heirs *heirs, uint32_t from, uint32_t to)
 	hand->is_whole = heirs->is_whole;
 	hand->from_retires = part->retires && from % heirs->to_count == to;
 	part_of(change, taker)->awaits++;
-	part_of(change, taker)->is_heir |= hand->with_state;
+	part_of(change, taker)->is_heir |= hand->with_state && giver->state.space != NULL;
 	if (hand->is_whole && giver->class->serialize != NULL) {
 		hand->text.bytes = malloc(LM_SERIAL_MAX);
 		hand->text.max = LM_SERIAL_MAX;

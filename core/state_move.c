@@ -64,19 +64,21 @@ has_same_key(const struct op_state *a, const struct op_state *b)
 	       (a->key_count == 0 || memcmp(a->key, b->key, a->key_count * sizeof(*a->key)) == 0);
 }
 
+/* One that kept nothing has nothing that would not fit. */
 bool
 state_alike(struct lm_op *was, struct lm_op *op)
 {
-	if (was->state.space == NULL || op->state.space == NULL) {
-		return was->state.space == op->state.space;
+	if (was->state.space == NULL) {
+		return true;
 	}
-	return has_same_key(&was->state, &op->state) && op->state.ops->alike(was, op);
+	return op->state.space != NULL && has_same_key(&was->state, &op->state) &&
+	       op->state.ops->alike(was, op);
 }
 
 bool
 state_take_over(struct lm_op *op, struct lm_op *was, const struct op_text *text)
 {
-	if (op->state.space != NULL) {
+	if (was->state.space != NULL) {
 		op->state.ops->take_over(op, was);
 	}
 	for (uint32_t i = 0; i < LM_TIMERS_MAX; i++) {

@@ -139,8 +139,8 @@ struct arena_part {
 	struct arena **arena;
 	struct arena_chunk *chunk[ARENA_PART_CHUNKS];
 	uint32_t chunk_count;
-	bool by_slot;                      /* its arenas go where their slots go */
-	bool is_value;                     /* it has no keys */
+	bool by_slot;  /* its arenas go where their slots go */
+	bool is_value; /* it has no keys */
 	enum arena_part_kind kind;
 	void *owner; /* the map, the lists, the value */
 	/* It is what it was since that state_version of the class: see state/lm_convert.h. */
@@ -189,7 +189,7 @@ struct state_space {
 	struct arena_part *part __attribute__((aligned(64)));
 	struct arena_part **part_end;
 	uint32_t part_count;
-	uint64_t slot_size; /* bytes of the arenas of one slot */
+	uint64_t slot_size;                  /* bytes of the arenas of one slot */
 	struct space_conversion *conversion; /* the owner's: slots wait, or failed; NULL: none */
 	struct space_conversion *conversion_next; /* made for it beforehand */
 

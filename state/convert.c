@@ -20,7 +20,8 @@ enum slot_phase { SLOT_THERE, SLOT_WAITS, SLOT_UNDER_WAY, SLOT_FAILED };
 struct space_conversion {
 	struct lm_op *op;
 	struct state_converter how;
-	struct state_space *space, *was; /* of `op`; of the other version's slice, NULL: it has none */
+	struct state_space *space,
+	    *was; /* of `op`; of the other version's slice, NULL: it has none */
 	struct lm_conversion call;
 	uint32_t slots, next; /* the background's: those before are through */
 	bool is_busy;         /* in the class's function */
@@ -130,7 +131,8 @@ static void
 clear_slot(struct space_conversion *c, uint32_t slot)
 {
 	for (struct arena_part *part = c->space->part; part != NULL; part = part->next) {
-		struct arena *arena = part->by_slot && !part->came_along ? part_slot(part, slot) : NULL;
+		struct arena *arena =
+		    part->by_slot && !part->came_along ? part_slot(part, slot) : NULL;
 
 		if (arena != NULL && part->ops->empty != NULL) {
 			part->ops->empty(part, arena);

@@ -36,7 +36,8 @@
  * slice begins: slot LM_NONE. What was serialized goes to deserialize, behind that.
  *
  * A map that is what it was needs no converting: say so in open, behind lm_map_open, and its slots
- * come by pointer. It must then have the shape and the place, among all that is opened, that it had.
+ * come by pointer. It must then have the shape and the place, among all that is opened, that it
+ * had.
  *
  *     lm_map_unchanged_since(op, c->seen, 1);     in it is what version 1 had in it
  *

@@ -348,8 +348,7 @@ age_take(struct lm_map *map, const struct age_row *row, char **entry, bool *is_n
 	enum age_outcome outcome;
 
 	*entry = map_search(map, row->block, row->hash, &row->key);
-	if (*entry == NULL &&
-	    !map_search_settled(map, row->block, row->hash, &row->key, entry)) {
+	if (*entry == NULL && !map_search_settled(map, row->block, row->hash, &row->key, entry)) {
 		return AGE_REFUSED;
 	}
 	if (*entry != NULL) {

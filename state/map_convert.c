@@ -79,8 +79,8 @@ copy_entries(struct lm_map *to, struct map_block *block, const struct lm_map *fr
 		uint64_t used = ~map_group_match(map_tags(old, group), 0) & MAP_SLOT_BITS;
 
 		for (; used != 0 && result == 0; used &= used - 1) {
-			uint64_t index = (uint64_t)group * MAP_SLOTS +
-			                 (uint32_t)__builtin_ctzll(used);
+			uint64_t index =
+			    (uint64_t)group * MAP_SLOTS + (uint32_t)__builtin_ctzll(used);
 
 			result = copy_entry(to, block, from, old, index, one, arg);
 		}

@@ -173,8 +173,7 @@ map_alike(const struct arena_part *was, const struct arena_part *part)
 	       a->value_offset == b->value_offset && a->value_size == b->value_size &&
 	       a->entry_size == b->entry_size && a->hash_offset == b->hash_offset &&
 	       a->groups == b->groups && a->block_keys_max == b->block_keys_max &&
-	       a->block_bytes_max == b->block_bytes_max &&
-	       (a->aging == NULL) == (b->aging == NULL);
+	       a->block_bytes_max == b->block_bytes_max && (a->aging == NULL) == (b->aging == NULL);
 }
 
 /* So that what waits keeps its room: it counts as if it were here. */

@@ -62,8 +62,7 @@ bool space_parts_alike(const struct arena_part *was, const struct arena_part *pa
 void space_part_take_over(struct state_space *space, struct arena_part *part,
                           struct state_space *old, struct arena_part *was);
 void space_part_take_slots(struct state_space *space, struct arena_part *part,
-                           struct state_space *old, struct arena_part *was,
-                           const uint16_t *mine);
+                           struct state_space *old, struct arena_part *was, const uint16_t *mine);
 /* What comes from the other space was written last in its epoch. */
 void space_follow(struct state_space *space, const struct state_space *old);
 bool space_moves(struct lm_op *op);

@@ -22,7 +22,7 @@ lm_value_open(struct lm_op *op, size_t size)
 	if (value == NULL || size == 0 ||
 	    !space_open(op, &value->part,
 	                &(struct space_shape){
-	                    .size = size, .count = 1, .kind = PART_VALUE, .owner = value })) {
+			    .size = size, .count = 1, .kind = PART_VALUE, .owner = value })) {
 		return NULL;
 	}
 	value->arena = value->part.arena[0];

@@ -55,8 +55,8 @@ struct scenario {
 #define BLIND(canary) (UINT64_C(1) << (canary))
 /* Nothing is read back from a disk; and where slots move, no map is near its bound. */
 #define BLIND_STORE                                                                                \
-	(~UINT64_C(0) << CANARY_STORE_FIRST | BLIND(CANARY_LOST_POSITION) | BLIND(CANARY_EARLY_COMMIT) |    \
-	 BLIND(CANARY_EARLY_EPOCH) | BLIND(CANARY_COUNT_LEFT))
+	(~UINT64_C(0) << CANARY_STORE_FIRST | BLIND(CANARY_LOST_POSITION) |                        \
+	 BLIND(CANARY_EARLY_COMMIT) | BLIND(CANARY_EARLY_EPOCH) | BLIND(CANARY_COUNT_LEFT))
 #define BLIND_ENGINE (~(~UINT64_C(0) << CANARY_STORE_FIRST))
 /* Operators keep their slices. */
 #define BLIND_CHANGE (BLIND(CANARY_EARLY_SWITCH) | BLIND(CANARY_EARLY_TURN))

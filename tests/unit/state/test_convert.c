@@ -214,8 +214,8 @@ panes_by_hand(uint32_t slot, const struct lm_map *from, struct lm_map *to, uint3
 	do {
 		count = lm_map_scan_slot(from, slot, &cursor, entry, 7);
 		for (uint32_t i = 0; i < count; i++) {
-			void *value = lm_map_put(to, entry[i].hash, entry[i].key, entry[i].length,
-			                         NULL);
+			void *value =
+			    lm_map_put(to, entry[i].hash, entry[i].key, entry[i].length, NULL);
 
 			assert_non_null(value);
 			write_value(version, value, read_value(3 - version, entry[i].value));
@@ -276,10 +276,10 @@ convert_back(struct lm_op *op, struct lm_conversion *to)
 		return 0;
 	}
 	converted[to->slot]++;
-	assert_int_equal(
-	    lm_conversion_values(to, h->counts, lm_conversion_map(to, 0), once, NULL), 0);
-	assert_int_equal(
-	    lm_conversion_values(to, h->texts, lm_conversion_map(to, 2), once, NULL), 0);
+	assert_int_equal(lm_conversion_values(to, h->counts, lm_conversion_map(to, 0), once, NULL),
+	                 0);
+	assert_int_equal(lm_conversion_values(to, h->texts, lm_conversion_map(to, 2), once, NULL),
+	                 0);
 	assert_int_equal(lm_conversion_values(to, h->ages, lm_conversion_map(to, 3), once, NULL),
 	                 0);
 	assert_int_equal(
@@ -318,9 +318,8 @@ go_over(struct holder *from, struct holder *to)
 static void
 put(struct holder *h, struct lm_map *map, uint64_t key, uint64_t *number)
 {
-	void *value = map == h->ages
-	                  ? lm_map_put_at(map, mix(key), &key, 8, 1000, NULL)
-	                  : lm_map_put(map, mix(key), &key, 8, NULL);
+	void *value = map == h->ages ? lm_map_put_at(map, mix(key), &key, 8, 1000, NULL)
+	                             : lm_map_put(map, mix(key), &key, 8, NULL);
 
 	assert_non_null(value);
 	assert_true(read_value(map == h->seen ? 1 : h->version, value) == *number || *number == 0);
@@ -375,11 +374,11 @@ step_batch(struct holder *h)
 		key[i] = draw(KEYS);
 		hash[i] = mix(key[i]);
 	}
-	assert_int_equal(lm_map_upsert(h->counts,
-	                               &(struct lm_map_rows){
-	                                   .hash = hash, .keys = key, .count = 100 },
-	                               value, NULL),
-	                 0);
+	assert_int_equal(
+	    lm_map_upsert(h->counts,
+	                  &(struct lm_map_rows){ .hash = hash, .keys = key, .count = 100 }, value,
+	                  NULL),
+	    0);
 	for (uint32_t i = 0; i < 100; i++) {
 		assert_true(known.count[key[i]] == 0 ||
 		            read_value(h->version, value[i]) == known.count[key[i]]);
@@ -545,8 +544,8 @@ test_there_and_back(void **state)
 			for (uint32_t steps = draw(60); steps > 0; steps--) {
 				step(h + 1);
 			}
-			/* What waits while it goes on to the next is converted before, but on the way
-			 * back: that is by pointer. */
+			/* What waits while it goes on to the next is converted before, but on the
+			 * way back: that is by pointer. */
 			while (h[1].version == 1 && h[1].op.state.space->conversion != NULL &&
 			       h[1].op.state.ops->convert_some(&h[1].op)) {
 			}
