@@ -73,6 +73,33 @@ build_slice_slots(struct lm_engine *engine, struct lm_op *slice)
 	}
 }
 
+/* What its class and its operator say of it, and memory. False: there is none. */
+static bool
+build_slice_class(struct lm_op *slice, const struct graph_operator *op)
+{
+	const struct worker *worker = slice->worker;
+
+	slice->class = op->class;
+	slice->config = op->config;
+	slice->name = op->name;
+	slice->head = slice;
+	build_slice_inputs(slice, op);
+	slice->output_count = op->output_count;
+	for (uint32_t i = 0; i < op->output_count; i++) {
+		slice->output[i].schema = op->output[i];
+	}
+	slice->context = env_alloc(op->class->context_size + 1, 64, worker->numa_node);
+	slice->hash = env_alloc(LM_BATCH_ROWS * sizeof(uint64_t), 64, worker->numa_node);
+	slice->inbox = env_alloc(SLICE_INBOX * sizeof(*slice->inbox), 64, worker->numa_node);
+	if ((op->class->flags & LM_OP_SINK) != 0) {
+		slice->latency = env_alloc(sizeof(*slice->latency), 64, worker->numa_node);
+		if (slice->latency == NULL) {
+			return false;
+		}
+	}
+	return slice->context != NULL && slice->hash != NULL && slice->inbox != NULL;
+}
+
 static struct lm_op *
 build_slice(struct lm_engine *engine, uint32_t number)
 {
@@ -85,34 +112,45 @@ build_slice(struct lm_engine *engine, uint32_t number)
 		return NULL;
 	}
 	engine->slice[number] = slice;
-	slice->class = op->class;
-	slice->config = op->config;
-	slice->name = op->name;
 	slice->worker = worker;
 	slice->shared = engine->shared;
 	slice->number = number;
 	slice->index = number - op->first_slice;
 	slice->slices = op->slices;
 	slice->op = o;
-	slice->head = slice;
 	slice->stats.epoch = engine->epoch;
 	slice->random = engine->shared->secret ^ (number + 1) * 0x9e3779b97f4a7c15u;
-	build_slice_inputs(slice, op);
 	build_slice_slots(engine, slice);
-	slice->output_count = op->output_count;
-	for (uint32_t i = 0; i < op->output_count; i++) {
-		slice->output[i].schema = op->output[i];
+	return build_slice_class(slice, op) ? slice : NULL;
+}
+
+struct lm_op *
+engine_build_twin(const struct graph_operator *op, const struct lm_op *like)
+{
+	struct lm_op *twin = env_alloc(sizeof(*twin), 64, like->worker->numa_node);
+
+	if (twin == NULL) {
+		return NULL;
 	}
-	slice->context = env_alloc(op->class->context_size + 1, 64, worker->numa_node);
-	slice->hash = env_alloc(LM_BATCH_ROWS * sizeof(uint64_t), 64, worker->numa_node);
-	slice->inbox = env_alloc(SLICE_INBOX * sizeof(*slice->inbox), 64, worker->numa_node);
-	if ((op->class->flags & LM_OP_SINK) != 0) {
-		slice->latency = env_alloc(sizeof(*slice->latency), 64, worker->numa_node);
-		if (slice->latency == NULL) {
-			return NULL;
-		}
+	twin->worker = like->worker;
+	twin->shared = like->shared;
+	twin->number = like->number;
+	twin->index = like->index;
+	twin->slices = like->slices;
+	twin->op = like->op;
+	twin->random = like->random;
+	twin->state.slot_bits = like->state.slot_bits;
+	twin->state.slice_of = like->state.slice_of;
+	twin->state.index = like->state.index;
+	twin->state.is_alone = like->state.is_alone;
+	twin->state.key_count = like->state.key_count;
+	memcpy(twin->key, like->key, sizeof(twin->key));
+	twin->state.key = like->state.key == NULL ? NULL : twin->key;
+	if (!build_slice_class(twin, op)) {
+		engine_free_slice(twin);
+		return NULL;
 	}
-	return slice->context == NULL || slice->hash == NULL || slice->inbox == NULL ? NULL : slice;
+	return twin;
 }
 
 static struct edge *
@@ -333,6 +371,9 @@ unbuild_worker(struct worker *worker)
 void
 engine_unbuild(struct lm_engine *engine)
 {
+	for (uint32_t i = 0; i < engine->kept_count; i++) {
+		engine_free_slice(engine->kept[i].was);
+	}
 	for (uint32_t i = 0; engine->slice != NULL && i < engine->slice_count; i++) {
 		if (engine->slice[i] != NULL) {
 			engine_free_slice(engine->slice[i]);
@@ -362,6 +403,7 @@ engine_unbuild(struct lm_engine *engine)
 	free(engine->edge);
 	free(engine->pool);
 	free(engine->spare);
+	free(engine->kept);
 	free(engine->table);
 	free(engine->worker);
 }

@@ -39,6 +39,10 @@ free_parts(struct lm_engine *engine, struct change *change)
 		}
 		free(part->hand);
 		free(part->fresh);
+		free(part->was_text.bytes);
+		if (part->was != NULL && part->is_twin) {
+			engine_free_slice(part->was);
+		}
 		wiring_clear(&part->wiring);
 	}
 	for (uint32_t i = 0; change->heads != NULL && i < engine->worker_count; i++) {
@@ -368,6 +372,7 @@ commit(struct lm_engine *engine)
 		}
 		check_hands(engine, part, &errors);
 	}
+	keep_what_was(engine, change);
 	tell_failures(&errors);
 	__atomic_sub_fetch(&engine->shared->ended_slices, ended, __ATOMIC_RELEASE);
 	engine->changed = change->report;

@@ -37,6 +37,33 @@ struct change *change_plan(struct lm_engine *engine, const struct change_ask *as
 /* Frees all that was made for it: it never began, or nothing runs any more. */
 void change_free(struct lm_engine *engine, struct change *change);
 
+/*
+ * core/keep.c: slices whose state others convert. Whether one still does, or could not; room for
+ * those of a change, false: no memory; behind it they are kept; those nobody needs any more go.
+ */
+bool keep_converts(const struct lm_op *slice);
+bool keep_make_room(struct lm_engine *engine, const struct change *change);
+void keep_what_was(struct lm_engine *engine, struct change *change);
+void keep_sweep(struct lm_engine *engine);
+
+/* change_check.c: false after reporting why it cannot be; edges that stay are marked. */
+bool change_is_possible(const struct lm_engine *engine, const struct change_ask *ask,
+                        struct lm_errors *errors);
+
+/* Of the same class it would be kept, or has other parameters and begins anew. */
+static inline bool
+change_is_code(const struct graph_operator *was, const struct graph_operator *is)
+{
+	return was->class != is->class;
+}
+
+/* Its state is another one, which is to be converted. */
+static inline bool
+change_is_version(const struct graph_operator *was, const struct graph_operator *is)
+{
+	return was->class != is->class && was->class->state_version != is->class->state_version;
+}
+
 /* Of the workers with so many slices each, one with the fewest. */
 uint16_t change_idlest_worker(const uint32_t *load, uint32_t count);
 

@@ -147,6 +147,41 @@ say_code(const struct lm_op_class *was, const struct lm_op_class *is, char *why,
 	           : say(why, size, "other code: version was %.40s, is %.40s", before, now);
 }
 
+/* The wire by whose key rows come to the first input of an operator; NULL: they come otherwise. */
+static const struct graph_wire *
+key_wire(const struct lm_graph *graph, uint32_t op)
+{
+	for (uint32_t w = 0; w < graph->wire_count; w++) {
+		const struct graph_wire *wire = &graph->wire[w];
+
+		if (wire->to == op && wire->input == 0 && wire->grouping == LM_GROUP_KEY) {
+			return wire;
+		}
+	}
+	return NULL;
+}
+
+/* Whether keys are the same columns at the same places. */
+static bool
+keys_equal(const struct change_side *was, uint32_t old, const struct change_side *is, uint32_t op)
+{
+	const struct graph_wire *a = key_wire(was->graph, old), *b = key_wire(is->graph, op);
+
+	if (a == NULL || b == NULL) {
+		return a == b;
+	}
+	for (uint32_t i = 0; i < a->field_count && a->field_count == b->field_count; i++) {
+		const struct lm_field *x = &was->graph->op[old].input[0]->field[a->field[i]];
+		const struct lm_field *y = &is->graph->op[op].input[0]->field[b->field[i]];
+
+		if (a->field[i] != b->field[i] || x->type != y->type ||
+		    strcmp(x->name, y->name) != 0) {
+			return false;
+		}
+	}
+	return a->field_count == b->field_count;
+}
+
 static bool
 goes_on(const struct change_side *was, uint32_t old, const struct change_side *is, uint32_t op,
         struct change_item *item)
@@ -161,12 +196,18 @@ goes_on(const struct change_side *was, uint32_t old, const struct change_side *i
 	if (a->slots != b->slots) {
 		return say(why, size, "slots were %u, are %u", a->slots, b->slots);
 	}
-	if (!params_equal(&was->topology->op[old], &is->topology->op[op], why, size) ||
-	    !columns_equal(a, b, why, size)) {
+	if (!params_equal(&was->topology->op[old], &is->topology->op[op], why, size)) {
 		return false;
 	}
-	item->is_code = a->class != b->class && rows_alike(a->class, b->class);
-	return a->class == b->class || say_code(a->class, b->class, why, size);
+	item->other_columns = !columns_equal(a, b, why, size);
+	if (a->class == b->class) {
+		return !item->other_columns;
+	}
+	/* Its input may bring other columns, and its output: what it knows of keys is the same. */
+	item->is_code = rows_alike(a->class, b->class) &&
+	                (!item->other_columns || keys_equal(was, old, is, op));
+	return item->other_columns && !item->is_code ? false
+	                                             : say_code(a->class, b->class, why, size);
 }
 
 static uint32_t

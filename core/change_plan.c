@@ -305,11 +305,37 @@ struct heirs {
 	bool gives[LM_SLICES_MAX][LM_SLICES_MAX];
 };
 
-/* Of the same class it would be kept, or has other parameters and begins anew. */
+/* Room for what either writes down of itself. */
 static bool
-is_other_code(const struct graph_operator *was, const struct graph_operator *is)
+make_text(const struct lm_op *giver, const struct lm_op *taker, struct op_text *text)
 {
-	return was->class != is->class;
+	if (giver->class->serialize == NULL && taker->class->serialize == NULL) {
+		return true;
+	}
+	text->bytes = malloc(LM_SERIAL_MAX);
+	text->max = LM_SERIAL_MAX;
+	return text->bytes != NULL;
+}
+
+/* Slices of another state_version: whose state each of them is to convert. */
+static bool
+find_converted(struct change *change, const struct graph_operator *was, struct heirs *heirs)
+{
+	for (uint32_t i = 0; i < heirs->to_count; i++) {
+		struct lm_op *slice = heirs->to[i];
+		struct rewire *part = part_of(change, slice);
+
+		if (heirs->is_whole) {
+			part->was = heirs->from[i];
+			continue;
+		}
+		part->was = engine_build_twin(was, slice);
+		part->is_twin = part->was != NULL;
+		if (part->was == NULL || !make_text(part->was, slice, &part->was_text)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 static bool
@@ -333,12 +359,7 @@ add_hand(struct change *change, struct heirs *heirs, uint32_t from, uint32_t to)
 	hand->from_retires = part->retires && from % heirs->to_count == to;
 	part_of(change, taker)->awaits++;
 	part_of(change, taker)->is_heir |= hand->with_state && giver->state.space != NULL;
-	if (hand->is_whole && giver->class->serialize != NULL) {
-		hand->text.bytes = malloc(LM_SERIAL_MAX);
-		hand->text.max = LM_SERIAL_MAX;
-		return hand->text.bytes != NULL;
-	}
-	return true;
+	return !hand->is_whole || make_text(giver, taker, &hand->text);
 }
 
 static bool
@@ -391,8 +412,11 @@ make_hands(struct lm_engine *engine, struct change *change, const struct change_
 		    heirs->is->slot_bits != heirs->was->slot_bits) {
 			heirs->is = heirs->was = NULL;
 		}
-		heirs->is_whole = is_other_code(was, op) && was->slices == op->slices;
+		heirs->is_whole = change_is_code(was, op) && was->slices == op->slices;
 		good = add_hands(change, heirs);
+		if (good && change_is_version(was, op)) {
+			good = find_converted(change, was, heirs);
+		}
 		for (uint32_t i = 0; good && heirs->is != NULL && i < was->slices; i++) {
 			part_of(change, heirs->from[i])->wiring.slice_of = heirs->is->slice_of;
 		}
@@ -418,7 +442,9 @@ make_room(struct change *change)
 		for (uint32_t s = 0; s < 1u << slice->state.slot_bits; s++) {
 			slots += slice_of == NULL || slice_of[s] == slice->index;
 		}
-		if (state_prepare_move(slice, slots) != 0) {
+		if (state_prepare_move(slice, slots) != 0 ||
+		    (change->part[i].was != NULL &&
+		     state_prepare_conversion(change->part[i].was, slice) != 0)) {
 			return false;
 		}
 	}
@@ -479,6 +505,35 @@ make_heads(const struct lm_engine *engine, struct change *change)
 
 /* ---- all of it ---- */
 
+/* What is converted needs a place; a twin gets what it is to have. */
+static int
+open_one(struct lm_engine *engine, struct change *change, struct rewire *part,
+         struct lm_errors *errors)
+{
+	struct lm_op *slice = part->slice;
+	int result;
+
+	slice->state.is_heir = part->is_heir && part->was == NULL;
+	if (part->was != NULL) {
+		slice->state.is_newer =
+		    slice->class->state_version > part->was->class->state_version;
+		slice->state.from_version = part->was->class->state_version;
+	}
+	result = engine_open_slice(&change->next, slice, errors);
+	if (result == 0 && engine->slice[0]->state.engine_text.bytes != NULL) {
+		result = state_arm(slice);
+	}
+	if (result == 0 && part->is_twin) {
+		struct worker *worker = part->was->worker;
+
+		part->was->worker = slice->worker;
+		part->was->state.is_heir = true;
+		result = engine_open_slice(&change->next, part->was, errors);
+		part->was->worker = worker;
+	}
+	return result;
+}
+
 /* Their worker runs already: while they open they have one of their own. */
 static bool
 open_new(struct lm_engine *engine, struct change *change, struct lm_errors *errors)
@@ -495,97 +550,10 @@ open_new(struct lm_engine *engine, struct change *change, struct lm_errors *erro
 		limbo.lcore = worker->lcore;
 		limbo.numa_node = worker->numa_node;
 		slice->worker = &limbo;
-		slice->state.is_heir = change->part[i].is_heir;
-		result = engine_open_slice(&change->next, slice, errors);
-		if (result == 0 && engine->slice[0]->state.engine_text.bytes != NULL) {
-			result = state_arm(slice);
-		}
+		result = open_one(engine, change, &change->part[i], errors);
 		slice->worker = worker;
 	}
 	return result == 0;
-}
-
-/* What is on its way round has no marker behind it. */
-static bool
-keeps_cycles(const struct lm_engine *engine, struct lm_errors *errors)
-{
-	for (uint32_t i = 0; i < engine->layout->edge_count; i++) {
-		const struct edge *edge = engine->edge[i];
-
-		if (edge->feedback && !edge->stays) {
-			lm_errors_add(errors, nowhere, "restart the job instead",
-			              "operators.%s: it is part of a cycle, whose rows under way "
-			              "would be lost",
-			              edge->from->name);
-			return false;
-		}
-	}
-	return true;
-}
-
-/*
- * Slices that get the rows of one slice each have come to different event times, and have told
- * them: from then on none can take rows of another.
- */
-static bool
-keeps_time(const struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
-{
-	const struct lm_graph *was = engine->graph, *is = ask->graph;
-
-	for (uint32_t w = 0; w < is->wire_count; w++) {
-		const struct graph_wire *wire = &is->wire[w];
-		uint32_t from = ask->heir_of[wire->from], to = ask->heir_of[wire->to];
-
-		for (uint32_t o = 0; o < was->wire_count; o++) {
-			const struct graph_wire *old = &was->wire[o];
-
-			if (old->from == from && old->to == to && old->output == wire->output &&
-			    old->input == wire->input && layout_is_paired(was, old) &&
-			    was->op[from].slices > 1 &&
-			    (!layout_is_paired(is, wire) ||
-			     was->op[from].slices != is->op[wire->from].slices)) {
-				lm_errors_add(
-				    errors, nowhere,
-				    "group the wire by something, or restart the job",
-				    "operators.%s: its slices belong to those of %s one to "
-				    "one, so their number stays",
-				    is->op[wire->to].name, is->op[wire->from].name);
-				return false;
-			}
-		}
-	}
-	return true;
-}
-
-/* Whether the state of every operator can come along. */
-static bool
-keeps_state(const struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
-{
-	for (uint32_t o = 0; o < ask->graph->operator_count; o++) {
-		const struct graph_operator *is = &ask->graph->op[o], *was;
-		const char *why;
-
-		if (ask->heir_of[o] == LM_NONE) {
-			continue;
-		}
-		was = &engine->graph->op[ask->heir_of[o]];
-		if (is->slices == was->slices) {
-			continue;
-		}
-		if (is->class != was->class && !op_can_rescale(was->class, &why)) {
-			/* Its code cannot give slots. */
-		} else if (op_can_rescale(is->class, &why) && is->counts_slices) {
-			why = "was configured for as many slices as it has";
-		} else if (why == NULL && !state_moves(engine->slice[was->first_slice])) {
-			why = "keeps state by another key than its rows are shared out by";
-		}
-		if (why != NULL) {
-			lm_errors_add(errors, is->place, "leave `slices` as it is",
-			              "operators.%s: it %s", is->name, why);
-			return false;
-		}
-	}
-	return true;
 }
 
 /* Whether other code, which is open now, keeps what the code before it kept. */
@@ -595,13 +563,24 @@ keeps_form(const struct lm_engine *engine, const struct change *change,
 {
 	for (uint32_t o = 0; o < ask->graph->operator_count; o++) {
 		const struct graph_operator *is = &ask->graph->op[o], *was;
+		struct lm_op *first = change->next.slice[is->first_slice];
 
 		if (ask->heir_of[o] == LM_NONE) {
 			continue;
 		}
 		was = &engine->graph->op[ask->heir_of[o]];
-		if (is_other_code(was, is) && !state_alike(engine->slice[was->first_slice],
-		                                           change->next.slice[is->first_slice])) {
+		if (change_is_version(was, is)) {
+			const char *why = state_can_convert(part_of(change, first)->was, first);
+
+			if (why != NULL) {
+				lm_errors_add(errors, is->place, "give its state up",
+				              "operators.%s: the other code %s", is->name, why);
+				return false;
+			}
+			continue;
+		}
+		if (change_is_code(was, is) &&
+		    !state_alike(engine->slice[was->first_slice], first)) {
 			lm_errors_add(errors, is->place,
 			              "give its state another state_version, or give it up",
 			              "operators.%s: the other code keeps its state in another "
@@ -648,8 +627,7 @@ change_plan(struct lm_engine *engine, const struct change_ask *ask, struct lm_er
 		change->next.epoch = engine->epoch;
 		good = build(engine, change, ask);
 	}
-	if (good && (!keeps_cycles(engine, errors) || !keeps_time(engine, ask, errors) ||
-	             !keeps_state(engine, ask, errors))) {
+	if (good && !change_is_possible(engine, ask, errors)) {
 		change_free(engine, change);
 		return NULL;
 	}
@@ -658,7 +636,7 @@ change_plan(struct lm_engine *engine, const struct change_ask *ask, struct lm_er
 		change_free(engine, change);
 		return NULL;
 	}
-	if (!good || !make_texts(change) || !make_room(change)) {
+	if (!good || !make_texts(change) || !make_room(change) || !keep_make_room(engine, change)) {
 		lm_errors_add(errors, nowhere, "give the process more memory, or change less",
 		              "not enough memory for the change");
 		change_free(engine, change);

@@ -203,6 +203,9 @@ engine_tick(struct lm_engine *engine)
 {
 	uint64_t period_ns = engine->graph->settings.epoch_ns;
 
+	if (engine->kept_count > 0) {
+		keep_sweep(engine);
+	}
 	if (engine->state != ENGINE_RUNNING || (engine->change != NULL && change_tick(engine)) ||
 	    period_ns == 0 || env_now_ns() < engine->epoch_due_ns) {
 		return;
@@ -211,10 +214,12 @@ engine_tick(struct lm_engine *engine)
 	if (engine_epoch_done(engine) < engine->epoch) {
 		return;
 	}
-	if (engine->suspending && !__atomic_load_n(&engine->snapshot_wanted, __ATOMIC_RELAXED)) {
+	if (engine->suspending && (engine->kept_count > 0 ||
+	                           !__atomic_load_n(&engine->snapshot_wanted, __ATOMIC_RELAXED))) {
 		return;
 	}
-	engine_start_epoch(engine, true);
+	/* A snapshot that is wanted waits until all state is of one version. */
+	engine_start_epoch(engine, engine->kept_count == 0);
 }
 
 void

@@ -45,6 +45,24 @@ struct change_report {
 	uint32_t added, retired; /* slices */
 };
 
+/*
+ * How far slices are that go on from the state of another version: slots that wait, slots that
+ * could not be converted; has_failed: some could not, or what belongs to no slot, of this slice,
+ * and why.
+ */
+struct conversion_report {
+	uint32_t slices, slots_waiting, slots_failed;
+	bool has_failed;
+	const char *op;
+	uint32_t slice;
+	char why[240];
+};
+
+/* A slice that is no more, but for what another one has yet to convert of it. */
+struct engine_kept {
+	struct lm_op *slice, *was;
+};
+
 struct lm_engine {
 	enum engine_state state;
 	struct lm_graph *graph;
@@ -77,8 +95,10 @@ struct lm_engine {
 	struct lm_graph **past;
 	uint32_t past_count;
 	const struct lm_graph *first; /* the caller's */
-	bool stopping;                /* sources are asked to end: those that come as well */
-	bool change_failed;           /* rows were lost on edges that are gone */
+	struct engine_kept *kept;
+	uint32_t kept_count;
+	bool stopping;      /* sources are asked to end: those that come as well */
+	bool change_failed; /* rows were lost on edges that are gone */
 	/* NULL, or told of each slice that retires without an heir, with all that it has counted;
 	 * on the control thread. */
 	void (*on_gone)(void *arg, const struct lm_op *slice);
@@ -102,6 +122,9 @@ void engine_unbuild(struct lm_engine *engine);
  * wiring. False: no memory. */
 bool engine_allocate(struct lm_engine *engine);
 bool engine_build_parts(struct lm_engine *engine);
+/* Beside a slice that is built: one of another operator, that nobody runs, for the same slots.
+ * NULL: no memory. */
+struct lm_op *engine_build_twin(const struct graph_operator *op, const struct lm_op *like);
 /* 0, or -errno after reporting why. */
 int engine_open_slice(struct lm_engine *engine, struct lm_op *slice, struct lm_errors *errors);
 void engine_free_slice(struct lm_op *slice);
@@ -152,6 +175,11 @@ uint64_t engine_rescale(struct lm_engine *engine, uint32_t op, uint32_t slices,
  */
 uint64_t engine_change(struct lm_engine *engine, const struct change_ask *ask,
                        struct lm_errors *errors);
+/*
+ * The control thread: while slices convert state no snapshot can be taken, and only a change back
+ * to what was is possible. What failed stays as it is until then. All zeroes: nothing is converted.
+ */
+void engine_conversion(const struct lm_engine *engine, struct conversion_report *report);
 /* core/engine.c: starts an epoch now; it may be one of a snapshot if one is wanted. */
 void engine_start_epoch(struct lm_engine *engine, bool may_snapshot);
 /* core/engine.c: sources that have come meanwhile hear of what the others have been told. */

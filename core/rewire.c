@@ -146,9 +146,26 @@ take_over(struct lm_op *slice, struct rewire_hand *hand)
 		slice->stopping = slice->is_source;
 		return;
 	}
-	if (!state_take_over(slice, hand->from, &hand->text)) {
+	if (slice->class->state_version != hand->from->class->state_version) {
+		state_convert(slice, hand->from, &hand->text);
+	} else if (!state_take_over(slice, hand->from, &hand->text)) {
 		hand->is_broken = true;
 	}
+}
+
+/* The twin has all slots that the slice is to have: it gives its place to it. */
+static void
+take_from_twin(struct rewire *part)
+{
+	struct lm_op *twin = part->was;
+
+	if (part->last_ns == 0) {
+		/* All that gave had ended. */
+		part->slice->had_ended = true;
+		return;
+	}
+	(void)state_hand_over(twin, &part->was_text);
+	state_convert(part->slice, twin, &part->was_text);
 }
 
 static void
@@ -163,7 +180,7 @@ take(struct rewire *part, struct rewire_hand *hand)
 		                     : part->first_ns;
 		part->last_ns = hand->began_ns > part->last_ns ? hand->began_ns : part->last_ns;
 		if (!hand->is_whole) {
-			state_take(slice, &hand->bundle);
+			state_take(part->is_twin ? part->was : slice, &hand->bundle);
 		}
 		part->watermark =
 		    hand->watermark > part->watermark ? hand->watermark : part->watermark;
@@ -210,7 +227,12 @@ take_arrived(struct lm_op *head)
 			take(part, hand);
 			hand = next;
 		}
-		whole->chain_awaits -= part->awaits == 0;
+		if (part->awaits == 0) {
+			whole->chain_awaits--;
+			if (part->is_twin) {
+				take_from_twin(part);
+			}
+		}
 	}
 }
 
@@ -264,12 +286,16 @@ note_pause(struct rewire *part)
 static void
 go_on(struct lm_op *head)
 {
+	bool converts = false;
+
 	for (uint32_t i = 0; i < head->chain_count; i++) {
 		struct rewire *part = head->chain[i]->rewire;
 
 		note_pause(part);
+		converts |= part->slice->state.slots_waiting > 0;
 		hear_watermark(part->slice, part->watermark);
 	}
+	head->converts = converts;
 	for (uint32_t i = 0; i < head->chain_count; i++) {
 		struct rewire *part = head->chain[i]->rewire;
 

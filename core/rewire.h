@@ -45,6 +45,15 @@ struct rewire {
 	bool is_due;      /* heads: waits for the worker to switch it */
 	bool is_switched; /* new slices: from the start */
 	bool is_heir;     /* slots come to it from others */
+	/*
+	 * Its code is of another state_version than that of the slice whose place it takes, and
+	 * converts what `was` has: that slice itself, or, where there is another number of them
+	 * now, one of the old code that is made for this and gets its slots (a twin). NULL:
+	 * neither.
+	 */
+	struct lm_op *was;
+	bool is_twin;
+	struct op_text was_text; /* room for what a twin writes down */
 	struct rewire *next_due;
 	struct wiring wiring; /* to come; then: what was */
 	struct edge **fresh;  /* edges that leave it and were not there before */

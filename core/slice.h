@@ -119,6 +119,7 @@ struct lm_op {
 	uint32_t turn; /* heads: their place among all that have turns */
 
 	struct worker *worker;
+	bool converts;         /* heads: a slice of the chain has slots that wait, perhaps */
 	struct move *move;     /* heads: that has brought it here, and is not complete */
 	struct rewire *rewire; /* its part in a change of the graph; NULL: none is under way */
 

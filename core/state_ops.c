@@ -141,8 +141,8 @@ state_flip(struct lm_op *op, uint64_t epoch)
 	bool good;
 
 	if (__atomic_load_n(&state->finished, __ATOMIC_ACQUIRE) != state->flipped ||
-	    state->engine_text.bytes == NULL || op->had_ended ||
-	    (op->shared->incarnation != 0 && BUGGIFY(BUGGIFY_FLIP_REFUSED))) {
+	    state->slots_waiting > 0 || state->convert_failed || state->engine_text.bytes == NULL ||
+	    op->had_ended || (op->shared->incarnation != 0 && BUGGIFY(BUGGIFY_FLIP_REFUSED))) {
 		__atomic_store_n(&state->refused, epoch, __ATOMIC_RELEASE);
 		return false;
 	}
@@ -161,6 +161,10 @@ state_flip(struct lm_op *op, uint64_t epoch)
 bool
 state_hand_over(struct lm_op *was, struct op_text *text)
 {
+	text->size = 0;
+	if (was->class->serialize == NULL) {
+		return true;
+	}
 	return state_serialize(was, text);
 }
 

@@ -164,6 +164,8 @@ struct op_state {
 	uint32_t from_version;
 	uint32_t slots_waiting, slots_failed;
 	bool convert_failed;
+	bool rest_failed;  /* nothing was converted: what belongs to no slot could not be */
+	struct lm_op *was; /* the slice before */
 	char convert_why[240];
 
 	/* As of the last flip: what the class serialized, what the engine remembers of the slice,
@@ -203,6 +205,34 @@ bool state_alike(struct lm_op *was, struct lm_op *op);
 bool state_hand_over(struct lm_op *was, struct op_text *text);
 /* False: what was written is not what the class of `op` reads. */
 bool state_take_over(struct lm_op *op, struct lm_op *was, const struct op_text *text);
+/* What the class does not know of: timers, the source's event time, randomness. */
+void state_take_timers(struct lm_op *op, const struct lm_op *was);
+/* Slots are of the same keys: as many, routed by the same columns. */
+bool state_has_same_key(const struct op_state *a, const struct op_state *b);
+
+/*
+ * core/state_convert.c: code of another state_version, in the order of things.
+ *
+ *     state_versions_fit(class, class, why)    before anything else; false: the rest of a sentence
+ *     is_newer, from_version, open, arm        is_heir only of what has nothing of its own
+ *     state_can_convert(was, slice)            NULL, or the rest of "the other code …"
+ *     state_prepare_conversion(was, slice)     0, or -ENOMEM
+ *     state_hand_over(was, &text)              the owner of `was`, its last call of the class
+ *     state_convert(slice, was, &text)         the new owner, before its first row
+ *     state_convert_some(slice)                the owner, between two callbacks: a slot; false:
+ *                                              there is none left
+ *
+ * `was` stays until slots_waiting is 0, and as long as convert_failed says so: op_state has what
+ * control may read of it. `text` has room for what the older class serializes.
+ */
+bool state_versions_fit(const struct lm_op_class *was, const struct lm_op_class *is, char *why,
+                        size_t size);
+struct state_converter state_converter_of(struct lm_op *was, const struct lm_op *op);
+const char *state_can_convert(struct lm_op *was, struct lm_op *op);
+int state_prepare_conversion(struct lm_op *was, struct lm_op *op);
+void state_convert(struct lm_op *op, struct lm_op *was, struct op_text *text);
+bool state_convert_some(struct lm_op *op);
+
 /* A bundle that will not be taken, for the engine goes. */
 void state_drop(struct state_bundle *bundle);
 void state_close(struct lm_op *op);

@@ -9,6 +9,20 @@
 #include "core/migrate.h"
 #include "core/rewire.h"
 
+/* One slot that another version left, of any slice of the chain. True if there was one. */
+static bool
+worker_convert(struct lm_op *head)
+{
+	for (uint32_t i = 0; i < head->chain_count; i++) {
+		if (head->chain[i]->state.slots_waiting > 0) {
+			(void)state_convert_some(head->chain[i]);
+			return true;
+		}
+	}
+	head->converts = false;
+	return false;
+}
+
 /* A head's share of a turn: a few batches, then what is partial goes if nothing more is there. */
 static bool
 worker_run_slice(struct lm_op *slice)
@@ -21,6 +35,9 @@ worker_run_slice(struct lm_op *slice)
 	for (uint32_t i = 0; i < SLICE_BATCHES_PER_TURN && more; i++) {
 		more = slice_turn(slice);
 		busy |= more;
+	}
+	if (slice->converts) {
+		busy |= worker_convert(slice);
 	}
 	slice_flush(slice, more ? EDGE_FLUSH_AGED : EDGE_FLUSH_IDLE);
 	return busy;

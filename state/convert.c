@@ -283,7 +283,7 @@ take_unchanged(struct space_conversion *c)
 static void
 take_unconverted(struct space_conversion *c)
 {
-	const struct space_conversion *newer =
+	struct space_conversion *newer =
 	    c->how.is_back && c->was != NULL ? c->was->conversion : NULL;
 	struct state_space *first = newer == NULL ? NULL : newer->was;
 
@@ -294,6 +294,8 @@ take_unconverted(struct space_conversion *c)
 		c->whence[slot] = newer->phase[slot] != SLOT_THERE;
 		if (c->whence[slot] != 0) {
 			c->phase[slot] = SLOT_THERE;
+			/* It has nothing to convert it from any more. */
+			newer->phase[slot] = SLOT_FAILED;
 		}
 	}
 	for (struct arena_part *part = c->space->part; part != NULL; part = part->next) {
@@ -301,6 +303,23 @@ take_unconverted(struct space_conversion *c)
 
 		if (part->by_slot && !part->came_along && old != NULL && old->by_slot) {
 			space_part_take_slots(c->space, part, first, old, c->whence);
+		}
+	}
+}
+
+/* What belongs to no slot, where the newer version could not begin. */
+static void
+take_rest(struct space_conversion *c)
+{
+	const struct op_state *newer = op_state(c->how.was);
+	struct state_space *first = newer->rest_failed ? op_state(newer->was)->space : NULL;
+
+	for (struct arena_part *part = c->space->part; first != NULL && part != NULL;
+	     part = part->next) {
+		struct arena_part *old = part_like(first, part);
+
+		if (!part->by_slot && !part->came_along && old != NULL) {
+			space_part_take_over(c->space, part, first, old);
 		}
 	}
 }
@@ -346,6 +365,9 @@ space_convert(struct lm_op *op)
 		space_follow(c->space, c->was);
 	}
 	take_unchanged(c);
+	if (c->how.is_back) {
+		take_rest(c);
+	}
 	if (!waits_for_slots(c)) {
 		return;
 	}

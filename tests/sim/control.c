@@ -279,6 +279,9 @@ go_over(struct lm_engine *engine)
 		to = control.other;
 	}
 	control.wants_change = false;
+	if (control.changes.code != NULL) {
+		control.changes.code(!control.runs_other);
+	}
 	ask.graph = to == NULL ? NULL : lm_graph_check(to, &errors);
 	if (ask.graph != NULL) {
 		struct change_side was = { from, engine->graph }, is = { to, ask.graph };

@@ -26,6 +26,9 @@ struct control_changes {
 	 * is none. */
 	struct lm_topology *(*other)(const struct lm_topology *topology,
 	                             const struct lm_graph *graph);
+	/* What names of classes mean from here on: in the other topology, or in this one; NULL:
+	 * what they always do. */
+	void (*code)(bool is_other);
 	const struct lm_topology *topology;
 	/* What must stand back for a change, and go on behind it; NULL: nothing must. */
 	void (*hold)(void *holder);

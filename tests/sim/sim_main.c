@@ -6,10 +6,9 @@
  *     sim SCENARIO [--seeds N] [--first SEED] [--canaries]
  *     sim expected CAPTURE
  *
- * Scenarios: graphs stops flows captures decoded words windows aging cycle csv tcp crash elastic
- * bottleneck store log;
- * "captures" takes --seeds for each capture there is. The second form prints what runs on a capture
- * are compared with, for others to compare that with.
+ * Scenarios: graphs stops versions flows captures decoded words windows aging cycle csv tcp crash
+ * elastic bottleneck store log; "captures" takes --seeds for each capture there is. The second form
+ * prints what runs on a capture are compared with, for others to compare that with.
  */
 
 #include <ftw.h>
@@ -34,6 +33,7 @@
 #include "tests/sim/snapshots.h"
 #include "tests/sim/store_sim.h"
 #include "tests/sim/topologies.h"
+#include "tests/sim/versions.h"
 
 extern enum canary canary_planted;
 
@@ -56,7 +56,11 @@ struct scenario {
 /* Nothing is read back from a disk; and where slots move, no map is near its bound. */
 #define BLIND_STORE                                                                                \
 	(~UINT64_C(0) << CANARY_STORE_FIRST | BLIND(CANARY_LOST_POSITION) |                        \
-	 BLIND(CANARY_EARLY_COMMIT) | BLIND(CANARY_EARLY_EPOCH) | BLIND(CANARY_COUNT_LEFT))
+	 BLIND(CANARY_EARLY_COMMIT) | BLIND(CANARY_EARLY_EPOCH) | BLIND(CANARY_COUNT_LEFT) |       \
+	 BLIND_VERSIONS)
+/* Operators keep their code. */
+#define BLIND_VERSIONS                                                                             \
+	(BLIND(CANARY_SLOT_TWICE) | BLIND(CANARY_SLOT_FORGOTTEN) | BLIND(CANARY_SLOT_OLD))
 #define BLIND_ENGINE (~(~UINT64_C(0) << CANARY_STORE_FIRST))
 /* Operators keep their slices. */
 #define BLIND_CHANGE (BLIND(CANARY_EARLY_SWITCH) | BLIND(CANARY_EARLY_TURN))
@@ -75,6 +79,12 @@ static uint64_t running_seed;
 static const struct scenario scenarios[] = {
 	{ "graphs", sim_graphs_run, BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN), NULL },
 	{ "stops", sim_stops_run, BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN), NULL },
+	/* Calls go through at once, without event time; slots are of one chunk. */
+	{ "versions", sim_versions_run,
+	  (BLIND_STORE & ~BLIND_VERSIONS) | BLIND(CANARY_UNTOUCHED_LINK) |
+	      BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
+	      BLIND(CANARY_EARLY_WATERMARK) | BLIND_RACE,
+	  NULL },
 	/* No call of these with rows stops half way; slots of flows are of a chunk or two. */
 	{ "flows", topo_flows_run,
 	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
@@ -117,7 +127,7 @@ static const struct scenario scenarios[] = {
 	/* Calls go through at once; no ages; a bit in a hundred thousand is of a key that is there.
 	 */
 	{ "crash", sim_crash_run,
-	  BLIND_CHANGE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
+	  BLIND_CHANGE | BLIND_VERSIONS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
 	      BLIND(CANARY_UNTOUCHED_LINK) | BLIND(CANARY_BLIND_CRC) | BLIND(CANARY_NO_HYSTERESIS),
 	  NULL },
 	/* Nothing but the policies is put to the test. */
