@@ -25,9 +25,11 @@ enum change_kind {
 
 struct change_item {
 	enum change_kind kind;
-	uint32_t was, is;   /* operators of the two graphs; LM_NONE: not there */
-	bool is_code;       /* REPLACED: by other code, and nothing else differs */
-	bool with_state;    /* … which goes on with the state that there is; the asker's */
+	uint32_t was, is; /* operators of the two graphs; LM_NONE: not there */
+	bool is_code;     /* REPLACED: by other code, and nothing else differs */
+	bool with_state;  /* … which goes on with the state that there is; the asker's */
+	bool converts;    /* … made into that of another version; the asker's */
+	uint32_t from_version, to_version;
 	bool other_columns; /* is_code: of its inputs or outputs; its key is the same */
 	char why[160];      /* REPLACED: "parameter \"rows\" was 5, is 6" */
 };

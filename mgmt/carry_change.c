@@ -3,6 +3,7 @@
  * Changes of the graph: snapshots stand back, the engine is asked, and when it is through, or has
  * refused, snapshots go on.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "core/change.h"
 #include "mgmt/carry_struct.h"
 #include "mgmt/config_load.h"
+#include "mgmt/resume.h"
 #include "mgmt/units.h"
 
 /* ---- where new slices go ---- */
@@ -223,7 +225,27 @@ ask_engine(struct carry *carry, struct manager_report *report)
 
 /* ---- its life ---- */
 
-/* Snapshots go on, if they stood back. False: not yet. */
+int
+carry_note(struct carry *carry)
+{
+	const struct resume_running running = { .topology = carry->topology,
+		                                .graph = carry->engine->graph,
+		                                .set = carry->set,
+		                                .file = carry->file,
+		                                .changed_by = carry->changed_by };
+	char *note = NULL;
+	size_t size;
+	int result = 0;
+
+	if (carry->snapshots != NULL) {
+		note = resume_write(&running, &size);
+		result = note == NULL ? -ENOMEM : snapshots_set_note(carry->snapshots, note, size);
+		free(note);
+	}
+	return result;
+}
+
+/* Snapshots go on, if they stood back, of what runs now. False: not yet. */
 static bool
 let_go(struct carry *carry)
 {
@@ -231,7 +253,8 @@ let_go(struct carry *carry)
 		return true;
 	}
 	/* They may have been asked and not have heard: then they would stand back behind this. */
-	if (!snapshots_is_held(carry->snapshots) || snapshots_resume(carry->snapshots) != 0) {
+	if (!snapshots_is_held(carry->snapshots) || carry_note(carry) != 0 ||
+	    snapshots_resume(carry->snapshots) != 0) {
 		return false;
 	}
 	carry->change.holds = false;
@@ -252,6 +275,7 @@ may_begin(struct carry *carry, struct manager_report *report)
 static bool
 hold(struct carry *carry)
 {
+	carry->change.by = carry->action.id;
 	if (carry->snapshots != NULL) {
 		snapshots_hold(carry->snapshots);
 		carry->change.holds = true;
@@ -318,9 +342,13 @@ settle(struct carry *carry)
 {
 	struct carry_change *change = &carry->change;
 	const struct change_report *changed = &carry->engine->changed;
+	bool is_done = change->number != 0 && changed->number == change->number &&
+	               changed->result == CHANGE_DONE;
 
-	if (change->topology != NULL && changed->number == change->number &&
-	    changed->result == CHANGE_DONE) {
+	if (is_done) {
+		carry->changed_by = change->by;
+	}
+	if (change->topology != NULL && is_done) {
 		lm_topology_free(change->owned);
 		change->owned = change->topology;
 		carry->topology = change->owned;
@@ -333,23 +361,40 @@ settle(struct carry *carry)
 static void
 tell(const struct carry *carry, const struct change_report *changed, struct manager_report *report)
 {
+	struct conversion_report conversion;
+
 	if (changed->result == CHANGE_JOB_ENDS) {
 		carry_fail(report,
 		           "the job began to end before the change did: nothing was changed");
 		return;
 	}
+	engine_conversion(carry->engine, &conversion);
+	if (conversion.has_failed) {
+		carry_fail(report,
+		           "%s/%u could not convert all of its state: %.200s; it runs on without "
+		           "the keys of %u slots, whose rows are refused: apply the topology "
+		           "before, and they are there again",
+		           conversion.op, conversion.slice, conversion.why,
+		           conversion.slots_failed);
+		return;
+	}
 	report->pause_ns = (uint64_t)changed->pause_ns;
+	report->epoch = changed->epoch;
 	snprintf(report->reason, sizeof(report->reason),
 	         "%.400s; behind epoch %" PRIu64 ", within %s", carry->change.what, changed->epoch,
 	         units_ns((uint64_t)changed->took_ns).text);
 }
 
-/* Whether the engine is through with it. */
+/* Whether the engine is through with it: all state is converted, or some of it cannot be. */
 static bool
 is_through(const struct carry *carry)
 {
+	struct conversion_report conversion;
+
+	engine_conversion(carry->engine, &conversion);
 	return carry->engine->change == NULL &&
-	       carry->engine->changed.number == carry->change.number;
+	       carry->engine->changed.number == carry->change.number &&
+	       (conversion.slots_waiting == 0 || conversion.has_failed);
 }
 
 /* Whether nothing else is under way that it would have to wait for. */

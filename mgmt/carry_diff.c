@@ -107,39 +107,32 @@ has_state(const struct carry *carry, uint32_t op)
 }
 
 /*
- * Whether state goes on under other code as it is. Rows that a sink has written since the last
- * snapshot belong to the code that wrote them.
+ * Whether state goes on under other code, as it is or converted; else why not. Rows that a sink has
+ * written since the last snapshot belong to the code that wrote them.
  */
 static bool
 state_goes_on(const struct change_item *item, const struct lm_op_class *was,
-              const struct lm_op_class *is)
+              const struct lm_op_class *is, char *why, size_t size)
 {
-	return item->is_code && was->state_version == is->state_version && was->prepare == NULL &&
-	       is->prepare == NULL;
-}
-
-/* Why it does not. */
-static void
-say_lost(const struct change_item *item, const struct graph_operator *was,
-         const struct lm_op_class *is, struct manager_report *report)
-{
-	char more[160] = "";
-
-	if (item->is_code && was->class->state_version != is->state_version) {
-		snprintf(more, sizeof(more), "; its state is of version %u, the other code's of %u",
-		         was->class->state_version, is->state_version);
-	} else if (item->is_code) {
-		snprintf(more, sizeof(more), "; it commits what it has written with snapshots");
+	why[0] = '\0';
+	if (!item->is_code) {
+		return false;
 	}
-	carry_fail(report,
-	           "operators.%s: %s%s: its state would be lost; with --drop-state %s it begins "
-	           "with none",
-	           was->name, item->why, more, was->name);
+	if (was->prepare != NULL || is->prepare != NULL) {
+		snprintf(why, size, "it commits what it has written with snapshots");
+		return false;
+	}
+	if (item->other_columns && was->state_version == is->state_version) {
+		snprintf(why, size, "its columns differ, and its state is of the same version, %u",
+		         is->state_version);
+		return false;
+	}
+	return state_versions_fit(was, is, why, size);
 }
 
 /*
  * One that takes the place of another has its counters if it is of the same class. Other code of
- * the same class has its state, too, if that is of the same version; else who has state must be
+ * the same class has its state, too, if it can go on with it; else who has state must be
  * said to give it up.
  */
 static bool
@@ -150,12 +143,19 @@ settle_heir(const struct carry *carry, const struct change_side *was, const stru
 	const struct lm_op_class *class = is->graph->op[item->is].class;
 	bool is_dropped = has_name(carry->action.args.drop_state, old->name);
 	bool has = has_state(carry, item->was);
+	char why[160];
 
-	if (has && !is_dropped && !state_goes_on(item, old->class, class)) {
-		say_lost(item, old, class, report);
+	if (has && !is_dropped && !state_goes_on(item, old->class, class, why, sizeof(why))) {
+		carry_fail(report,
+		           "operators.%s: %s%s%s: its state would be lost; with --drop-state %s it "
+		           "begins with none",
+		           old->name, item->why, why[0] == '\0' ? "" : "; ", why, old->name);
 		return false;
 	}
 	item->with_state = has && !is_dropped;
+	item->converts = item->with_state && old->class->state_version != class->state_version;
+	item->from_version = old->class->state_version;
+	item->to_version = class->state_version;
 	if ((has && is_dropped) || (old->class != class && !item->is_code)) {
 		diff->heir_of[item->is] = LM_NONE;
 	}
@@ -236,6 +236,20 @@ static void __attribute__((format(printf, 2, 3))) add(struct line *line, const c
 }
 
 static void
+add_replaced(struct line *line, const char *name, const struct change_item *item)
+{
+	char state[80] = "";
+
+	if (item->converts) {
+		snprintf(state, sizeof(state), "; its state converts from %u to %u",
+		         item->from_version, item->to_version);
+	} else if (item->with_state) {
+		snprintf(state, sizeof(state), ", with its state");
+	}
+	add(line, "%s: %s%s%s", name, item->is_code ? "" : "replaced, ", item->why, state);
+}
+
+static void
 add_item(struct line *line, const struct change_side *was, const struct change_side *is,
          const struct change_item *item)
 {
@@ -245,9 +259,7 @@ add_item(struct line *line, const struct change_side *was, const struct change_s
 		    was->graph->op[item->was].slices, is->graph->op[item->is].slices);
 		break;
 	case CHANGE_REPLACED:
-		add(line, "%s: %s%s%s", is->graph->op[item->is].name,
-		    item->is_code ? "" : "replaced, ", item->why,
-		    item->with_state ? ", with its state" : "");
+		add_replaced(line, is->graph->op[item->is].name, item);
 		break;
 	case CHANGE_ADDED:
 		add(line, "%s: added", is->graph->op[item->is].name);
