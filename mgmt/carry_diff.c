@@ -241,8 +241,8 @@ add_replaced(struct line *line, const char *name, const struct change_item *item
 	char state[80] = "";
 
 	if (item->converts) {
-		snprintf(state, sizeof(state), "; its state converts from %u to %u",
-		         item->from_version, item->to_version);
+		snprintf(state, sizeof(state), ", state converts from %u to %u", item->from_version,
+		         item->to_version);
 	} else if (item->with_state) {
 		snprintf(state, sizeof(state), ", with its state");
 	}

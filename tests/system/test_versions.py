@@ -209,6 +209,46 @@ def test_refusals(folder):
         equal(switches(job.folder, [1, 2]), (1000, rows), "keys")
 
 
+def test_conversion(folder):
+    """state of another version is made into the new one's, and back, also with other numbers of slices"""
+    with Updating(folder) as job, job.client() as client:
+        more_rows(client)
+        build(folder, 5)
+        said = lodectl(["--socket", job.path, "plan", "--diff", job_file(folder)]).stdout
+        check("counts: other code: version was 1.0, is 2.0, state converts from 0 to 2" in said, said)
+        done(client.finish("apply", file=job_file(folder)))
+        more_rows(client)
+        build(folder, 1)
+        done(client.finish("apply", file=written(folder, 4, "more.yaml")))
+        more_rows(client)
+        build(folder, 5)
+        done(client.finish("apply", file=written(folder, 3, "fewer.yaml")))
+        more_rows(client)
+        done(client.finish("rescale", operator="counts", slices=5))
+        more_rows(client)
+        finish(job, client, [1, 5, 1, 5])
+
+
+def test_conversion_fails(folder):
+    """a slot that cannot be converted is there again, as it was, behind the way back"""
+    with Updating(folder) as job, job.client() as client:
+        more_rows(client)
+        build(folder, 6)
+        failed(client.finish("apply", file=job_file(folder)), "it is told not to")
+        build(folder, 1)
+        done(client.finish("apply", file=job_file(folder)))
+        more_rows(client)
+        done(client.finish("drain", deadline_ms=90000))
+        result = job.end()
+        counts = operator(result, "counts")
+        equal(operator(result, "rows")["rows_out"], counts["rows_in"], "rows of counts")
+        refused = counts["rows_in"] - counts["rows_out"]
+        check(refused < counts["rows_in"] / 4, "%d rows refused" % refused)
+        equal(1000, len({row["key"] for row in rows_of(os.path.join(job.folder, "rows.csv"))}), "keys")
+        switches(job.folder, [1, 6, 1])
+        print("# %d rows refused until it went back" % refused)
+
+
 def test_many(folder):
     """code changes to and fro under load, with a state folder; a crash goes on from the last snapshot"""
     updates = 500 if LONG else 20
@@ -239,7 +279,8 @@ def test_many(folder):
 
 
 def main():
-    points = test_update, test_same_content, test_with_more, test_refusals, test_many
+    points = (test_update, test_same_content, test_with_more, test_refusals, test_conversion,
+              test_conversion_fails, test_many)
     return tap(named([guarded(f) for f in points]))
 
 

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A plugin in several versions, -DCOUNTING=1 and so on, whose state is of one form: what they say
- * tells which of them saw a row. counting puts out each row's key, the how many-th row of its key
- * it is, and the version; totals counts rows in each way in which an operator can remember
- * something, and says so at the end.
+ * A plugin in several versions, -DCOUNTING=1 and so on: what they say tells which of them saw a
+ * row. The state of the first ones is of one form; 5 keeps beside each number its double, and
+ * converts what the others left, and back; 6 cannot do that for one slot. counting puts out each
+ * row's key, the how many-th row of its key it is, and the version; totals counts rows in each way
+ * in which an operator can remember something, and says so at the end.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "core/lm_op.h"
 #include "core/lm_serial.h"
+#include "state/lm_convert.h"
 #include "state/lm_map.h"
 #include "state/lm_value.h"
 
 /* 3: built anew under the version text of 2. 4: of another form, and does not say so. */
 #if COUNTING == 1
 #define VERSION "1.0"
+#elif COUNTING >= 5
+#define VERSION "2.0"
 #else
 #define VERSION "1.1"
 #endif
@@ -26,12 +31,63 @@ static const struct lm_field counting_out[] = {
 	{ .name = "version", .type = LM_U64 },
 };
 
+/* A number as the version keeps it. */
 struct seen {
 	uint64_t rows;
-#if COUNTING == 4
+#if COUNTING >= 4
 	uint64_t more;
 #endif
 };
+
+static void
+count(struct seen *seen, uint64_t rows)
+{
+	seen->rows += rows;
+#if COUNTING >= 5
+	seen->more += 2 * rows;
+#endif
+}
+
+/* What it is; nothing that anybody expects if it is of another form. */
+static uint64_t
+counted(const struct seen *seen)
+{
+#if COUNTING >= 5
+	return seen->more == 2 * seen->rows ? seen->rows : UINT64_MAX;
+#else
+	return seen->rows;
+#endif
+}
+
+#if COUNTING >= 5
+#define STATE_VERSION 2
+/* The slot that 6 cannot convert. */
+#define BAD_SLOT 3u
+
+static bool
+converts(uint32_t from)
+{
+	return from == 0;
+}
+
+static int
+to_this(void *arg, const struct lm_map_entry *from, void *to)
+{
+	(void)arg;
+	count(to, *(const uint64_t *)from->value);
+	return 0;
+}
+
+static int
+to_that(void *arg, const struct lm_map_entry *from, void *to)
+{
+	(void)arg;
+	*(uint64_t *)to = counted(from->value);
+	return 0;
+}
+#else
+#define STATE_VERSION 0
+#endif
 
 struct counting {
 	struct lm_map *seen;
@@ -69,7 +125,7 @@ counting_process(struct lm_op *op, const struct lm_batch *in)
 	const uint64_t *keys = lm_batch_column(in, *key);
 	uint64_t *out[3];
 	struct lm_batch *to;
-	uint32_t first;
+	uint32_t first, refused = 0;
 
 	lm_map_upsert(c->seen,
 	              &(struct lm_map_rows){ .hash = lm_op_hash(op, in, NULL, key, 1),
@@ -83,12 +139,45 @@ counting_process(struct lm_op *op, const struct lm_batch *in)
 	for (uint32_t i = 0; i < in->count; i++) {
 		struct seen *seen = c->value[i];
 
-		out[0][i] = keys[i];
-		out[1][i] = ++seen->rows;
-		out[2][i] = COUNTING;
+		if (seen == NULL) {
+			refused++;
+			continue;
+		}
+		count(seen, 1);
+		out[0][i - refused] = keys[i];
+		out[1][i - refused] = counted(seen);
+		out[2][i - refused] = COUNTING;
 	}
-	lm_op_emit(op, 0, in->count);
+	lm_op_drop(op, 0, refused);
+	lm_op_emit(op, 0, in->count - refused);
 }
+
+#if COUNTING >= 5
+static int
+counting_convert(struct lm_op *op, struct lm_conversion *from)
+{
+	struct counting *c = lm_op_context(op);
+
+	if (from->slot == LM_NONE) {
+		return 0;
+	}
+	if (COUNTING == 6 && from->slot == BAD_SLOT) {
+		snprintf(from->why, sizeof(from->why), "it is told not to");
+		return -EINVAL;
+	}
+	return lm_conversion_values(from, lm_conversion_map(from, 0), c->seen, to_this, NULL);
+}
+
+static int
+counting_convert_back(struct lm_op *op, struct lm_conversion *to)
+{
+	struct counting *c = lm_op_context(op);
+
+	return to->slot == LM_NONE
+	           ? 0
+	           : lm_conversion_values(to, c->seen, lm_conversion_map(to, 0), to_that, NULL);
+}
+#endif
 
 static const struct lm_field totals_out[] = {
 	{ .name = "version", .type = LM_U64 }, { .name = "in_value", .type = LM_U64 },
@@ -115,9 +204,10 @@ totals_open(struct lm_op *op)
 {
 	struct totals *t = lm_op_context(op);
 
-	t->value = lm_value_open(op, sizeof(uint64_t));
-	t->map = lm_map_open(
-	    op, &(struct lm_map_shape){ .key_size = 8, .value_size = 8, .keys_max = 16 });
+	t->value = lm_value_open(op, sizeof(struct seen));
+	t->map =
+	    lm_map_open(op, &(struct lm_map_shape){
+				.key_size = 8, .value_size = sizeof(struct seen), .keys_max = 16 });
 	/* Only the first version starts it: it goes on under the others. */
 	if (COUNTING == 1) {
 		lm_op_timer_start(op, 0, 1000000);
@@ -129,12 +219,12 @@ static void
 totals_process(struct lm_op *op, const struct lm_batch *in)
 {
 	struct totals *t = lm_op_context(op);
-	uint64_t *value = lm_value_data(t->value), key = 7, hash = 7;
-	uint64_t *counted = lm_map_put(t->map, hash, &key, 8, NULL);
+	struct seen *value = lm_value_data(t->value);
+	uint64_t key = 7, hash = 7;
 
 	lm_value_touch(t->value, value, sizeof(*value));
-	*value += in->count;
-	*counted += in->count;
+	count(value, in->count);
+	count(lm_map_put(t->map, hash, &key, 8, NULL), in->count);
 	t->rows += in->count;
 	lm_op_absorb(op, in->count);
 }
@@ -153,9 +243,9 @@ totals_end(struct lm_op *op)
 {
 	struct totals *t = lm_op_context(op);
 	uint64_t key = 7, hash = 7;
-	const uint64_t *counted = lm_map_get(t->map, hash, &key, 8);
-	const uint64_t said[5] = { COUNTING, *(uint64_t *)lm_value_data(t->value), t->rows,
-		                   counted == NULL ? 0 : *counted, t->ticks };
+	const struct seen *in_map = lm_map_get(t->map, hash, &key, 8);
+	const uint64_t said[5] = { COUNTING, counted(lm_value_data(t->value)), t->rows,
+		                   in_map == NULL ? 0 : counted(in_map), t->ticks };
 	uint32_t first;
 	struct lm_batch *to = lm_op_reserve(op, 0, 1, &first);
 
@@ -172,6 +262,9 @@ totals_serialize(struct lm_op *op, struct lm_writer *writer)
 	const struct totals *t = lm_op_context(op);
 
 	lm_write_u64(writer, t->rows);
+#if COUNTING >= 5
+	lm_write_u64(writer, 2 * t->rows);
+#endif
 }
 
 static void
@@ -179,9 +272,36 @@ totals_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
 {
 	struct totals *t = lm_op_context(op);
 
-	(void)version;
 	t->rows = lm_read_u64(reader);
+	if (version == 2 && lm_read_u64(reader) != 2 * t->rows) {
+		t->rows = UINT64_MAX;
+	}
 }
+
+#if COUNTING >= 5
+static int
+totals_convert(struct lm_op *op, struct lm_conversion *from)
+{
+	struct totals *t = lm_op_context(op);
+	struct seen *value = lm_value_data(t->value);
+
+	lm_value_touch(t->value, value, sizeof(*value));
+	count(value, *(const uint64_t *)lm_value_data(lm_conversion_value(from, 0)));
+	return lm_conversion_values(from, lm_conversion_map(from, 0), t->map, to_this, NULL);
+}
+
+static int
+totals_convert_back(struct lm_op *op, struct lm_conversion *to)
+{
+	struct totals *t = lm_op_context(op);
+	struct lm_value *value = lm_conversion_value(to, 0);
+
+	lm_value_touch(value, lm_value_data(value), sizeof(uint64_t));
+	*(uint64_t *)lm_value_data(value) = counted(lm_value_data(t->value));
+	lm_write_u64(to->writer, t->rows);
+	return lm_conversion_values(to, t->map, lm_conversion_map(to, 0), to_that, NULL);
+}
+#endif
 
 static const struct lm_param counting_params[] = {
 	{ "by", LM_PARAM_COLUMN, true, NULL, 0, 0, NULL, "the key, u64" },
@@ -189,12 +309,20 @@ static const struct lm_param counting_params[] = {
 };
 static const char *const inputs[] = { "in", NULL };
 static const char *const outputs[] = { "out", NULL };
+static const char *const drops[] = { "refused", NULL };
 
 static const struct lm_op_class classes[] = {
 	{ .abi_version = LM_ABI_VERSION,
 	  .flags = LM_OP_KEYED | LM_OP_RESCALES,
 	  .name = "counting",
 	  .version = VERSION,
+	  .state_version = STATE_VERSION,
+	  .drops = drops,
+#if COUNTING >= 5
+	  .converts = converts,
+	  .convert = counting_convert,
+	  .convert_back = counting_convert_back,
+#endif
 	  .summary = "which row of its key a row is",
 	  .params = counting_params,
 	  .inputs = inputs,
@@ -209,6 +337,12 @@ static const struct lm_op_class classes[] = {
 	  .flags = LM_OP_GLOBAL,
 	  .name = "totals",
 	  .version = VERSION,
+	  .state_version = STATE_VERSION,
+#if COUNTING >= 5
+	  .converts = converts,
+	  .convert = totals_convert,
+	  .convert_back = totals_convert_back,
+#endif
 	  .summary = "how many rows, remembered in several ways",
 	  .inputs = inputs,
 	  .outputs = outputs,
