@@ -103,7 +103,9 @@ int snapshots_start(struct snapshots *snapshots);
 bool snapshots_step(void *snapshots);
 /*
  * If the engine has ended: a last epoch, with which the sinks commit everything. Else no more are
- * made. Waits. Returns whether everything that sinks wrote is committed.
+ * made; an engine that ends meanwhile may get one or not. Waits. Returns whether everything is
+ * committed that sinks handed over, and of an engine that had ended all that they wrote; else the
+ * status says how many transactions are left, and why.
  */
 bool snapshots_stop(struct snapshots *snapshots);
 
