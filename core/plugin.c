@@ -221,6 +221,17 @@ plugin_load(const char *path, struct lm_place place, struct lm_errors *errors)
 	return plugin;
 }
 
+bool
+plugin_is_loaded(const char *path)
+{
+	void *object = path[0] == '\0' ? NULL : dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+
+	if (object != NULL) {
+		dlclose(object);
+	}
+	return object != NULL;
+}
+
 void
 plugin_release(struct plugin *plugin)
 {

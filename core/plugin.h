@@ -14,6 +14,8 @@ struct plugin;
 
 /* Loads what stands at `path`; NULL after reporting why not, at `place`. */
 struct plugin *plugin_load(const char *path, struct lm_place place, struct lm_errors *errors);
+/* Whether what stands there now is loaded. */
+bool plugin_is_loaded(const char *path);
 /* Nothing may use its classes any more when it is the last; NULL is fine. */
 void plugin_release(struct plugin *plugin);
 

@@ -94,6 +94,7 @@ snapshots_close(struct snapshots *s)
 		index_close(s->index);
 	}
 	store_close(s->store);
+	store_list_free(&s->aside);
 	pthread_mutex_destroy(&s->lock);
 	free(s->slice);
 	free(s);
@@ -116,6 +117,10 @@ snapshots_had_ended(const struct snapshots *s)
 void
 snapshots_origin(const struct snapshots *s, struct engine_origin *origin)
 {
+	if (s->store == NULL) {
+		*origin = (struct engine_origin){ .secret = s->secret, .epoch = s->good_epoch };
+		return;
+	}
 	*origin = (struct engine_origin){ .secret = s->secret,
 		                          .incarnation = store_incarnation(s->store),
 		                          .epoch = store_epoch_next(s->store) - 1 };
@@ -527,6 +532,8 @@ step_idle(struct snapshots *s)
 	struct verified verified;
 
 	if (stands_back(s)) {
+		/* Whoever held it has gone: no more are made. */
+		s->is_over |= is_stopping(s);
 		env_sleep_ns(LOOK_NS);
 		return;
 	}

@@ -67,6 +67,8 @@ struct snapshots {
 	uint64_t skipped;
 	bool had_ended;
 	struct snapshot_restored restored;
+	const bool *wanted;      /* [operator] that are restored; NULL: all */
+	struct store_list aside; /* of a folder that somebody else has */
 
 	struct snap_slice *slice;
 	uint32_t slice_count;
@@ -176,6 +178,11 @@ int restore_say(char why[SNAPSHOT_WHY], int result, const char *format, ...)
 
 /* restore.c */
 int restore_engine(struct snapshots *s, char why[SNAPSHOT_WHY]);
+/* All slices, or those wanted, from the good epoch. -EBADMSG: it is damaged, and nothing was
+ * restored. */
+int restore_epoch(struct snapshots *s, char why[SNAPSHOT_WHY]);
+/* The epoch to go on from, and what it says of the job. 0, or -errno and why. */
+int restore_choose(struct snapshots *s, const struct store_epoch *epoch, char why[SNAPSHOT_WHY]);
 /* The store's newest good epoch into `good`, or NULL. */
 int restore_pick(struct snapshots *s, char why[SNAPSHOT_WHY]);
 
