@@ -186,7 +186,7 @@ def installed(tree):
 
 
 # What must not be called: pattern, what instead, folders it holds for, files that may.
-SEAM = ("core/env_dpdk.c", "core/env_wait.c", "core/env.h")
+SEAM = ("core/env_dpdk.c", "core/env_posix.c", "core/env_wait.c", "core/env.h")
 HOT = ("core/edge.c", "core/ring.h", "core/slice.c", "core/select.c", "core/gather.c",
        "core/hash.c", "core/mail.c", "core/worker.c", "core/idle.c", "core/epoch.c",
        "core/watermark.c", "core/wheel.c", "core/expr_eval.c", "core/batch.c", "core/output.c",
