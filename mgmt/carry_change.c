@@ -33,13 +33,28 @@ slices_kept(const struct lm_engine *engine, const uint32_t *kept, uint32_t op)
 	return kept[op] == LM_NONE ? 0 : engine->graph->op[kept[op]].slices;
 }
 
+/* Where the slice is that this one takes the place of; LM_NONE: it takes none's. */
+static uint32_t
+worker_before(const struct lm_engine *engine, uint32_t heir_of, uint32_t index)
+{
+	const struct graph_operator *was;
+
+	if (heir_of == LM_NONE) {
+		return LM_NONE;
+	}
+	was = &engine->graph->op[heir_of];
+	return index < was->slices ? lm_engine_slice_worker(engine, was->first_slice + index)
+	                           : LM_NONE;
+}
+
 /*
- * Slices that are pinned go to their lcores, all others where the fewest are. In the order of new
- * slices, to be freed; NULL after saying why not.
+ * Slices that are pinned go to their lcores, those that take the place of others to where these
+ * are, all others where the fewest are. In the order of new slices, to be freed; NULL after saying
+ * why not.
  */
 static uint16_t *
 place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_t *kept,
-          struct manager_report *report)
+          const uint32_t *heir_of, struct manager_report *report)
 {
 	const struct lm_engine *engine = carry->engine;
 	uint16_t *workers = calloc(graph->slice_count + 1, sizeof(*workers));
@@ -56,7 +71,11 @@ place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_
 		const struct graph_operator *op = &graph->op[o];
 
 		for (uint32_t i = slices_kept(engine, kept, o); i < op->slices; i++, count++) {
-			workers[count] = change_idlest_worker(load, engine->worker_count);
+			uint32_t before = worker_before(engine, heir_of[o], i);
+
+			workers[count] = before != LM_NONE
+			                     ? (uint16_t)before
+			                     : change_idlest_worker(load, engine->worker_count);
 			if (op->pin_count > 0 &&
 			    !find_lcore(engine, op->pin[i % op->pin_count], &workers[count])) {
 				carry_fail(report, "operators.%s: lcore %u is not one of this job",
@@ -106,7 +125,7 @@ ask_rescale(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
 		kept[i] = i;
 	}
 	graph = graph_resize(engine->graph, op, slices, errors);
-	*workers = graph == NULL ? NULL : place_new(carry, graph, kept, report);
+	*workers = graph == NULL ? NULL : place_new(carry, graph, kept, kept, report);
 	lm_graph_free(graph);
 	return *workers == NULL ? 0 : engine_rescale(engine, op, slices, *workers, errors);
 }
@@ -128,7 +147,7 @@ ask_topology(struct carry *carry, const struct change_side *is, struct lm_graph 
 	/* It may have been changed since it was looked at. */
 	change_compare(&was, is, diff);
 	if (diff_allows(carry, &was, is, diff, report)) {
-		*workers = place_new(carry, graph, diff->kept, report);
+		*workers = place_new(carry, graph, diff->kept, diff->heir_of, report);
 		ask.workers = *workers;
 		ask.kept = diff->kept;
 		ask.heir_of = diff->heir_of;

@@ -68,16 +68,20 @@ is_builtin(const char *type)
 	return registry_find(type) != NULL;
 }
 
-/* Whether it names a plugin that this process has not loaded. */
+/* Whether it names a plugin that this process has not loaded; what they are goes into *content. */
 static bool
-has_news(const struct lm_topology *topology)
+has_news(const struct lm_topology *topology, uint64_t *content)
 {
+	bool has = false;
+
+	*content = 0;
 	for (uint32_t i = 0; i < topology->plugin_count; i++) {
-		if (!plugin_is_loaded(topology->plugin[i].text)) {
-			return true;
-		}
+		uint64_t one;
+
+		has |= !plugin_is_loaded(topology->plugin[i].text, &one);
+		*content = *content * 31 + one;
 	}
-	return false;
+	return has;
 }
 
 /* Operators whose code comes from a plugin; nobody knows more before that is loaded. */
@@ -309,10 +313,17 @@ load(struct carry *carry, struct manager_report *report)
 {
 	struct carry_change *change = &carry->change;
 	struct change_diff *diff = malloc(sizeof(*diff));
+	uint64_t content;
 	bool is_over;
 
 	if (diff == NULL) {
 		carry_fail(report, "no memory for the change");
+		return give_up(carry);
+	}
+	if (change->is_rehearsed && has_news(change->topology, &content) &&
+	    content != change->content) {
+		carry_fail(report, "a plugin was written to during the rehearsal: ask again");
+		free(diff);
 		return give_up(carry);
 	}
 	change->operators[0] = '\0';
@@ -366,7 +377,7 @@ apply_begin(struct carry *carry, struct manager_report *report)
 		carry_fail(report, "no memory for the soak");
 		return give_up(carry);
 	}
-	if (args->rehearse == REHEARSE_NEVER || !has_news(change->topology)) {
+	if (args->rehearse == REHEARSE_NEVER || !has_news(change->topology, &change->content)) {
 		return load(carry, report);
 	}
 	name_plugins(change);
