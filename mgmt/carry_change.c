@@ -3,6 +3,7 @@
  * Changes of the graph: snapshots stand back, the engine is asked, and when it is through, or has
  * refused, snapshots go on.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "core/change.h"
 #include "mgmt/carry_struct.h"
 #include "mgmt/config_load.h"
+#include "mgmt/resume.h"
 #include "mgmt/units.h"
 
 /* ---- where new slices go ---- */
@@ -223,7 +225,27 @@ ask_engine(struct carry *carry, struct manager_report *report)
 
 /* ---- its life ---- */
 
-/* Snapshots go on, if they stood back. False: not yet. */
+int
+carry_note(struct carry *carry)
+{
+	const struct resume_running running = { .topology = carry->topology,
+		                                .graph = carry->engine->graph,
+		                                .set = carry->set,
+		                                .file = carry->file,
+		                                .changed_by = carry->changed_by };
+	char *note = NULL;
+	size_t size;
+	int result = 0;
+
+	if (carry->snapshots != NULL) {
+		note = resume_write(&running, &size);
+		result = note == NULL ? -ENOMEM : snapshots_set_note(carry->snapshots, note, size);
+		free(note);
+	}
+	return result;
+}
+
+/* Snapshots go on, if they stood back, of what runs now. False: not yet. */
 static bool
 let_go(struct carry *carry)
 {
@@ -231,7 +253,8 @@ let_go(struct carry *carry)
 		return true;
 	}
 	/* They may have been asked and not have heard: then they would stand back behind this. */
-	if (!snapshots_is_held(carry->snapshots) || snapshots_resume(carry->snapshots) != 0) {
+	if (!snapshots_is_held(carry->snapshots) || carry_note(carry) != 0 ||
+	    snapshots_resume(carry->snapshots) != 0) {
 		return false;
 	}
 	carry->change.holds = false;
@@ -252,6 +275,7 @@ change_may_begin(struct carry *carry, struct manager_report *report)
 void
 change_hold(struct carry *carry)
 {
+	carry->change.by = carry->action.id;
 	if (carry->snapshots != NULL) {
 		snapshots_hold(carry->snapshots);
 		carry->change.holds = true;
@@ -286,6 +310,7 @@ tell(const struct carry *carry, const struct change_report *changed, struct mana
 		return;
 	}
 	report->pause_ns = (uint64_t)changed->pause_ns;
+	report->epoch = changed->epoch;
 	snprintf(report->reason, sizeof(report->reason),
 	         "%.400s; behind epoch %" PRIu64 ", within %s", carry->change.what, changed->epoch,
 	         units_ns((uint64_t)changed->took_ns).text);
@@ -327,8 +352,13 @@ static bool
 settle(struct carry *carry, struct manager_report *report)
 {
 	struct carry_change *change = &carry->change;
+	const struct change_report *changed = &carry->engine->changed;
 	bool goes_on = false;
 
+	if (change->number != 0 && changed->number == change->number &&
+	    changed->result == CHANGE_DONE && !change->is_apply) {
+		carry->changed_by = change->by;
+	}
 	if (change->is_apply && report->has_failed) {
 		update_stays(carry, report);
 	} else if (change->is_apply) {

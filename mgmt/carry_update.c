@@ -460,6 +460,7 @@ static void
 commit(struct carry *carry, struct manager_report *report)
 {
 	report->phase = PHASE_COMMITTED;
+	report->epoch = carry->change.epoch;
 	carry->change.since = carry->change.epoch;
 	update_free(carry);
 }
@@ -473,10 +474,12 @@ exchange_topology(struct carry *carry)
 
 	change->before.topology = carry->topology;
 	change->before.owned = change->owned;
+	change->before.changed_by = carry->changed_by;
 	change->owned = change->topology;
 	change->topology = NULL;
 	change->epoch = carry->engine->changed.epoch;
 	carry->topology = change->owned;
+	carry->changed_by = change->by;
 }
 
 static void
@@ -487,6 +490,7 @@ rolled_back(struct carry *carry, struct manager_report *report)
 	lm_topology_free(change->owned);
 	change->owned = change->before.owned;
 	carry->topology = change->before.topology;
+	carry->changed_by = change->before.changed_by;
 	change->before.owned = NULL;
 	carry_fail(report, "rolled back behind epoch %" PRIu64 ", since %s: %.200s",
 	           carry->engine->changed.epoch, change->bad, change->what);

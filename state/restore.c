@@ -79,7 +79,7 @@ restore_choose(struct snapshots *s, const struct store_epoch *epoch, char why[SN
 	}
 	s->secret = job.secret;
 	s->had_ended = manifest_record(epoch->manifest, SNAPSHOT_RECORD_END) != NULL;
-	return 0;
+	return snapshots_check_note(s, why);
 }
 
 /* Whether what is newer and damaged may be passed over: not if somebody has seen what was in it. */

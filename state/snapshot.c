@@ -97,6 +97,7 @@ snapshots_close(struct snapshots *s)
 	store_list_free(&s->aside);
 	pthread_mutex_destroy(&s->lock);
 	free(s->slice);
+	free(s->note);
 	free(s);
 }
 
@@ -405,6 +406,9 @@ commit_epoch(struct snapshots *s)
 		return result;
 	}
 	result = store_record(s->store, SNAPSHOT_RECORD_JOB, &job, sizeof(job));
+	if (result == 0 && s->note != NULL) {
+		result = store_record(s->store, SNAPSHOT_RECORD_NOTE, s->note, s->note_size);
+	}
 	if (result == 0 && s->is_final) {
 		result = store_record(s->store, SNAPSHOT_RECORD_END, NULL, 0);
 	}
