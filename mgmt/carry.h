@@ -64,10 +64,10 @@ struct carry_change {
 	struct rehearse rehearse;
 	bool is_apply; /* else it is a rescale */
 	bool is_rehearsed, is_irreversible;
-	bool is_cut;    /* the job is to end: no more soaking */
+	bool is_cut;      /* the job is to end: no more soaking */
 	uint64_t content; /* of the plugins that are rehearsed */
 	uint64_t epoch;   /* at which this one came */
-	uint64_t since; /* the epoch at which the topology came that runs; 0: it is the first */
+	uint64_t since;   /* the epoch at which the topology came that runs; 0: it is the first */
 	char operators[CARRY_NAMES]; /* that are rehearsed */
 	struct soak *soak;           /* NULL: it is not wanted */
 	struct soak_count *then;     /* [operator that was] when it began */

@@ -138,17 +138,17 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 		return false;
 	}
 	conduct->job = *job;
-	conduct->carry = (struct carry){ .engine = job->engine,
-		                         .snapshots = job->durability->snapshots,
-		                         .topology = job->declared,
-		                         .set = job->set,
-		                         .file = job->resume->file,
-		                         .changed_by = job->resume->changed_by,
-		                         .folder = job->durability->snapshots == NULL
-		                                       ? NULL
-		                                       : job->durability->folder,
-		                         .now = &job->live->probe,
-		                         .before = &job->live->probe_before };
+	conduct->carry =
+	    (struct carry){ .engine = job->engine,
+		            .snapshots = job->durability->snapshots,
+		            .topology = job->declared,
+		            .set = job->set,
+		            .file = job->resume->file,
+		            .changed_by = job->resume->changed_by,
+		            .folder =
+		                job->durability->snapshots == NULL ? NULL : job->durability->folder,
+		            .now = &job->live->probe,
+		            .before = &job->live->probe_before };
 	if (carry_note(&conduct->carry) != 0) {
 		fprintf(stderr, "error: no memory to keep the topology\n");
 		return false;

@@ -69,7 +69,7 @@ struct snapshots {
 	struct snapshot_restored restored;
 	const bool *wanted;      /* [operator] that are restored; NULL: all */
 	struct store_list aside; /* of a folder that somebody else has */
-	void *note; /* NULL: none */
+	void *note;              /* NULL: none */
 	size_t note_size;
 
 	struct snap_slice *slice;
