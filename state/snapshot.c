@@ -94,8 +94,10 @@ snapshots_close(struct snapshots *s)
 		index_close(s->index);
 	}
 	store_close(s->store);
+	store_list_free(&s->aside);
 	pthread_mutex_destroy(&s->lock);
 	free(s->slice);
+	free(s->note);
 	free(s);
 }
 
@@ -116,6 +118,10 @@ snapshots_had_ended(const struct snapshots *s)
 void
 snapshots_origin(const struct snapshots *s, struct engine_origin *origin)
 {
+	if (s->store == NULL) {
+		*origin = (struct engine_origin){ .secret = s->secret, .epoch = s->good_epoch };
+		return;
+	}
 	*origin = (struct engine_origin){ .secret = s->secret,
 		                          .incarnation = store_incarnation(s->store),
 		                          .epoch = store_epoch_next(s->store) - 1 };
@@ -400,6 +406,9 @@ commit_epoch(struct snapshots *s)
 		return result;
 	}
 	result = store_record(s->store, SNAPSHOT_RECORD_JOB, &job, sizeof(job));
+	if (result == 0 && s->note != NULL) {
+		result = store_record(s->store, SNAPSHOT_RECORD_NOTE, s->note, s->note_size);
+	}
 	if (result == 0 && s->is_final) {
 		result = store_record(s->store, SNAPSHOT_RECORD_END, NULL, 0);
 	}
@@ -529,6 +538,8 @@ step_idle(struct snapshots *s)
 	struct verified verified;
 
 	if (stands_back(s)) {
+		/* Whoever held it has gone: no more are made. */
+		s->is_over |= is_stopping(s);
 		env_sleep_ns(LOOK_NS);
 		return;
 	}
