@@ -19,20 +19,21 @@ enum canary {
 	CANARY_UNTOUCHED_VALUE, /* a value is handed out for writing without a touch */
 	CANARY_UNTOUCHED_LINK,  /* so is the age of a key, or the link of an item */
 	CANARY_LATE_LOG, /* a copier is not told what a batch saved when its values are written */
-	CANARY_LATE_INSERT,    /* nor when a key is inserted into what it saved */
-	CANARY_COPY_PASSED,    /* an arena counts as copied before it is */
-	CANARY_IMAGE_WINS,     /* an image that is restored goes over what the log had */
-	CANARY_LOST_POSITION,  /* a snapshot has what was serialized for an earlier one */
-	CANARY_COUNT_LEFT,     /* keys that come from another slice are not counted */
-	CANARY_EARLY_COMMIT,   /* a sink commits before its snapshot is durable */
-	CANARY_EARLY_EPOCH,    /* a slice counts as through with an epoch before it is */
-	CANARY_LOST_MAIL,      /* mail for a slice that has moved on is dropped */
-	CANARY_TWO_OWNERS,     /* an lcore keeps the slice that it has handed over */
-	CANARY_LOST_CALL,      /* a call that is not through is forgotten in the hand-over */
-	CANARY_EARLY_SWITCH,   /* wires are exchanged before the marker has passed */
-	CANARY_EARLY_TURN,     /* a slice goes on before it has all that it is to be given */
-	CANARY_DEAF_SOURCE,    /* a source that is to pause sends on */
-	CANARY_SLOT_TWICE,     /* a slot of another version is converted twice */
+	CANARY_LATE_INSERT,   /* nor when a key is inserted into what it saved */
+	CANARY_COPY_PASSED,   /* an arena counts as copied before it is */
+	CANARY_IMAGE_WINS,    /* an image that is restored goes over what the log had */
+	CANARY_LOST_POSITION, /* a snapshot has what was serialized for an earlier one */
+	CANARY_COUNT_LEFT,    /* keys that come from another slice are not counted */
+	CANARY_EARLY_COMMIT,  /* a sink commits before its snapshot is durable */
+	CANARY_EARLY_EPOCH,   /* a slice counts as through with an epoch before it is */
+	CANARY_LOST_MAIL,     /* mail for a slice that has moved on is dropped */
+	CANARY_TWO_OWNERS,    /* an lcore keeps the slice that it has handed over */
+	CANARY_LOST_CALL,     /* a call that is not through is forgotten in the hand-over */
+	CANARY_EARLY_SWITCH,  /* wires are exchanged before the marker has passed */
+	CANARY_EARLY_TURN,    /* a slice goes on before it has all that it is to be given */
+	CANARY_DEAF_SOURCE,   /* a source that is to pause sends on */
+	CANARY_LATE_END,      /* a job that ends while it is stopped counts as one that had ended */
+	CANARY_SLOT_TWICE,    /* a slot of another version is converted twice */
 	CANARY_SLOT_FORGOTTEN, /* one never is */
 	CANARY_SLOT_OLD,       /* the new code goes on with one that is not */
 	/* Of the store. */
