@@ -34,7 +34,8 @@ struct snap_shape {
 	bool is_shared_out; /* rows come by key: there may be several slices that count */
 	uint32_t batch_rows;
 	uint64_t epoch_ns;
-	uint32_t workers; /* all of the job is on the first; 0: one */
+	uint32_t slices;  /* that count, dealt to the workers; 0: one */
+	uint32_t workers; /* all else of the job is on the first; 0: one */
 	bool is_traced;   /* slices note when they had what in hand: snap_seen */
 };
 /* Keys for a state of so many bytes. */
