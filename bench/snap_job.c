@@ -131,18 +131,25 @@ snap_seen_crossed(uint32_t slice, uint64_t crossings, int64_t *before_ns, int64_
 	return true;
 }
 
-void
-snap_seen_quiet(bool is_on)
+int64_t
+snap_seen_longest_gap(void)
 {
-	__atomic_store_n(&snap_probe.is_quiet, is_on, __ATOMIC_RELEASE);
+	int64_t longest_ns = 0;
+
+	for (uint32_t i = 0; i < SNAP_SEEN_MAX; i++) {
+		int64_t gap_ns =
+		    __atomic_exchange_n(&snap_probe.seen[i].longest_gap_ns, 0, __ATOMIC_RELAXED);
+
+		longest_ns = gap_ns > longest_ns ? gap_ns : longest_ns;
+	}
+	return longest_ns;
 }
 
 void
-snap_seen_add(struct lm_hist *batch_ns, struct lm_hist *gap_ns)
+snap_seen_add(struct lm_hist *batch_ns)
 {
 	for (uint32_t i = 0; i < SNAP_SEEN_MAX; i++) {
 		lm_hist_add(batch_ns, &snap_probe.seen[i].batch_ns);
-		lm_hist_add(gap_ns, &snap_probe.seen[i].gap_ns);
 	}
 }
 
