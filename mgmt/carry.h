@@ -42,6 +42,7 @@ struct carry {
 	const struct lm_topology *topology; /* what runs */
 	const char *const *set;             /* "NAME=value" for files, ended by NULL */
 	const struct sample *now, *before;  /* how busy slices are: what lies between the two */
+	const bool *places;                 /* [worker]: new slices may go there; NULL: anywhere */
 
 	struct action action; /* id 0: nothing is carried out */
 	bool has_begun;

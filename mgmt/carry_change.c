@@ -33,6 +33,20 @@ slices_kept(const struct lm_engine *engine, const uint32_t *kept, uint32_t op)
 	return kept[op] == LM_NONE ? 0 : engine->graph->op[kept[op]].slices;
 }
 
+/* How many slices each worker has; those where none may come seem to be full. */
+static void
+count_slices(const struct carry *carry, uint32_t load[LM_WORKERS_MAX])
+{
+	const struct lm_engine *engine = carry->engine;
+
+	for (uint32_t w = 0; w < engine->worker_count; w++) {
+		load[w] = carry->places == NULL || carry->places[w] ? 0 : UINT32_MAX / 2;
+	}
+	for (uint32_t s = 0; s < engine->slice_count; s++) {
+		load[lm_engine_slice_worker(engine, s)]++;
+	}
+}
+
 /*
  * Slices that are pinned go to their lcores, all others where the fewest are. In the order of new
  * slices, to be freed; NULL after saying why not.
@@ -43,15 +57,13 @@ place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_
 {
 	const struct lm_engine *engine = carry->engine;
 	uint16_t *workers = calloc(graph->slice_count + 1, sizeof(*workers));
-	uint32_t load[LM_WORKERS_MAX] = { 0 }, count = 0;
+	uint32_t load[LM_WORKERS_MAX], count = 0;
 
 	if (workers == NULL) {
 		carry_fail(report, "no memory for the change");
 		return NULL;
 	}
-	for (uint32_t s = 0; s < engine->slice_count; s++) {
-		load[lm_engine_slice_worker(engine, s)]++;
-	}
+	count_slices(carry, load);
 	for (uint32_t o = 0; o < graph->operator_count; o++) {
 		const struct graph_operator *op = &graph->op[o];
 

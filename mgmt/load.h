@@ -37,6 +37,8 @@ struct load_operator {
 	const char *name;
 	double rows_in, rows_out; /* per second, all slices */
 	double factor;            /* wanted by present load: see load_spread */
+	uint32_t slices;
+	uint32_t slices_least, slices_most; /* that it may have; most 0: its number stays */
 };
 
 struct load_wire {
