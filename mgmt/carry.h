@@ -23,6 +23,16 @@
 #include "mgmt/sample.h"
 #include "state/snapshot.h"
 
+/* Slots of an operator that are dealt anew. */
+struct carry_deal {
+	uint32_t op;
+	uint32_t *rows, *before; /* [slot]; NULL: nothing is looked at */
+	uint16_t *slice_of;      /* [slot] */
+	uint64_t generation;     /* of the graph that it is for */
+	int64_t until_ns;        /* it is looked at */
+	bool is_planned;
+};
+
 /* A change of the graph. */
 struct carry_change {
 	bool holds;                   /* snapshots stand back for it */
@@ -32,6 +42,7 @@ struct carry_change {
 	struct lm_topology *topology; /* that is to come; NULL: the same */
 	struct lm_graph *graph;       /* … until the engine has it */
 	struct lm_topology *owned;    /* that runs; NULL: the one at the start does */
+	struct carry_deal deal;
 	char what[MANAGER_REASON];
 	struct manager_report report;
 };

@@ -201,9 +201,10 @@ ask_engine(struct carry *carry, struct manager_report *report)
 	struct lm_errors errors = { 0 };
 	uint16_t *workers = NULL;
 
-	carry->change.number = carry->action.kind == ACTION_RESCALE
-	                           ? ask_rescale(carry, &workers, &errors, report)
-	                           : ask_apply(carry, &workers, &errors, report);
+	carry->change.number =
+	    carry->action.kind == ACTION_RESCALE     ? ask_rescale(carry, &workers, &errors, report)
+	    : carry->action.kind == ACTION_REBALANCE ? deal_ask(carry, &errors, report)
+						     : ask_apply(carry, &workers, &errors, report);
 	if (carry->change.number == 0 && errors.count > 0) {
 		say_errors("", &errors, report);
 	} else if (carry->change.number == 0 && !report->has_failed) {
@@ -269,6 +270,26 @@ rescale_begin(struct carry *carry, struct manager_report *report)
 	return hold(carry);
 }
 
+bool
+slots_begin(struct carry *carry, struct manager_report *report)
+{
+	return !may_begin(carry, report) || deal_begin(carry, report);
+}
+
+/* Before the engine is asked. True: it is over; else it may wait for a step. */
+static bool
+plan_deal(struct carry *carry, struct manager_report *report)
+{
+	struct carry_deal *deal = &carry->change.deal;
+	enum deal_state state = deal_look(carry, report);
+
+	deal->is_planned = state == DEAL_PLANNED;
+	if (deal->is_planned) {
+		(void)hold(carry);
+	}
+	return state == DEAL_OVER;
+}
+
 /* True: there is nothing to wait for; said why. */
 static bool
 look_at_next(struct carry *carry, struct manager_report *report)
@@ -321,6 +342,7 @@ settle(struct carry *carry)
 	}
 	change->number = 0;
 	drop_next(change);
+	deal_free(&change->deal);
 }
 
 static void
@@ -362,6 +384,14 @@ change_step(struct carry *carry, struct manager_report *report)
 		*report = change->report;
 		return let_go(carry);
 	}
+	if (carry->action.kind == ACTION_REBALANCE && !change->deal.is_planned) {
+		bool is_over = plan_deal(carry, report);
+
+		if (is_over) {
+			deal_free(&change->deal);
+		}
+		return is_over;
+	}
 	if (change->number == 0) {
 		if (carry->engine->suspending) {
 			carry_fail(report, "the job is ending");
@@ -391,6 +421,7 @@ change_abandon(struct carry *carry)
 	change->is_told = false;
 	if (change->number == 0) {
 		drop_next(change);
+		deal_free(&change->deal);
 	}
 	change->is_left = true;
 	change_look(carry);
@@ -417,6 +448,7 @@ void
 carry_end(struct carry *carry)
 {
 	drop_next(&carry->change);
+	deal_free(&carry->change.deal);
 	lm_topology_free(carry->change.owned);
 	carry->change.owned = NULL;
 }

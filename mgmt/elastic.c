@@ -220,6 +220,12 @@ is_quiet(enum plan_verdict verdict)
 	return verdict == PLAN_STEADY || verdict == PLAN_WAITING;
 }
 
+static bool
+changes_graph(enum plan_verdict verdict)
+{
+	return verdict == PLAN_RESCALING || verdict == PLAN_LEVELLING;
+}
+
 /* Whether a look came to what the last one did: then it is told with that one. */
 static bool
 is_the_same(const struct elastic *elastic, const struct elastic_decision *last)
@@ -230,7 +236,7 @@ is_the_same(const struct elastic *elastic, const struct elastic_decision *last)
 		return is_quiet(last->verdict);
 	}
 	return verdict == last->verdict &&
-	       ((elastic->plan.move_count == 0 && verdict != PLAN_RESCALING) ||
+	       ((elastic->plan.move_count == 0 && !changes_graph(verdict)) ||
 	        elastic->rules.dry_run);
 }
 
@@ -287,6 +293,9 @@ begin(struct elastic *elastic)
 		elastic->changes = (struct elastic_changes){ .count = plan->scale_count };
 		memcpy(elastic->changes.scale, plan->scale, sizeof(plan->scale));
 		memcpy(elastic->places, plan->takes, sizeof(elastic->places));
+	} else if (plan->verdict == PLAN_LEVELLING) {
+		elastic->changes = (struct elastic_changes){ .count = 1 };
+		elastic->changes.scale[0].op = plan->level_op;
 	}
 	send_moves(elastic);
 }
@@ -376,6 +385,12 @@ elastic_take(struct elastic *elastic, struct action_ask *ask)
 	*ask = (struct action_ask){ .kind = ACTION_RESCALE, .args.slices = scale->slices };
 	snprintf(ask->args.operator, sizeof(ask->args.operator), "%s",
 	         elastic->engine->graph->op[scale->op].name);
+	if (scale->slices == 0) {
+		ask->kind = ACTION_REBALANCE;
+		snprintf(ask->what, sizeof(ask->what), "slots of %.80s, as the load wants",
+		         ask->args.operator);
+		return true;
+	}
 	snprintf(ask->what, sizeof(ask->what), "%.80s from %u to %u slices, as the load wants",
 	         ask->args.operator, scale->was, scale->slices);
 	return true;
@@ -388,7 +403,7 @@ note_outcome(struct elastic *elastic, bool is_done, const char *reason)
 	struct elastic_decision *last = &view->decision[view->decision_count % ELASTIC_LOG];
 	size_t length;
 
-	if (view->decision_count == 0 || last->verdict != PLAN_RESCALING) {
+	if (view->decision_count == 0 || !changes_graph(last->verdict)) {
 		return; /* another topology has come in between */
 	}
 	length = strlen(last->outcome);
@@ -406,8 +421,11 @@ elastic_told(struct elastic *elastic, bool is_done, const char *reason, int64_t 
 	assert(changes->is_asked);
 	(void)fit(elastic);
 	changes->is_asked = false;
-	if (changes->count > 0 && !is_done) {
+	if (changes->count > 0 && !is_done && changes->scale[changes->at].slices > 0) {
 		elastic->again_ns[op] = now_ns + AGAIN_NS;
+	}
+	if (changes->count > 0 && changes->scale[changes->at].slices == 0) {
+		elastic->memory.level_ns[op] = now_ns + AGAIN_NS;
 	}
 	note_outcome(elastic, is_done, reason);
 	changes->at++;
@@ -451,7 +469,7 @@ look(struct elastic *elastic, int64_t now_ns, uint64_t lost)
 		elastic->plan.move_count = 0;
 	}
 	log_decision(elastic);
-	if ((elastic->plan.move_count > 0 || elastic->plan.verdict == PLAN_RESCALING) &&
+	if ((elastic->plan.move_count > 0 || changes_graph(elastic->plan.verdict)) &&
 	    !elastic->rules.dry_run) {
 		begin(elastic);
 	}

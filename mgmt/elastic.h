@@ -75,7 +75,8 @@ struct elastic_flight {
 	uint32_t slice;
 };
 
-/* Changes of the graph that a plan has, one after the other. */
+/* Changes of the graph that a plan has, one after the other; of one to 0 slices the slots are
+ * levelled. */
 struct elastic_changes {
 	struct plan_scale scale[PLAN_SCALES_MAX];
 	uint32_t count, at;

@@ -39,6 +39,7 @@ struct load_operator {
 	double factor;            /* wanted by present load: see load_spread */
 	uint32_t slices;
 	uint32_t slices_least, slices_most; /* that it may have; most 0: its number stays */
+	bool has_slots;                     /* that can go from slice to slice */
 };
 
 struct load_wire {

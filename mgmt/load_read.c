@@ -19,6 +19,7 @@ int
 load_reader_open(struct load_reader *reader, const struct lm_engine *engine)
 {
 	const struct lm_graph *graph = engine->graph;
+	const char *why;
 
 	memset(reader, 0, sizeof(*reader));
 	reader->engine = engine;
@@ -38,6 +39,8 @@ load_reader_open(struct load_reader *reader, const struct lm_engine *engine)
 		reader->load.op[o].slices = graph->op[o].slices;
 		reader->load.op[o].slices_least = graph->op[o].slices_least;
 		reader->load.op[o].slices_most = graph->op[o].slices_most;
+		reader->load.op[o].has_slots =
+		    engine->table[o] != NULL && op_can_rescale(graph->op[o].class, &why);
 	}
 	for (uint32_t w = 0; w < graph->wire_count; w++) {
 		reader->load.wire[w] = (struct load_wire){ .from = graph->wire[w].from,

@@ -405,6 +405,10 @@ def add_param(parser, param):
     if param.get("required"):
         parser.add_argument(param["name"], type=kind, metavar=param["name"].upper(), help=param["doc"])
         return
+    if param.get("positional"):
+        parser.add_argument(param["name"], type=kind, nargs="?", metavar=param["name"].upper(),
+                            help=param["doc"])
+        return
     name = "--" + re.sub(r"_ms$", "", param["name"]).replace("_", "-")
     if param["type"] == "set":
         parser.add_argument(name, dest=param["name"], nargs="+", choices=param["values"], metavar="EVENT",

@@ -81,6 +81,7 @@ policy_changed(struct policy_memory *memory, int64_t now_ns)
 	memory->above = memory->below = 0;
 	memset(memory->op_above, 0, sizeof(memory->op_above));
 	memset(memory->op_below, 0, sizeof(memory->op_below));
+	memset(memory->op_skewed, 0, sizeof(memory->op_skewed));
 	memory->changed_ns = now_ns;
 	memory->has_changed = true;
 }
@@ -350,6 +351,8 @@ decide(struct decision *d, struct policy_memory *memory)
 	}
 	if (slices_more(d->load, &d->marks, memory, d->need, d->plan)) {
 		plan_rescaling(d, lcores_max);
+	} else if (slices_skewed(d->load, &d->marks, memory, d->need, d->plan)) {
+		return;
 	} else if (memory->above >= d->hold) {
 		plan_more(d, lcores_max);
 	} else if (slices_fewer(d->load, &d->marks, memory, d->need, d->plan)) {

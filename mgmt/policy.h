@@ -43,6 +43,7 @@
 	X(GIVING, "giving")       /* lcores are given back */                                      \
 	X(BALANCING, "balancing") /* as many, spread anew */                                       \
 	X(RESCALING, "rescaling") /* operators get more slices, or fewer */                        \
+	X(LEVELLING, "levelling") /* slots of an operator go to other slices of it */              \
 	X(FROZEN, "frozen")       /* somebody said so (mgmt/elastic.h) */
 
 enum plan_verdict {
@@ -82,6 +83,7 @@ struct plan {
 	struct plan_scale scale[PLAN_SCALES_MAX];
 	uint32_t scale_count;
 	bool takes[LM_WORKERS_MAX]; /* RESCALING: workers that new slices may go to */
+	uint32_t level_op;          /* LEVELLING: the operator */
 	char why[PLAN_WHY];
 };
 
@@ -90,7 +92,9 @@ struct policy_memory {
 	uint32_t above, below; /* intervals in a row */
 	uint32_t op_above[LM_OPERATORS_MAX],
 	    op_below[LM_OPERATORS_MAX]; /* that need other slices */
-	int64_t changed_ns;             /* the last change was through */
+	uint32_t op_skewed[LM_OPERATORS_MAX];
+	int64_t level_ns[LM_OPERATORS_MAX]; /* slots of it are not levelled before */
+	int64_t changed_ns;                 /* the last change was through */
 	bool has_changed;
 };
 

@@ -8,6 +8,8 @@
 
 #include "core/canary.h"
 
+/* A slice with so much more than the others, as a factor, is not so by chance. */
+#define SLICES_SKEWED 1.2
 /* Differences below this are rounding. */
 #define SLICES_EPSILON 1e-9
 
@@ -56,6 +58,14 @@ needed(const struct load_operator *op, const struct plan_need *need,
 	return marks->is_behind ? op->slices : fewest(op, need, marks->target);
 }
 
+static bool
+is_skewed(const struct load_operator *op, const struct plan_need *need,
+          const struct slices_marks *marks)
+{
+	return op->has_slots && op->slices > 1 && need->slices <= op->slices &&
+	       need->busiest > marks->high && unevenness(need, op->slices) > SLICES_SKEWED;
+}
+
 void
 slices_look(const struct load *load, const double *demand, const struct slices_marks *marks,
             struct policy_memory *memory, struct plan_need *need)
@@ -73,6 +83,8 @@ slices_look(const struct load *load, const double *demand, const struct slices_m
 		need[o].slices = needed(op, &need[o], marks);
 		memory->op_above[o] = need[o].slices > op->slices ? memory->op_above[o] + 1 : 0;
 		memory->op_below[o] = need[o].slices < op->slices ? memory->op_below[o] + 1 : 0;
+		memory->op_skewed[o] =
+		    is_skewed(op, &need[o], marks) ? memory->op_skewed[o] + 1 : 0;
 	}
 }
 
@@ -127,6 +139,26 @@ slices_more(const struct load *load, const struct slices_marks *marks,
 	snprintf(mark, sizeof(mark), "above %.2f", marks->high);
 	say_why(load, need, mark, marks->hold, marks->target, plan);
 	return true;
+}
+
+bool
+slices_skewed(const struct load *load, const struct slices_marks *marks,
+              const struct policy_memory *memory, const struct plan_need *need, struct plan *plan)
+{
+	for (uint32_t o = 0; o < load->op_count; o++) {
+		if (memory->op_skewed[o] < marks->hold || load->now_ns < memory->level_ns[o]) {
+			continue;
+		}
+		plan->verdict = PLAN_LEVELLING;
+		plan->level_op = o;
+		snprintf(plan->why, sizeof(plan->why),
+		         "the busiest slice of %s was at %.2f, above %.2f, for %u looks, all %u "
+		         "together at %.2f: slots of it go to the others",
+		         load->op[o].name, need[o].busiest, marks->high, marks->hold,
+		         load->op[o].slices, need[o].all);
+		return true;
+	}
+	return false;
 }
 
 bool

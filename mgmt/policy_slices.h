@@ -29,6 +29,11 @@ void slices_look(const struct load *load, const double *demand, const struct sli
 bool slices_more(const struct load *load, const struct slices_marks *marks,
                  const struct policy_memory *memory, const struct plan_need *need,
                  struct plan *plan);
+/* Whether an operator has had a slice above `high` for long enough though all together have not too
+ * much: then the plan is to level it. */
+bool slices_skewed(const struct load *load, const struct slices_marks *marks,
+                   const struct policy_memory *memory, const struct plan_need *need,
+                   struct plan *plan);
 bool slices_fewer(const struct load *load, const struct slices_marks *marks,
                   const struct policy_memory *memory, const struct plan_need *need,
                   struct plan *plan);

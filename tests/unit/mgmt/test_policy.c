@@ -457,6 +457,44 @@ test_merges(void **state)
 	}
 }
 
+/* Slots go to other slices where one has too much and all together have not; not twice at once. */
+static void
+test_levels(void **state)
+{
+	struct fixture *f = *state;
+
+	make_load(f, 4, 0.3, 1000, 1000);
+	f->load.slice[1].busy = 0.9;
+	f->load.slice[1].true_rate = 1000.0 / 4 / 0.9;
+	for (uint32_t i = 0; i < 5; i++) {
+		f->load.slice[i].worker = i;
+	}
+	look(f);
+	look(f);
+	assert_true(f->plan.verdict != PLAN_LEVELLING); /* it has no slots */
+	f->memory = (struct policy_memory){ 0 };
+	f->load.op[OP_WORK].has_slots = true;
+	look(f);
+	assert_int_equal(f->plan.verdict, PLAN_WAITING);
+	look(f);
+	assert_int_equal(f->plan.verdict, PLAN_LEVELLING);
+	assert_int_equal(f->plan.level_op, OP_WORK);
+	assert_int_equal(f->plan.move_count, 0);
+	policy_changed(&f->memory, f->load.now_ns);
+	f->memory.level_ns[OP_WORK] = f->load.now_ns + 1000000000;
+	for (uint32_t i = 0; i < 9; i++) {
+		look(f);
+		assert_true(f->plan.verdict != PLAN_LEVELLING);
+	}
+	/* All have too much: more slices, or nothing. */
+	make_load(f, 4, 0.9, 1000, 1000);
+	f->memory = (struct policy_memory){ 0 };
+	for (uint32_t i = 0; i < 9; i++) {
+		look(f);
+		assert_true(f->plan.verdict != PLAN_LEVELLING);
+	}
+}
+
 /* A number of slices that was just right for the target is kept from below it to above it. */
 static void
 test_scale_hysteresis(void **state)
@@ -495,6 +533,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_model_scales, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scale_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_merges, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scale_hysteresis, setup, teardown),
 	};
 
