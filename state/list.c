@@ -146,9 +146,20 @@ list_agrees(const struct arena_part *part)
 	return count == lists->count && dropped == lists->dropped;
 }
 
-static const struct arena_part_ops list_part_ops = {
-	.restored = list_restored, .came = list_came, .gone = list_gone, .agrees = list_agrees
-};
+static bool
+list_alike(const struct arena_part *was, const struct arena_part *part)
+{
+	const struct lm_lists *a = lists_of_part((struct arena_part *)(uintptr_t)was);
+	const struct lm_lists *b = lists_of_part((struct arena_part *)(uintptr_t)part);
+
+	return a->item_size == b->item_size && a->block_items_max == b->block_items_max;
+}
+
+static const struct arena_part_ops list_part_ops = { .restored = list_restored,
+	                                             .came = list_came,
+	                                             .gone = list_gone,
+	                                             .agrees = list_agrees,
+	                                             .alike = list_alike };
 
 /* The blocks of items, for the slots that the map has. */
 static bool

@@ -8,6 +8,7 @@
 #include "state/space.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "core/canary.h"
 
@@ -140,8 +141,9 @@ arena_go(struct arena_part *part, struct arena *arena)
 	arena->next = NULL;
 }
 
+/* With `all` whatever slot they are of. */
 static void
-part_give(struct arena_part *part, struct state_bundle *into)
+part_give(struct arena_part *part, struct state_bundle *into, bool all)
 {
 	uint32_t kept = 0, gone;
 	struct arena *first = NULL;
@@ -150,7 +152,7 @@ part_give(struct arena_part *part, struct state_bundle *into)
 		struct arena *arena = part->arena[i];
 
 		move_fetch(part, i);
-		if (into->move.slice_of[arena->slot] != into->move.to) {
+		if (!all && into->move.slice_of[arena->slot] != into->move.to) {
 			part->arena[kept++] = arena;
 			continue;
 		}
@@ -181,7 +183,7 @@ space_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state
 	into->epoch = space->epoch;
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
 		if (part->by_slot) {
-			part_give(part, into);
+			part_give(part, into, false);
 		}
 	}
 	space->size -= into->size;
@@ -369,4 +371,105 @@ space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *l
 	}
 	space_take(op, &bundle);
 	*lost += bundle.move.lost;
+}
+
+/* ---- other code in its place ---- */
+
+static uint32_t
+family_of(const struct arena_part *part)
+{
+	return part->family == NULL ? UINT32_MAX : part->family->index;
+}
+
+static bool
+parts_alike(const struct arena_part *was, const struct arena_part *part)
+{
+	return was->size == part->size && was->by_slot == part->by_slot &&
+	       was->is_value == part->is_value && was->arena_max == part->arena_max &&
+	       was->ops == part->ops && family_of(was) == family_of(part) &&
+	       (part->ops == NULL || part->ops->alike == NULL || part->ops->alike(was, part));
+}
+
+bool
+space_alike(struct lm_op *was, struct lm_op *op)
+{
+	const struct arena_part *old = op_state(was)->space->part;
+	const struct arena_part *part = op_state(op)->space->part;
+
+	while (old != NULL && part != NULL && parts_alike(old, part)) {
+		old = old->next;
+		part = part->next;
+	}
+	return old == NULL && part == NULL;
+}
+
+/* Whoever opened it has its address: the bytes come to where it stands. */
+static void
+value_take_over(struct state_space *space, struct arena_part *part, const struct arena_part *was)
+{
+	for (uint32_t i = 0; i < part->arena_count; i++) {
+		struct arena *arena = part->arena[i];
+
+		arena_touch(space, arena, arena->memory, arena->size);
+		memcpy(arena->memory, was->arena[i]->memory, arena->size);
+	}
+}
+
+/* All arenas of a part leave its space. */
+static void
+part_leave(struct state_space *space, struct arena_part *part, struct state_bundle *bundle)
+{
+	memset(bundle, 0, sizeof(*bundle));
+	bundle->end = &bundle->first;
+	part_give(part, bundle, true);
+	space->size -= bundle->size;
+}
+
+static void
+part_come(struct state_space *space, struct arena_part *part, struct state_bundle *bundle)
+{
+	if (bundle->first != NULL) {
+		part_take(space, part, bundle->first, NULL);
+		space->size += bundle->size;
+	}
+}
+
+/* Those that the part has of itself go the other way, and are freed with the slice that was. */
+static void
+part_take_over(struct state_space *space, struct arena_part *part, struct state_space *old,
+               struct arena_part *was)
+{
+	struct arena_label label = was->label;
+	struct state_bundle theirs, own;
+
+	part_leave(old, was, &theirs);
+	part_leave(space, part, &own);
+	part_come(space, part, &theirs);
+	part_come(old, was, &own);
+	if (label.is_set) {
+		arena_label(space, part, &label);
+	}
+}
+
+void
+space_take_over(struct lm_op *op, struct lm_op *was)
+{
+	struct state_space *space = op_state(op)->space, *old = op_state(was)->space;
+	struct arena_part *from = old->part;
+
+	assert(__atomic_load_n(&space->finished, __ATOMIC_ACQUIRE) == space->snapshot);
+	assert(__atomic_load_n(&old->finished, __ATOMIC_ACQUIRE) == old->snapshot);
+	space->epoch = old->epoch > space->epoch ? old->epoch : space->epoch;
+	space->moved = space->epoch;
+	if (space->log_longer != NULL && space->log != space->log_longer) {
+		space_set_log(space, space->log_longer, space->log_longer_max);
+	}
+	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
+		if (part->is_value) {
+			value_take_over(space, part, from);
+		} else {
+			part_take_over(space, part, old, from);
+		}
+		from = from->next;
+	}
 }
