@@ -228,7 +228,8 @@ check_slices(struct graph_check *check, uint32_t index)
 	const char *why;
 
 	op->slices = declared->slices == 0 ? 1 : declared->slices;
-	op->slices_least = op->slices;
+	/* One that goes on from a snapshot begins with as many as it had. */
+	op->slices_least = declared->slices_most > 0 ? declared->slices_least : op->slices;
 	op->slices_most = declared->slices_most;
 	op->slots = graph_slots(
 	    check->graph, op->slices_most > op->slices ? op->slices_most : op->slices, UINT64_MAX);

@@ -245,7 +245,10 @@ lm_topology_slices_between(struct lm_topology *topology, const char *name, uint3
 	                 : lm_topology_slices(topology, name, least);
 
 	if (result == 0) {
-		topology_find(topology, name)->slices_most = most;
+		struct topology_operator *op = topology_find(topology, name);
+
+		op->slices_least = least;
+		op->slices_most = most;
 	}
 	return result;
 }

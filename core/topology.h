@@ -34,8 +34,9 @@ struct topology_operator {
 	bool inputs_reported;  /* something is wrong with its inputs and was reported */
 	struct lm_place place; /* of the name */
 	struct lm_place type_place;
-	uint32_t slices;      /* 0: not said */
-	uint32_t slices_most; /* that it may come to have by itself; 0: it keeps its number */
+	uint32_t slices; /* 0: not said */
+	/* That it may come to have by itself; most 0: it keeps its number. */
+	uint32_t slices_least, slices_most;
 	struct lm_place slices_place;
 	uint32_t *pin; /* lcores */
 	uint32_t pin_count;

@@ -266,7 +266,7 @@ serve_elastic(struct conduct *conduct)
 	struct elastic *elastic = conduct->job.elastic;
 	enum manager_refusal refusal;
 	struct action_ask ask;
-	struct action action;
+	struct action action = { .state = ACTION_FAILED, .reason = "it is forgotten" };
 
 	if (conduct->elastic_action != 0) {
 		if (control_find(conduct->control, conduct->elastic_action, &action) &&

@@ -54,6 +54,9 @@ struct load {
 	uint32_t slice_count;
 	struct load_worker worker[LM_WORKERS_MAX];
 	uint32_t worker_count;
+	/* A worker with slices has made no turn: others had its CPU, or a callback is long. What it
+	 * would have done is not known. */
+	bool has_stalled;
 	struct load_operator *op;
 	uint32_t op_count;
 	struct load_wire *wire;

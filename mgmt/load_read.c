@@ -140,6 +140,17 @@ guess_offered(const struct load_reader *reader, const struct load_slice *slice)
 	return is_held && slice->busy > 0 ? slice->rows / slice->busy : slice->rows;
 }
 
+static bool
+has_stalled(const struct load *load, const uint64_t turns[LM_WORKERS_MAX])
+{
+	for (uint32_t i = 0; i < load->slice_count; i++) {
+		if (turns[load->slice[i].worker] == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Into the picture, if it has turns and has not ended. */
 static void
 read_slice(struct load_reader *reader, uint32_t number, double ns,
@@ -230,6 +241,7 @@ load_read(struct load_reader *reader, int64_t now_ns, uint64_t lost)
 		load->op[o].rows_in = (double)reader->rows_in[o] / ns * 1e9;
 		load->op[o].rows_out = (double)reader->rows_out[o] / ns * 1e9;
 	}
+	load->has_stalled = has_stalled(load, turns);
 	add_lost(reader, (double)(lost - reader->lost_before) / ns * 1e9);
 	load->seconds = reader->now_ns == 0 ? 0 : ns / 1e9;
 	load->now_ns = now_ns;

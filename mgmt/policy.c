@@ -262,7 +262,8 @@ plan_fewer(struct decision *d, uint32_t lcores_min)
 	         d->rules->target, d->pack.busiest);
 }
 
-/* Whether sources send less than they would: then it is not for want of load that lcores rest. */
+/* Whether sources send less than they would, or nobody knows: then it is not for want of load that
+ * lcores rest. */
 static bool
 is_behind(const struct load *load)
 {
@@ -272,7 +273,7 @@ is_behind(const struct load *load)
 		rows += load->slice[i].is_source ? load->slice[i].rows : 0;
 		offered += load->slice[i].is_source ? load->slice[i].offered : 0;
 	}
-	return rows < offered * BEHIND;
+	return load->has_stalled || rows < offered * BEHIND;
 }
 
 /* Whether there are more lcores than the load needs. */
@@ -282,7 +283,7 @@ are_too_many(struct decision *d, uint32_t lcores_min)
 	struct plan *plan = d->plan;
 	double most = d->rules->target;
 
-	if (plan->lcores <= lcores_min || is_behind(d->load) ||
+	if (plan->lcores <= lcores_min || d->marks.is_behind ||
 	    plan->load >= d->low * plan->lcores || plan->load > most * (plan->lcores - 1)) {
 		return false;
 	}
@@ -339,11 +340,12 @@ decide(struct decision *d, struct policy_memory *memory)
 	uint32_t lcores_max = policy_lcores_max(d->rules, d->load->worker_count);
 	uint32_t lcores_min = d->rules->lcores_min < lcores_max ? d->rules->lcores_min : lcores_max;
 	bool is_above = d->plan->busiest > d->high;
-	bool is_below = !is_above && are_too_many(d, lcores_min);
+	bool is_below;
 
+	d->marks.is_behind = is_behind(d->load);
+	is_below = !is_above && are_too_many(d, lcores_min);
 	memory->above = is_above ? memory->above + 1 : 0;
 	memory->below = is_below ? memory->below + 1 : 0;
-	d->marks.is_behind = is_behind(d->load);
 	slices_look(d->load, d->demand, &d->marks, memory, d->need);
 	find_scales(d);
 	if (waits_for_guard(d, memory)) {

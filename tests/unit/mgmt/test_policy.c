@@ -455,6 +455,18 @@ test_merges(void **state)
 		look(f);
 		assert_true(f->plan.verdict != PLAN_RESCALING);
 	}
+	/* Nor where an lcore did not run. */
+	make_load(f, 4, 0.1, 1000, 1000);
+	f->load.has_stalled = true;
+	for (uint32_t i = 0; i < 10; i++) {
+		look(f);
+		assert_true(f->plan.verdict != PLAN_RESCALING);
+	}
+	f->load.has_stalled = false;
+	for (uint32_t i = 0; i < 6; i++) {
+		look(f);
+	}
+	assert_int_equal(f->plan.verdict, PLAN_RESCALING);
 }
 
 /* Slots go to other slices where one has too much and all together have not; not twice at once. */
