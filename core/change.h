@@ -57,6 +57,13 @@ change_is_code(const struct graph_operator *was, const struct graph_operator *is
 	return was->class != is->class;
 }
 
+/* Its slots come to other slices of it, as the asker says. */
+static inline bool
+change_is_dealt(const struct change_ask *ask, uint32_t op)
+{
+	return ask->slice_of != NULL && ask->dealt == op;
+}
+
 /* Its state is another one, which is to be converted. */
 static inline bool
 change_is_version(const struct graph_operator *was, const struct graph_operator *is)

@@ -77,7 +77,9 @@ lets_convert(const struct lm_engine *engine, const struct change_ask *ask, struc
 		for (uint32_t i = 0; i < was->slices; i++) {
 			converts |= keep_converts(engine->slice[was->first_slice + i]);
 		}
-		if (converts && !(was->class == is->class && was->slices == is->slices) &&
+		if (converts &&
+		    !(was->class == is->class && was->slices == is->slices &&
+		      !change_is_dealt(ask, o)) &&
 		    !(was->class->state_version > is->class->state_version &&
 		      was->slices == is->slices)) {
 			lm_errors_add(errors, is->place, "ask again later, or go back",
@@ -123,12 +125,13 @@ keeps_state(const struct lm_engine *engine, const struct change_ask *ask, struct
 			continue;
 		}
 		was = &engine->graph->op[ask->heir_of[o]];
-		if (is->slices == was->slices) {
+		if (is->slices == was->slices && !change_is_dealt(ask, o)) {
 			continue;
 		}
 		if (is->class != was->class && !op_can_rescale(was->class, &why)) {
 			/* Its code cannot give slots. */
-		} else if (op_can_rescale(is->class, &why) && is->counts_slices) {
+		} else if (op_can_rescale(is->class, &why) && is->counts_slices &&
+		           !change_is_dealt(ask, o)) {
 			why = "was configured for as many slices as it has";
 		} else if (why == NULL && !state_moves(engine->slice[was->first_slice])) {
 			why = "keeps state by another key than its rows are shared out by";

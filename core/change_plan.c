@@ -113,7 +113,9 @@ keep_tables(const struct lm_engine *engine, struct change *change, const struct 
 		    engine->graph->op[was].slots != next->graph->op[o].slots) {
 			continue;
 		}
-		next->table[o] = slices == engine->graph->op[was].slices
+		next->table[o] = change_is_dealt(ask, o)
+		                     ? route_table_deal(engine->table[was], ask->slice_of)
+		                 : slices == engine->graph->op[was].slices
 		                     ? engine->table[was]
 		                     : route_table_resize(engine->table[was], slices);
 		if (next->table[o] == NULL) {
@@ -398,7 +400,8 @@ make_hands(struct lm_engine *engine, struct change *change, const struct change_
 		uint32_t old = ask->heir_of[o];
 
 		if (old == LM_NONE ||
-		    (ask->kept[o] == old && engine->graph->op[old].slices == op->slices)) {
+		    (ask->kept[o] == old && engine->graph->op[old].slices == op->slices &&
+		     !change_is_dealt(ask, o))) {
 			continue;
 		}
 		was = &engine->graph->op[old];
