@@ -4,6 +4,9 @@
  * one slice to two and back, under full load: from the moment the last of the slices is at the
  * marker until the one that got slots goes on. What it waits before, until all slices are there,
  * is told apart. The state is 1 GiB; beside it the same with 1 MiB.
+ *
+ * rescale_windows_us: the same of a count by window, 64 windows of 4096 slots each, all of them
+ * open; beside it the same with one window.
  */
 
 #include <inttypes.h>
@@ -19,6 +22,8 @@
 #define STATE_SMALL (UINT64_C(1) << 20)
 #define CHANGES 200u
 #define CHANGES_FEW 20u
+#define WINDOWS 64u
+#define WINDOWS_KEYS (UINT64_C(1) << 20) /* for 4096 slots */
 #define BATCH_ROWS 64u
 #define STEP_S 1e-4
 
@@ -99,11 +104,11 @@ rows_are_right(struct snap_job *job, uint32_t changes)
 }
 
 static bool
-run_size(uint64_t bytes, uint32_t runs, bool small, struct waits *waits)
+run_shape(uint64_t keys, uint32_t windows, uint32_t changes, uint32_t runs, struct waits *waits)
 {
 	static struct snap_job job;
-	uint32_t changes = small ? CHANGES_FEW : CHANGES;
-	struct snap_shape shape = { .keys = snap_keys(bytes),
+	struct snap_shape shape = { .keys = keys,
+		                    .windows = windows,
 		                    .is_uniform = true,
 		                    .is_shared_out = true,
 		                    .batch_rows = BATCH_ROWS,
@@ -120,19 +125,19 @@ run_size(uint64_t bytes, uint32_t runs, bool small, struct waits *waits)
 	return good;
 }
 
+/* `title`: a line whose name, baseline and note are filled in. */
 static void
-print_line(uint32_t runs, uint64_t bytes, const struct waits *large, const struct waits *little)
+print_line(const struct bench_line *title, uint32_t runs, const struct waits *large,
+           const struct waits *little)
 {
 	static struct bench_line line;
-	char note[200], more[300];
+	char more[300];
 
-	line = (struct bench_line){ .name = "rescale_pause_us",
-		                    .unit = "us, p99 of a change",
-		                    .baseline_name = "the same with 1 MiB of state",
-		                    .digits = 3,
-		                    .runs = runs,
-		                    .note = note,
-		                    .more = more };
+	line = *title;
+	line.unit = "us, p99 of a change";
+	line.digits = 3;
+	line.runs = runs;
+	line.more = more;
 	for (uint32_t run = 0; run < runs; run++) {
 		line.value[run] = large->p99_us[run];
 		line.baseline[run] = little->p99_us[run];
@@ -145,26 +150,58 @@ print_line(uint32_t runs, uint64_t bytes, const struct waits *large, const struc
 	         bench_quantile(little->p50_us, runs, 0.5),
 	         bench_quantile(large->align_us, runs, 0.5),
 	         bench_quantile(little->align_us, runs, 0.5));
-	snprintf(note, sizeof(note),
-	         "state of %.2f GiB, batches of %u, %" PRIu64
-	         " changes between one slice and two under full load",
-	         (double)bytes / (double)(1u << 30), BATCH_ROWS, large->changes);
 	bench_line_print(&line);
 }
+
+static struct waits large, little;
 
 bool
 bench_rescale_pause(uint32_t runs, bool small)
 {
-	static struct waits large, little;
 	uint64_t bytes = bench_state_bytes != 0 ? bench_state_bytes : STATE_LARGE;
+	uint32_t changes = small ? CHANGES_FEW : CHANGES;
+	struct bench_line title = { .name = "rescale_pause_us",
+		                    .baseline_name = "the same with 1 MiB of state" };
+	char note[200];
 
 	bytes = small && bench_state_bytes == 0 ? STATE_SMALL * 8 : bytes;
 	runs = runs < BENCH_RUNS_MAX ? runs : BENCH_RUNS_MAX;
 	memset(&large, 0, sizeof(large));
 	memset(&little, 0, sizeof(little));
-	if (!run_size(STATE_SMALL, runs, small, &little) || !run_size(bytes, runs, small, &large)) {
+	if (!run_shape(snap_keys(STATE_SMALL), 0, changes, runs, &little) ||
+	    !run_shape(snap_keys(bytes), 0, changes, runs, &large)) {
 		return false;
 	}
-	print_line(runs, bytes, &large, &little);
+	snprintf(note, sizeof(note),
+	         "state of %.2f GiB, batches of %u, %" PRIu64
+	         " changes between one slice and two under full load",
+	         (double)bytes / (double)(1u << 30), BATCH_ROWS, large.changes);
+	title.note = note;
+	print_line(&title, runs, &large, &little);
+	return true;
+}
+
+bool
+bench_rescale_windows(uint32_t runs, bool small)
+{
+	uint64_t keys = small ? WINDOWS_KEYS / 16 : WINDOWS_KEYS;
+	uint32_t changes = small ? CHANGES_FEW : CHANGES;
+	struct bench_line title = { .name = "rescale_windows_us",
+		                    .baseline_name = "the same with one window" };
+	char note[200];
+
+	runs = runs < BENCH_RUNS_MAX ? runs : BENCH_RUNS_MAX;
+	memset(&large, 0, sizeof(large));
+	memset(&little, 0, sizeof(little));
+	if (!run_shape(keys, 1, changes, runs, &little) ||
+	    !run_shape(keys, WINDOWS, changes, runs, &large)) {
+		return false;
+	}
+	snprintf(note, sizeof(note),
+	         "%u windows of %" PRIu64 " slots, batches of %u, %" PRIu64
+	         " changes between one slice and two under full load",
+	         WINDOWS, keys / 256, BATCH_ROWS, large.changes);
+	title.note = note;
+	print_line(&title, runs, &large, &little);
 	return true;
 }

@@ -31,11 +31,13 @@
 struct snap_shape {
 	uint64_t keys;
 	bool is_uniform;    /* else Zipf 1.0 */
+	uint32_t windows;   /* keys are counted by window, and all of these are open; 0: without */
 	bool is_shared_out; /* rows come by key: there may be several slices that count */
 	uint32_t batch_rows;
 	uint64_t epoch_ns;
 	uint32_t workers; /* all of the job is on the first; 0: one */
 };
+#define SNAP_WINDOW_NS 1000000000
 /* Keys for a state of so many bytes. */
 uint64_t snap_keys(uint64_t bytes);
 

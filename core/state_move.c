@@ -58,7 +58,7 @@ state_take(struct lm_op *op, struct state_bundle *bundle)
 void
 state_drop(struct state_bundle *bundle)
 {
-	if (bundle->first != NULL) {
+	if (bundle->from != NULL) {
 		bundle->ops->drop(bundle);
 	}
 }

@@ -42,14 +42,14 @@
 
 #include "core/lm_op.h"
 
-struct arena;
 struct state_space;
 
 /* Slots on their way from one slice to another. Zeroed, then given to, then taken. */
 struct state_bundle {
-	struct lm_move move;  /* as the class sees it */
-	struct arena *first;  /* linked through the arenas, those of a map behind each other */
-	struct arena **end;   /* NULL: nothing was given */
+	struct lm_move move;      /* as the class sees it */
+	struct state_space *from; /* in whose tables they are until they are taken; NULL: nothing */
+	const uint16_t *slot;     /* [slot_count] */
+	uint32_t slot_count;
 	uint32_t arena_count; /* of all maps and lists */
 	uint32_t epoch;       /* of what was written last in them */
 	uint64_t size;        /* bytes */
@@ -72,7 +72,8 @@ struct state_ops {
 	int (*prepare)(struct lm_op *op, uint32_t slots_max);
 	/*
 	 * The owner, between two callbacks: all slots s with slice_of[s] == to leave its space.
-	 * Some stores for each map and slot, whatever is in them.
+	 * A few bytes for each slot and map, whatever is in them. From then on the slice may go on;
+	 * its space stays until the bundle is taken or dropped.
 	 */
 	void (*give)(struct lm_op *op, const uint16_t *slice_of, uint32_t to,
 	             struct state_bundle *into);

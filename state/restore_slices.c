@@ -351,6 +351,7 @@ sort_slots(struct lm_op *slice, const struct slice_record *old, uint64_t *lost)
 	struct state_space *space = slice->state.space;
 	struct arena_label *label = calloc(space->part_count + 1, sizeof(*label));
 	uint16_t *leaves = calloc(1u << slice->state.slot_bits, sizeof(*leaves));
+	int result;
 
 	if (label == NULL || leaves == NULL) {
 		free(label);
@@ -366,10 +367,10 @@ sort_slots(struct lm_op *slice, const struct slice_record *old, uint64_t *lost)
 	for (uint32_t slot = 0; slot < 1u << slice->state.slot_bits; slot++) {
 		leaves[slot] = old->part->owned[slot];
 	}
-	space_sort(slice, leaves, label, lost);
+	result = space_sort(slice, leaves, label, lost);
 	free(label);
 	free(leaves);
-	return 0;
+	return result;
 }
 
 static int

@@ -25,7 +25,10 @@ struct space_shape {
 	struct arena_part *alike;
 	const struct arena_part_ops *ops;
 };
-/* In open: makes the arenas of a part, and fills in all of it. False: no memory. */
+/* Room in the ring of slots that were given away: those of one change, behind those of the last. */
+#define SPACE_GIVEN(slots) (2 * (slots) + 1)
+/* In open: makes the arenas of a part, and fills in all of it but base, at and nowhere, which who
+ * has a table of its own fills in before. False: no memory. */
 bool space_open(struct lm_op *op, struct arena_part *part, const struct space_shape *shape);
 
 /* Its pages are there before the stream is: the first writes behind a flip are many. */
@@ -39,10 +42,10 @@ void space_close(struct lm_op *op);
 /*
  * Behind a restore from a snapshot of other slices: arenas of slots with leaves[slot] == 1 came
  * from one of those, in which parts had these labels; they come to the parts of the same label.
- * Adds up in *lost the keys that have no place.
+ * Adds up in *lost the keys that have no place. 0, or -ENOMEM.
  */
-void space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
-                uint64_t *lost);
+int space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
+               uint64_t *lost);
 void space_drop(struct state_bundle *bundle);
 bool space_moves(struct lm_op *op);
 /* The arenas that are in it come from the slots of a part; the chunk is freed behind the last. */

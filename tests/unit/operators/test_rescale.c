@@ -277,7 +277,7 @@ step_move(void)
 		}
 	}
 	for (uint32_t i = 0; i < SLICES * SLICES; i++) {
-		if (bundle[i % SLICES][i / SLICES].first != NULL) {
+		if (bundle[i % SLICES][i / SLICES].from != NULL) {
 			take(slice[i / SLICES], &bundle[i % SLICES][i / SLICES]);
 		}
 	}

@@ -376,10 +376,10 @@ move_to(const uint16_t to[SLOTS])
 	for (uint32_t i = 0; i < SLICES * SLICES; i++) {
 		struct state_bundle *b = &bundle[(i * 5 + 3) % SLICES][i / SLICES];
 
-		if (b->first != NULL) {
+		if (b->from != NULL) {
 			holder[i / SLICES].op.state.ops->take(&holder[i / SLICES].op, b);
 			assert_int_equal(b->move.lost, 0);
-			assert_null(b->first);
+			assert_null(b->from);
 		}
 	}
 	for (uint32_t s = 0, due = 0; s < SLOTS; s++) {
@@ -721,14 +721,15 @@ test_drop(void **state)
 	to[0] = 5;
 	holder[0].op.state.ops->give(&holder[0].op, to, 5, &bundle);
 	assert_int_equal(bundle.arena_count, 5 + PANES);
-	for (const struct arena *arena = bundle.first; arena != NULL; arena = arena->next) {
-		left += arena->chunk->left == SLOTS / 2;
+	assert_int_equal(bundle.slot_count, 1);
+	for (const struct arena_part *part = bundle.from->part; part != NULL; part = part->next) {
+		left += part->by_slot && arena_at(part, 0)->chunk->left == SLOTS / 2;
 	}
 	assert_int_equal(left, 5 + PANES);
 	bundle.ops = holder[0].op.state.ops;
 	bundle.ops->drop(&bundle);
-	assert_null(bundle.first);
-	assert_int_equal(holder[0].counts->part.arena[0]->chunk->left, SLOTS / 2 - 1);
+	assert_null(bundle.from);
+	assert_int_equal(arena_nth(&holder[0].counts->part, 0)->chunk->left, SLOTS / 2 - 1);
 	end();
 }
 
