@@ -162,6 +162,16 @@ struct arena_part {
 	 */
 	struct arena_part *source;
 	bool loses, has_place;
+	/* Its tables may be behind with slots that came and went, see arena_part_settle; they are;
+	 * how many of the space's dues they are not behind with. */
+	bool can_wait, is_behind;
+	uint32_t dues_done;
+};
+
+/* Slots that have come, or that went. */
+struct space_due {
+	struct arena_slots slots;
+	struct arena_part **source; /* [part] that the arenas come from; NULL: they went */
 };
 
 struct state_space {
@@ -203,6 +213,10 @@ struct state_space {
 	uint32_t slot_count, slot_max;
 	uint16_t *given;
 	uint32_t given_next;
+	/* What some parts are behind with; where to look for the next one that is. */
+	struct space_due *due;
+	uint32_t due_count, due_max;
+	struct arena_part *unsettled;
 
 	/* Control threads': a longer log, which the owner takes with the arenas that need it; and
 	 * the one in use, if it is not of open. */
@@ -245,6 +259,13 @@ void arena_label(const struct state_space *space, struct arena_part *part,
                  const struct arena_label *label);
 /* The copier: what the label was at the flip. */
 struct arena_label arena_label_at_cut(const struct arena_part *part, uint32_t epoch);
+
+/*
+ * The owner: where a part stands, and what is counted beside it, follows slots that have come or
+ * gone. A part that can wait is behind with that, until this is called or the slice has settled;
+ * whoever looks at it calls this first.
+ */
+void arena_part_settle(struct arena_part *part);
 
 /* The arena of a slot, which the slice has. */
 static inline struct arena *

@@ -134,6 +134,7 @@ lm_map_init(void *memory, const struct lm_map_shape *shape)
 uint32_t
 lm_map_count(const struct lm_map *map)
 {
+	map_settle(map);
 	return map->count;
 }
 
@@ -141,6 +142,7 @@ void
 lm_map_touch(struct lm_map *map, void *value)
 {
 	map_check(map);
+	map_settle(map);
 	if (map->space != NULL && map->value_size > 0) {
 		map_touch(map, map_block_holding(map, value), value, map->value_size);
 	}
@@ -358,6 +360,7 @@ map_key_of(const struct lm_map *map, const void *bytes, uint32_t length)
 	struct map_key key = { .bytes = bytes, .length = length };
 
 	map_check(map);
+	map_settle(map);
 	if (map->kind == MAP_BYTES) {
 		map_key_of_bytes(&key, bytes, length);
 	} else {
@@ -474,6 +477,7 @@ void
 lm_map_clear(struct lm_map *map)
 {
 	map_check(map);
+	map_settle(map);
 	for (uint32_t slot = 0; map->count > 0 && slot < 1u << map->slot_bits; slot++) {
 		if (map_slot_has_keys(map, slot)) {
 			map_clear_block(map, map_block_at(map, slot), slot);
@@ -516,6 +520,7 @@ lm_map_label(const struct lm_map *map, int64_t *label)
 uint32_t
 lm_map_slot(const struct lm_map *map, const void *value)
 {
+	map_settle(map);
 	return map->part.arena_max == 0 ? 0 : arena_holding(&map->part, value)->slot;
 }
 
@@ -552,6 +557,7 @@ lm_map_entry_of(const struct lm_map *map, void *value, struct lm_map_entry *entr
 	const struct map_block *block = NULL;
 
 	map_check(map);
+	map_settle(map);
 	if (map->kind == MAP_BYTES) {
 		block = map_block_holding(map, value);
 	}
@@ -591,6 +597,7 @@ lm_map_scan(const struct lm_map *map, uint64_t *cursor, struct lm_map_entry *ent
 	uint64_t place = *cursor & ((UINT64_C(1) << MAP_CURSOR_BITS) - 1);
 
 	map_check(map);
+	map_settle(map);
 	for (; slot < 1u << map->slot_bits; slot++, place = 0) {
 		/* An unused block is not looked at: it may not be there yet. */
 		if (map_slot_has_keys(map, slot)) {

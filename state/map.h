@@ -177,6 +177,15 @@ map_arena(const struct lm_map *map, const struct map_block *block)
 	return (struct arena *)(void *)((char *)(uintptr_t)block - map->marks_size) - 1;
 }
 
+/* First of all, wherever a map is looked at. */
+static inline void
+map_settle(const struct lm_map *map)
+{
+	if (__builtin_expect(map->part.is_behind, 0)) {
+		arena_part_settle((struct arena_part *)(uintptr_t)&map->part);
+	}
+}
+
 /* Whether a slot is this slice's and has keys; its block is not looked at. */
 static inline bool
 map_slot_has_keys(const struct lm_map *map, uint32_t slot)

@@ -295,7 +295,10 @@ run_all(struct lm_map *map, const struct lm_map_rows *in, void **values, uint8_t
         bool insert)
 {
 	bool dense = in->rows == NULL;
-	struct map_run run = {
+	struct map_run run;
+
+	map_settle(map);
+	run = (struct map_run){
 		.map = map,
 		.insert = insert,
 		.hash = in->hash + (dense ? in->first : 0),

@@ -137,17 +137,15 @@ map_took(struct arena_part *part, struct arena_part *from, const struct arena_sl
 	uint64_t keys = 0, bytes = 0;
 
 	for (uint32_t i = 0; i < slots->count; i++) {
-		uint32_t slot = slots->slot[i], held = was->held[slot];
+		uint32_t slot = slots->slot[i];
 
-		was->held[slot] = 0;
-		map->held[slot] = held;
-		keys += held;
+		map->held[slot] = was->held[slot];
+		keys += map->held[slot];
 	}
 	for (uint32_t i = 0; map->held_bytes != NULL && i < slots->count; i++) {
 		uint32_t slot = slots->slot[i];
 
 		map->held_bytes[slot] = was->held_bytes[slot];
-		was->held_bytes[slot] = 0;
 		bytes += map->held_bytes[slot];
 	}
 	if (CANARY(CANARY_COUNT_LEFT)) {
@@ -219,6 +217,8 @@ map_open_blocks(struct lm_op *op, struct lm_map *map, struct space_shape *shape)
 {
 	shape->size = map->block_size;
 	shape->ops = &map_part_ops;
+	/* What ages is looked at all over by who looks for what expires. */
+	map->part.can_wait = map->aging == NULL;
 	map->marks_size = arena_marks_size(map->block_size);
 	map->part.at = map->at;
 	map->part.nowhere = map->nowhere;
@@ -274,9 +274,8 @@ map_open(struct lm_op *op, const struct lm_map_shape *shape, const struct lm_map
 	map->held = map->whole + slots;
 	map->held_bytes = map->kind == MAP_BYTES ? (uint64_t *)(void *)(map->held + slots) : NULL;
 	map->nowhere = (int64_t)head;
-	for (uint32_t s = 0; s < slots; s++) {
-		map->at[s] = map->nowhere;
-	}
+	/* Their pages are there before slots come: those are many then, and rows wait for them. */
+	memset(map->whole, 0, head - (size_t)((char *)map->whole - (char *)map));
 	if (asked != NULL && !map_open_ages(op, map, asked)) {
 		return NULL;
 	}

@@ -4,6 +4,7 @@
 #include "state/space.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "state/arena_shadow.h"
 
@@ -46,6 +47,7 @@ static const struct state_ops space_ops = {
 	.prepare = space_prepare,
 	.give = space_give,
 	.take = space_take,
+	.settle = space_settle,
 	.close = space_close,
 	.drop = space_drop,
 	.moves = space_moves,
@@ -152,6 +154,7 @@ space_know_slots(struct lm_op *op, struct state_space *space, const struct space
 		space->slot[i] = (uint16_t)shape->slot[i];
 		space->has_slot[shape->slot[i]] = 1;
 	}
+	memset(space->given, 0, SPACE_GIVEN(shape->slots) * sizeof(*space->given));
 	space->slot_count = shape->count;
 	space->slot_max = shape->slots;
 	return true;
@@ -190,6 +193,9 @@ space_open(struct lm_op *op, struct arena_part *part, const struct space_shape *
 	    (part->by_slot && !space_bypass && !space_know_slots(op, space, shape))) {
 		chunk_close(chunk);
 		return false;
+	}
+	for (uint32_t i = 0; i < part->arena_max; i++) {
+		part->at[i] = part->nowhere;
 	}
 	for (uint32_t i = 0; i < shape->count; i++) {
 		const struct arena *arena = chunk_arena(chunk, i, shape);

@@ -35,9 +35,10 @@ bool space_open(struct lm_op *op, struct arena_part *part, const struct space_sh
 void space_log_touch(void *memory, uint32_t entries);
 
 /* See struct state_ops. */
-int space_prepare(struct lm_op *op, uint32_t slots_max);
+int space_prepare(struct lm_op *op, uint32_t slots_max, uint32_t bundles);
 void space_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into);
 void space_take(struct lm_op *op, struct state_bundle *bundle);
+bool space_settle(struct lm_op *op);
 void space_close(struct lm_op *op);
 /*
  * Behind a restore from a snapshot of other slices: arenas of slots with leaves[slot] == 1 came

@@ -5,28 +5,49 @@
  * the parts, by slot: nothing of the arenas themselves is looked at, of which there may be many
  * thousands, none of them in a cache.
  *
- * Who gives only strikes the slots off its list. What its tables have of them belongs to the new
- * owner from then on, who takes it out, into its own: no memory is needed on the way, and no copy.
+ * Who gives strikes the slots off its list, who takes puts them on its own. What the tables of the
+ * giver have of them stays there, and is the taker's: it copies that into its own when a part is
+ * looked at for the first time, or behind the rows, a part at a time (space_settle). So rows wait
+ * for the lists, and for the parts that they need: not for a thousand windows.
  */
 
 #include "state/space.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/canary.h"
 
 /* ---- memory ---- */
 
-int
-space_prepare(struct lm_op *op, uint32_t slots_max)
+static int
+make_dues(struct lm_op *op, struct state_space *space, uint32_t bundles)
 {
-	struct state_space *space = op_state(op)->space;
-	uint32_t entries;
+	size_t stride = sizeof(struct space_due) + space->part_count * sizeof(struct arena_part *);
+	char *sources;
 
-	if (space == NULL || space->log_max == 0) {
+	assert(space->due_count == 0);
+	if (bundles <= space->due_max) {
 		return 0;
 	}
+	state_memory_free(space->due);
+	space->due = state_memory_alloc(op, bundles * stride);
+	space->due_max = space->due == NULL ? 0 : bundles;
+	sources = (char *)(space->due + space->due_max);
+	for (uint32_t i = 0; i < space->due_max; i++) {
+		space->due[i].source = (struct arena_part **)(void *)sources;
+		memset(sources, 0, space->part_count * sizeof(struct arena_part *));
+		sources += space->part_count * sizeof(struct arena_part *);
+	}
+	return space->due == NULL ? -ENOMEM : 0;
+}
+
+static int
+make_log(struct lm_op *op, struct state_space *space, uint32_t slots_max)
+{
+	uint32_t entries;
+
 	/* Taken since the last change: the one before is in nobody's hand any more. */
 	if (space->log == space->log_longer) {
 		state_memory_free(space->log_own);
@@ -46,6 +67,18 @@ space_prepare(struct lm_op *op, uint32_t slots_max)
 	}
 	space_log_touch(space->log_longer, entries);
 	return 0;
+}
+
+int
+space_prepare(struct lm_op *op, uint32_t slots_max, uint32_t bundles)
+{
+	struct state_space *space = op_state(op)->space;
+	int result = space == NULL ? 0 : make_dues(op, space, bundles);
+
+	if (result != 0 || space == NULL || space->log_max == 0) {
+		return result;
+	}
+	return make_log(op, space, slots_max);
 }
 
 bool
@@ -77,6 +110,7 @@ space_close(struct lm_op *op)
 {
 	struct state_space *space = op_state(op)->space;
 
+	assert(space->due_count == 0);
 	for (uint32_t i = 0; i < space->slot_count; i++) {
 		slot_leave(space, space->slot[i]);
 	}
@@ -87,6 +121,7 @@ space_close(struct lm_op *op)
 		part->arena_count = 0;
 	}
 	space->slot_count = 0;
+	state_memory_free(space->due);
 	state_memory_free(space->log_own);
 	if (space->log_longer != space->log_own) {
 		state_memory_free(space->log_longer);
@@ -145,18 +180,35 @@ slots_leave(struct state_space *space, const uint16_t *slice_of, uint32_t to)
 	return slots;
 }
 
-static void
-part_give(struct arena_part *part, const struct arena_slots *slots)
+/* Parts of the space are behind with what is entered there. */
+static struct space_due *
+next_due(struct state_space *space, const struct arena_slots *slots)
 {
-	for (uint32_t i = 0; part->whole_count > 0 && i < slots->count; i++) {
-		part->whole_count -= part->whole[slots->slot[i]] == part->whole_epoch;
+	struct space_due *due = &space->due[space->due_count++];
+
+	assert(space->due_count <= space->due_max);
+	due->slots = *slots;
+	space->unsettled = space->part;
+	return due;
+}
+
+/* What the part is behind with now is seen to now, or later. */
+static void
+part_owe(struct arena_part *part)
+{
+	part->is_behind = true;
+	if (!part->can_wait) {
+		arena_part_settle(part);
 	}
-	part->arena_count -= slots->count;
+}
+
+static void
+part_give(struct arena_part *part, uint32_t slots)
+{
+	part->arena_count -= slots;
 	part->given = part->label;
 	part->given_chunks = part->chunk_count;
-	if (part->ops != NULL && part->ops->gave != NULL) {
-		part->ops->gave(part, slots);
-	}
+	part_owe(part);
 	part_moved(part);
 }
 
@@ -165,6 +217,7 @@ space_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state
 {
 	struct state_space *space = op_state(op)->space;
 	struct arena_slots slots;
+	struct space_due *due;
 
 	assert(into->from == NULL);
 	/* Nobody copies what leaves. */
@@ -177,9 +230,11 @@ space_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state
 	into->slot_count = slots.count;
 	into->epoch = space->epoch;
 	into->size = slots.count * space->slot_size;
+	due = next_due(space, &slots);
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
+		due->source[part->index] = NULL;
 		if (part->by_slot) {
-			part_give(part, &slots);
+			part_give(part, slots.count);
 			into->arena_count += slots.count;
 		}
 	}
@@ -295,19 +350,30 @@ part_know_chunks(struct arena_part *part, const struct arena_part *from)
 	}
 }
 
-/* ---- taking ---- */
+/* ---- settling ---- */
 
 static void
-part_take_whole(struct arena_part *part, struct arena_part *from, const struct arena_slots *slots)
+part_settle_gone(struct arena_part *part, const struct arena_slots *slots)
+{
+	for (uint32_t i = 0; part->whole_count > 0 && i < slots->count; i++) {
+		part->whole_count -= part->whole[slots->slot[i]] == part->whole_epoch;
+	}
+	if (part->ops != NULL && part->ops->gave != NULL) {
+		part->ops->gave(part, slots);
+	}
+}
+
+static void
+part_settle_whole(struct arena_part *part, const struct arena_part *from,
+                  const struct arena_slots *slots)
 {
 	uint32_t epoch = part->space->epoch, fresh = 0;
 
 	for (uint32_t i = 0; i < slots->count; i++) {
-		uint32_t slot = slots->slot[i], whole = from->whole[slot];
+		uint32_t slot = slots->slot[i];
 
-		from->whole[slot] = 0;
-		part->whole[slot] = whole;
-		fresh += whole == epoch;
+		part->whole[slot] = from->whole[slot];
+		fresh += part->whole[slot] == epoch;
 	}
 	if (fresh > 0 && part->whole_epoch != epoch) {
 		part->whole_epoch = epoch;
@@ -317,13 +383,11 @@ part_take_whole(struct arena_part *part, struct arena_part *from, const struct a
 }
 
 static void
-part_take(struct arena_part *part, struct arena_part *from, const struct arena_slots *slots)
+part_settle_come(struct arena_part *part, struct arena_part *from, const struct arena_slots *slots)
 {
 	int64_t apart = (int64_t)(from->base - part->base);
 	uint32_t missing = 0;
 
-	assert(part->size == from->size);
-	assert(part->arena_count + slots->count <= part->arena_max);
 	for (uint32_t i = 0; i < slots->count; i++) {
 		uint32_t slot = slots->slot[i];
 		int64_t at = from->at[slot];
@@ -333,14 +397,67 @@ part_take(struct arena_part *part, struct arena_part *from, const struct arena_s
 		part->at[slot] = at + apart;
 	}
 	assert(missing == 0);
-	part->arena_count += slots->count;
 	part_know_chunks(part, from);
 	if (part->whole != NULL) {
-		part_take_whole(part, from, slots);
+		part_settle_whole(part, from, slots);
 	}
 	if (part->ops != NULL && part->ops->took != NULL) {
 		part->ops->took(part, from, slots);
 	}
+}
+
+void
+arena_part_settle(struct arena_part *part)
+{
+	const struct state_space *space = part->space;
+
+	part->is_behind = false;
+	for (; part->dues_done < space->due_count; part->dues_done++) {
+		const struct space_due *due = &space->due[part->dues_done];
+		struct arena_part *from = due->source[part->index];
+
+		if (from == NULL) {
+			part_settle_gone(part, &due->slots);
+		} else {
+			part_settle_come(part, from, &due->slots);
+		}
+	}
+}
+
+bool
+space_settle(struct lm_op *op)
+{
+	struct state_space *space = op_state(op)->space;
+
+	while (space->unsettled != NULL && !space->unsettled->is_behind) {
+		space->unsettled = space->unsettled->next;
+	}
+	if (space->unsettled != NULL) {
+		arena_part_settle(space->unsettled);
+		return false;
+	}
+	for (struct arena_part *part = space->part; space->due_count > 0 && part != NULL;
+	     part = part->next) {
+		part->dues_done = 0;
+	}
+	space->due_count = 0;
+	return true;
+}
+
+/* ---- taking ---- */
+
+static void
+part_take(struct arena_part *part, const struct arena_slots *slots, uint64_t *lost)
+{
+	assert(part->size == part->source->size);
+	assert(part->arena_count + slots->count <= part->arena_max);
+	part->arena_count += slots->count;
+	part_owe(part);
+	if (part->loses) {
+		arena_part_settle(part);
+		part_empty(part, slots, lost);
+	}
+	part_moved(part);
 }
 
 static void
@@ -358,6 +475,7 @@ space_take(struct lm_op *op, struct state_bundle *bundle)
 {
 	struct state_space *space = op_state(op)->space;
 	struct arena_slots slots = { .slot = bundle->slot, .count = bundle->slot_count };
+	struct space_due *due;
 
 	assert(__atomic_load_n(&space->finished, __ATOMIC_ACQUIRE) == space->snapshot);
 	space->epoch = bundle->epoch > space->epoch ? bundle->epoch : space->epoch;
@@ -367,11 +485,11 @@ space_take(struct lm_op *op, struct state_bundle *bundle)
 	}
 	slots_come(space, &slots);
 	space_choose(space, bundle->from->part);
+	due = next_due(space, &slots);
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
-		if (part->source != NULL) {
-			part_take(part, part->source, &slots);
-			part_empty(part, &slots, &bundle->move.lost);
-			part_moved(part);
+		due->source[part->index] = part->source;
+		if (part->by_slot) {
+			part_take(part, &slots, &bundle->move.lost);
 		}
 	}
 	space->size += bundle->size;

@@ -153,8 +153,18 @@ begin(uint32_t before)
 }
 
 static void
+settle_all(void)
+{
+	for (uint32_t i = 0; i < SLICES; i++) {
+		while (!holder[i].op.state.ops->settle(&holder[i].op)) {
+		}
+	}
+}
+
+static void
 end(void)
 {
+	settle_all();
 	for (uint32_t i = 0; i < SLICES; i++) {
 		holder[i].op.state.ops->close(&holder[i].op);
 	}
@@ -297,6 +307,7 @@ step_pane_over(void)
 static void
 finish_shots(void)
 {
+	settle_all();
 	for (uint32_t i = 0; i < SLICES; i++) {
 		while (holder[i].shooting && !snapshot_step(&holder[i].shot)) {
 		}
@@ -351,8 +362,9 @@ slots_of(const uint16_t of[SLOTS], uint32_t index)
 	return count;
 }
 
+/* What is left for later is left. */
 static void
-move_to(const uint16_t to[SLOTS])
+begin_move(const uint16_t to[SLOTS])
 {
 	static struct state_bundle bundle[SLICES][SLICES];
 	uint32_t moved = 0;
@@ -360,8 +372,8 @@ move_to(const uint16_t to[SLOTS])
 	memset(bundle, 0, sizeof(bundle));
 	for (uint32_t i = 0; i < SLICES; i++) {
 		holder[i].op.callback = FAKE_OPEN; /* where memory may be had */
-		assert_int_equal(holder[i].op.state.ops->prepare(&holder[i].op, slots_of(to, i)),
-		                 0);
+		assert_int_equal(
+		    holder[i].op.state.ops->prepare(&holder[i].op, slots_of(to, i), 2 * SLICES), 0);
 		holder[i].op.callback = FAKE_NONE;
 	}
 	for (uint32_t i = 0; i < SLICES * SLICES; i++) {
@@ -392,13 +404,20 @@ move_to(const uint16_t to[SLOTS])
 }
 
 static void
+move_to(const uint16_t to[SLOTS])
+{
+	begin_move(to);
+	settle_all();
+}
+
+static void
 step_move(void)
 {
 	uint16_t to[SLOTS];
 
 	finish_shots();
 	deal(to);
-	move_to(to);
+	begin_move(to);
 }
 
 /*
@@ -667,7 +686,9 @@ test_lost(void **state)
 		lost += is_second && key % (PANES - 1) == 2;
 	}
 	holder[0].op.callback = FAKE_OPEN;
-	assert_int_equal(holder[0].op.state.ops->prepare(&holder[0].op, SLOTS / 2), 0);
+	assert_int_equal(holder[0].op.state.ops->prepare(&holder[0].op, SLOTS / 2, 1), 0);
+	holder[1].op.callback = FAKE_OPEN;
+	assert_int_equal(holder[1].op.state.ops->prepare(&holder[1].op, 0, 1), 0);
 	holder[1].op.state.ops->give(&holder[1].op, to, 0, &bundle);
 	holder[0].op.state.ops->take(&holder[0].op, &bundle);
 	assert_int_equal(bundle.move.lost + lm_map_count(holder[0].pane[0]) +
@@ -719,6 +740,8 @@ test_drop(void **state)
 	(void)state;
 	begin(2);
 	to[0] = 5;
+	holder[0].op.callback = FAKE_OPEN;
+	assert_int_equal(holder[0].op.state.ops->prepare(&holder[0].op, 0, 1), 0);
 	holder[0].op.state.ops->give(&holder[0].op, to, 5, &bundle);
 	assert_int_equal(bundle.arena_count, 5 + PANES);
 	assert_int_equal(bundle.slot_count, 1);
