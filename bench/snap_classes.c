@@ -9,6 +9,7 @@
 
 #include "core/env.h"
 #include "core/registry.h"
+#include "core/slice.h"
 #include "core/state_ops.h"
 #include "operators/generator_values.h"
 #include "state/arena.h"
@@ -147,6 +148,30 @@ keys_poll(struct lm_op *op)
 
 static const struct lm_op_class *counted;
 
+static void
+note_crossing(struct snap_seen *seen, const struct lm_op *op, int64_t start_ns)
+{
+	__atomic_store_n(&seen->before_ns, seen->last_end_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&seen->first_ns, start_ns, __ATOMIC_RELAXED);
+	seen->epoch = op->stats.epoch;
+	seen->worker = op->worker;
+	__atomic_store_n(&seen->crossings, seen->crossings + 1, __ATOMIC_RELEASE);
+}
+
+static void
+note_batch(const struct lm_op *op, int64_t start_ns, int64_t end_ns)
+{
+	struct snap_seen *seen = &snap_probe.seen[op->index];
+
+	if (seen->epoch != op->stats.epoch || seen->worker != op->worker) {
+		note_crossing(seen, op, start_ns);
+	} else if (__atomic_load_n(&snap_probe.is_quiet, __ATOMIC_RELAXED)) {
+		lm_hist_record(&seen->batch_ns, (uint64_t)(end_ns - start_ns), 1);
+		lm_hist_record(&seen->gap_ns, (uint64_t)(start_ns - seen->last_end_ns), 1);
+	}
+	__atomic_store_n(&seen->last_end_ns, end_ns, __ATOMIC_RELEASE);
+}
+
 /* The engine's aggregate, and how long each batch took. */
 static void
 timed_process(struct lm_op *op, const struct lm_batch *in)
@@ -160,6 +185,9 @@ timed_process(struct lm_op *op, const struct lm_batch *in)
 
 	counted->process(op, in);
 	end_ns = env_now_ns();
+	if (snap_probe.seen != NULL) {
+		note_batch(op, start_ns, end_ns);
+	}
 	if (!__atomic_load_n(&snap_probe.is_on, __ATOMIC_ACQUIRE)) {
 		return;
 	}

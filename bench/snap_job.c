@@ -30,11 +30,39 @@ snap_keys(uint64_t bytes)
 	return bytes / KEY_BYTES;
 }
 
+uint64_t
+snap_bytes_that_fit(uint64_t wanted, uint64_t least)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[120];
+	uint64_t kib = 0;
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		if (strncmp(line, "MemAvailable:", 13) == 0) {
+			kib = strtoull(line + 13, NULL, 10);
+		}
+	}
+	if (file != NULL) {
+		fclose(file);
+	}
+	while (wanted > least && wanted + wanted / 4 + (UINT64_C(1) << 30) > kib * 1024) {
+		wanted /= 2;
+	}
+	return wanted;
+}
+
 /* ---- the probe ---- */
 
 static bool
-probe_open(void)
+probe_open(bool is_traced)
 {
+	if (is_traced) {
+		snap_probe.seen = aligned_alloc(64, SNAP_SEEN_MAX * sizeof(*snap_probe.seen));
+		if (snap_probe.seen == NULL) {
+			return false;
+		}
+		memset(snap_probe.seen, 0, SNAP_SEEN_MAX * sizeof(*snap_probe.seen));
+	}
 	snap_probe.interval = calloc(SNAP_INTERVALS_MAX, sizeof(*snap_probe.interval));
 	snap_probe.bucket = calloc(SNAP_BUCKETS_MAX, sizeof(*snap_probe.bucket));
 	return snap_probe.interval != NULL && snap_probe.bucket != NULL;
@@ -45,6 +73,7 @@ probe_close(void)
 {
 	free(snap_probe.interval);
 	free(snap_probe.bucket);
+	free(snap_probe.seen);
 	snap_probe = (struct snap_probe){ 0 };
 }
 
@@ -75,6 +104,46 @@ snap_probe_buckets(uint32_t *count)
 
 	*count = whole < SNAP_BUCKETS_MAX ? (uint32_t)whole : SNAP_BUCKETS_MAX;
 	return snap_probe.bucket;
+}
+
+uint64_t
+snap_seen_crossings(uint32_t slice)
+{
+	return __atomic_load_n(&snap_probe.seen[slice].crossings, __ATOMIC_ACQUIRE);
+}
+
+int64_t
+snap_seen_last_end(uint32_t slice)
+{
+	return __atomic_load_n(&snap_probe.seen[slice].last_end_ns, __ATOMIC_ACQUIRE);
+}
+
+bool
+snap_seen_crossed(uint32_t slice, uint64_t crossings, int64_t *before_ns, int64_t *first_ns)
+{
+	const struct snap_seen *seen = &snap_probe.seen[slice];
+
+	if (snap_seen_crossings(slice) == crossings) {
+		return false;
+	}
+	*before_ns = __atomic_load_n(&seen->before_ns, __ATOMIC_RELAXED);
+	*first_ns = __atomic_load_n(&seen->first_ns, __ATOMIC_RELAXED);
+	return true;
+}
+
+void
+snap_seen_quiet(bool is_on)
+{
+	__atomic_store_n(&snap_probe.is_quiet, is_on, __ATOMIC_RELEASE);
+}
+
+void
+snap_seen_add(struct lm_hist *batch_ns, struct lm_hist *gap_ns)
+{
+	for (uint32_t i = 0; i < SNAP_SEEN_MAX; i++) {
+		lm_hist_add(batch_ns, &snap_probe.seen[i].batch_ns);
+		lm_hist_add(gap_ns, &snap_probe.seen[i].gap_ns);
+	}
 }
 
 /* ---- life ---- */
@@ -132,7 +201,8 @@ snap_job_open(struct snap_job *job, const struct snap_shape *shape,
 	job->shape = *shape;
 	/* Off the worker's CPU, and the threads that come from here too. */
 	bench_pin(1);
-	good = probe_open() && snap_source_open(shape, (uint32_t)(draws + LM_BATCH_ROWS) & ~1023u);
+	good = probe_open(shape->is_traced) &&
+	       snap_source_open(shape, (uint32_t)(draws + LM_BATCH_ROWS) & ~1023u);
 	if (good && options != NULL) {
 		good = snapshots_open(options, &job->snapshots, job->why) == 0;
 	}

@@ -36,10 +36,14 @@ struct snap_shape {
 	uint32_t batch_rows;
 	uint64_t epoch_ns;
 	uint32_t workers; /* all of the job is on the first; 0: one */
+	bool is_traced;   /* slices note when they had what in hand: snap_seen */
 };
 #define SNAP_WINDOW_NS 1000000000
 /* Keys for a state of so many bytes. */
 uint64_t snap_keys(uint64_t bytes);
+/* State of this size, its log and the keys fit into memory; else a half, a quarter …, down to
+ * `least`. */
+uint64_t snap_bytes_that_fit(uint64_t wanted, uint64_t least);
 
 enum snap_feed {
 	SNAP_PAUSE,
@@ -58,6 +62,22 @@ struct snap_bucket {
 	uint64_t rows;
 	struct lm_hist batch_ns;
 };
+
+/*
+ * What the slice of this number that counts has noted. It crosses when its next batch is behind
+ * another marker than the last one, on another lcore, or in another slice of this number.
+ */
+#define SNAP_SEEN_MAX 16u
+struct snap_seen {
+	uint64_t crossings;  /* so far */
+	int64_t before_ns;   /* of the last crossing: the end of the batch before it … */
+	int64_t first_ns;    /* … and the start of the one behind it */
+	int64_t last_end_ns; /* of the last batch so far */
+	/* While snap_seen_quiet is on: how long batches took, and how long it was between them. */
+	struct lm_hist batch_ns, gap_ns;
+	uint64_t epoch; /* the slice's own, as `worker` */
+	const void *worker;
+} __attribute__((aligned(64)));
 
 /* The operator that counts, of the job's topology. */
 #define SNAP_COUNT 1u
@@ -96,6 +116,15 @@ const struct state_space *snap_job_space(const struct snap_job *job);
 void snap_probe_reset(void);
 const struct snap_interval *snap_probe_intervals(uint32_t *count);
 const struct snap_bucket *snap_probe_buckets(uint32_t *count);
+
+/* Any time but for `quiet`, which is for a job whose slices stay as they are. */
+uint64_t snap_seen_crossings(uint32_t slice);
+int64_t snap_seen_last_end(uint32_t slice); /* of one that is gone, or stands still */
+/* The last crossing; false: it has not crossed since there were so many. */
+bool snap_seen_crossed(uint32_t slice, uint64_t crossings, int64_t *before_ns, int64_t *first_ns);
+void snap_seen_quiet(bool is_on);
+/* Adds what was noted in quiet. */
+void snap_seen_add(struct lm_hist *batch_ns, struct lm_hist *gap_ns);
 
 /* A folder for one benchmark, on the disk that is to be measured; removed with all that is in it.
  * False: said why. */

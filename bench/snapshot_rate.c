@@ -20,31 +20,17 @@
 #define PACE 1000000000u
 #define EPOCH_NS UINT64_C(10000000000)
 #define EPOCH_SMALL_NS 300000000u
-#define INTERVALS 2u
 #define TIMEOUT_NS UINT64_C(60000000000)
 /* A batch of updates whose time is looked at. */
 #define UPDATES 64u
 
-/* State of this size, its log and the keys fit into memory; else a half, a quarter … */
 static uint64_t
 state_bytes(bool small)
 {
-	uint64_t wanted = bench_state_bytes != 0 ? bench_state_bytes : STATE_BYTES, kib = 0;
-	FILE *file = fopen("/proc/meminfo", "r");
-	char line[120];
+	uint64_t wanted = bench_state_bytes != 0 ? bench_state_bytes : STATE_BYTES;
 
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-		if (strncmp(line, "MemAvailable:", 13) == 0) {
-			kib = strtoull(line + 13, NULL, 10);
-		}
-	}
-	if (file != NULL) {
-		fclose(file);
-	}
-	while (wanted > STATE_SMALL && wanted + wanted / 4 + (UINT64_C(1) << 30) > kib * 1024) {
-		wanted /= 2;
-	}
-	return small && bench_state_bytes == 0 ? STATE_SMALL : wanted;
+	return small && bench_state_bytes == 0 ? STATE_SMALL
+	                                       : snap_bytes_that_fit(wanted, STATE_SMALL);
 }
 
 static struct snap_shape
@@ -71,7 +57,6 @@ options_of(const char *folder, uint64_t pace)
 
 /* What one run came to. */
 struct rate {
-	double rows_s;
 	uint64_t state, bytes; /* of the state; of the last snapshot */
 	uint64_t durable, lost;
 	double flip_ns[SNAP_INTERVALS_MAX];
@@ -90,56 +75,61 @@ note_flips(struct rate *rate)
 	}
 }
 
+/* What has come of the snapshots so far. */
+static void
+note_snapshots(const struct snap_job *job, struct rate *rate)
+{
+	struct snapshot_status status;
+
+	snapshots_status(job->snapshots, &status);
+	rate->state = snap_job_space(job)->size;
+	rate->bytes = status.bytes;
+	rate->durable = status.durable;
+	rate->lost = status.lost;
+	snprintf(rate->why, sizeof(rate->why), "%s", status.why);
+}
+
 /* From the start of an epoch to that of another one: whole intervals. */
 static void
 run_intervals(struct snap_job *job, uint32_t intervals, struct rate *rate)
 {
-	struct snapshot_status status = { 0 };
-	double start, end;
-	uint64_t first, rows;
+	uint64_t first;
 
 	snap_probe_reset();
 	first = snap_job_epoch(job);
-	start = bench_seconds();
-	rows = snap_job_rows(job);
 	while (job->engine->epoch < first + intervals) {
 		snap_job_run(job, 5e-4);
 	}
-	rows = snap_job_rows(job) - rows;
-	end = bench_seconds();
 	job->engine->epoch_due_ns = INT64_MAX;
-	rate->rows_s = (double)rows / (end - start);
-	rate->state = snap_job_space(job)->size;
-	if (job->snapshots != NULL) {
-		snapshots_status(job->snapshots, &status);
-		rate->bytes = status.bytes;
-		rate->durable += status.durable;
-		rate->lost += status.lost;
-		snprintf(rate->why, sizeof(rate->why), "%s", status.why);
-		note_flips(rate);
-	}
+	note_snapshots(job, rate);
+	note_flips(rate);
 }
 
-static bool
-run_rate(const struct snap_shape *shape, bool has_snapshots, bool small, struct rate *rate)
+/*
+ * Rows a second of an interval, at whose start a snapshot is begun or is not. One that is slow
+ * makes its interval longer: none is under way behind it.
+ */
+static double
+run_interval(struct snap_job *job, bool has_snapshot, struct rate *rate)
 {
-	char folder[STORE_FOLDER_MAX];
-	struct snapshot_options options = options_of(folder, 0);
-	static struct snap_job job;
-	bool good;
+	double start, interval_s = (double)job->shape.epoch_ns / 1e9, now;
+	uint64_t rows;
 
-	if (!snap_folder_make(folder)) {
-		return false;
+	snap_probe_reset();
+	start = bench_seconds();
+	rows = snap_job_rows(job);
+	if (has_snapshot) {
+		(void)snap_job_epoch(job);
+		job->engine->epoch_due_ns = INT64_MAX;
 	}
-	good = snap_job_open(&job, shape, has_snapshots ? &options : NULL) && snap_job_fill(&job);
-	if (good) {
-		snap_job_feed(&job, SNAP_KEYS, 0);
-		snap_job_run(&job, small ? 0.05 : 1);
-		run_intervals(&job, INTERVALS, rate);
-	}
-	snap_job_close(&job);
-	snap_folder_remove(folder);
-	return good;
+	do {
+		snap_job_run(job, 5e-4);
+		now = bench_seconds();
+	} while (now - start < interval_s ||
+	         !__atomic_load_n(&job->engine->snapshot_wanted, __ATOMIC_ACQUIRE));
+	rows = snap_job_rows(job) - rows;
+	note_flips(rate);
+	return (double)rows / (now - start);
 }
 
 /* ---- through one snapshot ---- */
@@ -217,13 +207,46 @@ write_all_series(const struct snap_shape *wanted, bool small, FILE *out)
 
 /* ---- throughput ---- */
 
-static bool
-run_pair(const struct snap_shape *shape, bool with_first, bool small, struct rate *with,
-         struct rate *without)
+/* One job, its log armed throughout: with, without; without, with; … */
+static void
+run_pairs(struct snap_job *job, uint32_t pairs, struct bench_line *line, struct rate *rate)
 {
-	bool good = run_rate(shape, with_first, small, with_first ? with : without);
+	for (line->runs = 0; line->runs < pairs; line->runs++) {
+		double rows_s[2];
 
-	return good && run_rate(shape, !with_first, small, with_first ? without : with);
+		for (uint32_t i = 0; i < 2; i++) {
+			bool has_snapshot = (i + line->runs) % 2 == 0;
+
+			rows_s[has_snapshot] = run_interval(job, has_snapshot, rate);
+		}
+		line->value[line->runs] = rows_s[true];
+		line->baseline[line->runs] = rows_s[false];
+		line->ratio[line->runs] = rows_s[true] / rows_s[false];
+	}
+	note_snapshots(job, rate);
+}
+
+static bool
+run_rates(const struct snap_shape *shape, uint32_t pairs, struct bench_line *line,
+          struct rate *rate)
+{
+	char folder[STORE_FOLDER_MAX];
+	struct snapshot_options options = options_of(folder, 0);
+	static struct snap_job job;
+	bool good;
+
+	if (!snap_folder_make(folder)) {
+		return false;
+	}
+	good = snap_job_open(&job, shape, &options) && snap_job_fill(&job);
+	if (good) {
+		snap_job_feed(&job, SNAP_KEYS, 0);
+		(void)run_interval(&job, false, rate); /* caches and pages get warm for seconds */
+		run_pairs(&job, pairs, line, rate);
+	}
+	snap_job_close(&job);
+	snap_folder_remove(folder);
+	return good;
 }
 
 static void
@@ -260,16 +283,9 @@ compare_rates(const char *name, bool is_uniform, uint32_t runs, bool small)
 
 	line = (struct bench_line){ .name = name,
 		                    .unit = "rows/s",
-		                    .baseline_name = "the same run without snapshots" };
+		                    .baseline_name = "intervals without a snapshot" };
 	memset(&with, 0, sizeof(with));
-	for (line.runs = 0; good && line.runs < (runs + 1) / 2; line.runs++) {
-		struct rate without = { 0 };
-
-		good = run_pair(&shape, line.runs % 2 == 0, small, &with, &without);
-		line.value[line.runs] = with.rows_s;
-		line.baseline[line.runs] = without.rows_s;
-		line.ratio[line.runs] = with.rows_s / without.rows_s;
-	}
+	good = good && run_rates(&shape, runs, &line, &with);
 	good = good && write_all_series(&shape, small, out);
 	if (good) {
 		print_rates(&line, &with, out, &more);

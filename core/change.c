@@ -34,6 +34,7 @@ free_parts(struct lm_engine *engine, struct change *change)
 
 		for (uint32_t h = 0; h < part->hand_count; h++) {
 			state_drop(&part->hand[h]->bundle);
+			free(part->hand[h]->text.bytes);
 			free(part->hand[h]);
 		}
 		free(part->hand);
@@ -334,6 +335,22 @@ settle_rest(const struct change *change)
 	}
 }
 
+/* What other code could not read is lost. */
+static void
+check_hands(struct lm_engine *engine, const struct rewire *part, struct lm_errors *errors)
+{
+	for (uint32_t h = 0; h < part->hand_count; h++) {
+		if (part->hand[h]->is_broken) {
+			lm_errors_add(
+			    errors, nowhere, NULL,
+			    "%s/%u: the other code cannot read what it had written down of "
+			    "itself",
+			    part->slice->name, part->slice->index);
+			engine->change_failed = true;
+		}
+	}
+}
+
 /* All are through: nobody but control knows what was. */
 static void
 commit(struct lm_engine *engine)
@@ -360,6 +377,7 @@ commit(struct lm_engine *engine)
 		if (part->retires && part->hand_count == 0) {
 			put_away_slice(engine, part->slice, &errors);
 		}
+		check_hands(engine, part, &errors);
 	}
 	tell_failures(&errors);
 	__atomic_sub_fetch(&engine->shared->ended_slices, ended, __ATOMIC_RELEASE);

@@ -112,25 +112,61 @@ columns_equal(const struct graph_operator *was, const struct graph_operator *is,
 	return true;
 }
 
+/* Names of ports: the table of a class, ended by NULL. */
+static bool
+tables_equal(const char *const *was, const char *const *is)
+{
+	uint32_t i = 0;
+
+	if (was == NULL || is == NULL) {
+		return was == is;
+	}
+	while (was[i] != NULL && is[i] != NULL && strcmp(was[i], is[i]) == 0) {
+		i++;
+	}
+	return was[i] == NULL && is[i] == NULL;
+}
+
+/* Whether rows come and go by the same ports, and are counted by the same rule. */
+static bool
+rows_alike(const struct lm_op_class *was, const struct lm_op_class *is)
+{
+	return was->rows == is->rows && tables_equal(was->inputs, is->inputs) &&
+	       tables_equal(was->outputs, is->outputs);
+}
+
+/* Always false. */
+static bool
+say_code(const struct lm_op_class *was, const struct lm_op_class *is, char *why, size_t size)
+{
+	const char *before = was->version == NULL ? "?" : was->version;
+	const char *now = is->version == NULL ? "?" : is->version;
+
+	return strcmp(before, now) == 0
+	           ? say(why, size, "other code: version %.40s, built anew", now)
+	           : say(why, size, "other code: version was %.40s, is %.40s", before, now);
+}
+
 static bool
 goes_on(const struct change_side *was, uint32_t old, const struct change_side *is, uint32_t op,
-        char *why, size_t size)
+        struct change_item *item)
 {
 	const struct graph_operator *a = &was->graph->op[old], *b = &is->graph->op[op];
+	char *why = item->why;
+	size_t size = sizeof(item->why);
 
 	if (strcmp(a->class->name, b->class->name) != 0) {
 		return say(why, size, "type was %s, is %s", a->class->name, b->class->name);
 	}
-	if (a->class != b->class) {
-		return say(why, size, "other code: version was %.40s, is %.40s",
-		           a->class->version == NULL ? "?" : a->class->version,
-		           b->class->version == NULL ? "?" : b->class->version);
-	}
 	if (a->slots != b->slots) {
 		return say(why, size, "slots were %u, are %u", a->slots, b->slots);
 	}
-	return params_equal(&was->topology->op[old], &is->topology->op[op], why, size) &&
-	       columns_equal(a, b, why, size);
+	if (!params_equal(&was->topology->op[old], &is->topology->op[op], why, size) ||
+	    !columns_equal(a, b, why, size)) {
+		return false;
+	}
+	item->is_code = a->class != b->class && rows_alike(a->class, b->class);
+	return a->class == b->class || say_code(a->class, b->class, why, size);
 }
 
 static uint32_t
@@ -157,7 +193,7 @@ compare_operator(const struct change_side *was, const struct change_side *is, ui
 	diff->kept[op] = LM_NONE;
 	if (old == LM_NONE) {
 		item->kind = CHANGE_ADDED;
-	} else if (!goes_on(was, old, is, op, item->why, sizeof(item->why))) {
+	} else if (!goes_on(was, old, is, op, item)) {
 		item->kind = CHANGE_REPLACED;
 	} else {
 		diff->kept[op] = old;

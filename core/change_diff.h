@@ -6,9 +6,10 @@
  * From one topology to another: which operators go on as they are, which take over from others,
  * which are new, which are no more. Pure.
  *
- * An operator goes on as it is if it has the name, the type, the parameters and the columns that it
- * had; it may have another number of slices and other wires. One that has the name of another takes
- * its place.
+ * An operator goes on as it is if it has the name, the type, the code, the parameters and the
+ * columns that it had; it may have another number of slices and other wires. One that has the name
+ * of another takes its place. Code is the same if it is of the same plugin, that is of a file with
+ * the same content, wherever it stands.
  */
 
 #include "core/graph.h"
@@ -25,6 +26,8 @@ enum change_kind {
 struct change_item {
 	enum change_kind kind;
 	uint32_t was, is; /* operators of the two graphs; LM_NONE: not there */
+	bool is_code;     /* REPLACED: by other code, and nothing else differs */
+	bool with_state;  /* … which goes on with the state that there is; the asker's */
 	char why[160];    /* REPLACED: "parameter \"rows\" was 5, is 6" */
 };
 

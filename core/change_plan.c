@@ -8,6 +8,7 @@
 
 #include "core/change.h"
 #include "core/env.h"
+#include "core/lm_serial.h"
 #include "core/wiring.h"
 
 static const struct lm_place nowhere;
@@ -300,8 +301,16 @@ struct heirs {
 	struct lm_op **from, **to;
 	uint32_t from_count, to_count;
 	const struct route_table *was, *is; /* NULL: rows do not come by key */
+	bool is_whole; /* other code: each has all of the state of the one that it replaces */
 	bool gives[LM_SLICES_MAX][LM_SLICES_MAX];
 };
+
+/* Of the same class it would be kept, or has other parameters and begins anew. */
+static bool
+is_other_code(const struct graph_operator *was, const struct graph_operator *is)
+{
+	return was->class != is->class;
+}
 
 static bool
 add_hand(struct change *change, struct heirs *heirs, uint32_t from, uint32_t to)
@@ -320,9 +329,15 @@ add_hand(struct change *change, struct heirs *heirs, uint32_t from, uint32_t to)
 	hand->from = giver;
 	hand->to = taker;
 	hand->with_state = heirs->gives[from][to];
+	hand->is_whole = heirs->is_whole;
 	hand->from_retires = part->retires && from % heirs->to_count == to;
 	part_of(change, taker)->awaits++;
-	part_of(change, taker)->is_heir |= hand->with_state;
+	part_of(change, taker)->is_heir |= hand->with_state && giver->state.space != NULL;
+	if (hand->is_whole && giver->class->serialize != NULL) {
+		hand->text.bytes = malloc(LM_SERIAL_MAX);
+		hand->text.max = LM_SERIAL_MAX;
+		return hand->text.bytes != NULL;
+	}
 	return true;
 }
 
@@ -332,6 +347,9 @@ add_hands(struct change *change, struct heirs *heirs)
 	memset(heirs->gives, 0, sizeof(heirs->gives));
 	for (uint32_t s = 0; heirs->was != NULL && s < 1u << heirs->was->slot_bits; s++) {
 		heirs->gives[heirs->was->slice_of[s]][heirs->is->slice_of[s]] = true;
+	}
+	for (uint32_t i = 0; heirs->is_whole && i < heirs->to_count; i++) {
+		heirs->gives[i][i] = true;
 	}
 	for (uint32_t i = 0; i < heirs->from_count; i++) {
 		for (uint32_t k = 0; k < heirs->to_count; k++) {
@@ -373,6 +391,7 @@ make_hands(struct lm_engine *engine, struct change *change, const struct change_
 		    heirs->is->slot_bits != heirs->was->slot_bits) {
 			heirs->is = heirs->was = NULL;
 		}
+		heirs->is_whole = is_other_code(was, op) && was->slices == op->slices;
 		good = add_hands(change, heirs);
 		for (uint32_t i = 0; good && heirs->is != NULL && i < was->slices; i++) {
 			part_of(change, heirs->from[i])->wiring.slice_of = heirs->is->slice_of;
@@ -394,11 +413,11 @@ make_room(struct change *change)
 		uint32_t bundles = change->part[i].awaits + change->part[i].hand_count;
 		uint32_t slots = 0;
 
-		if (bundles == 0 || slice_of == NULL) {
+		if (bundles == 0) {
 			continue;
 		}
 		for (uint32_t s = 0; s < 1u << slice->state.slot_bits; s++) {
-			slots += slice_of[s] == slice->index;
+			slots += slice_of == NULL || slice_of[s] == slice->index;
 		}
 		if (state_prepare_move(slice, slots, bundles) != 0) {
 			return false;
@@ -554,7 +573,9 @@ keeps_state(const struct lm_engine *engine, const struct change_ask *ask, struct
 		if (is->slices == was->slices) {
 			continue;
 		}
-		if (op_can_rescale(is->class, &why) && is->counts_slices) {
+		if (is->class != was->class && !op_can_rescale(was->class, &why)) {
+			/* Its code cannot give slots. */
+		} else if (op_can_rescale(is->class, &why) && is->counts_slices) {
 			why = "was configured for as many slices as it has";
 		} else if (why == NULL && !state_moves(engine->slice[was->first_slice])) {
 			why = "keeps state by another key than its rows are shared out by";
@@ -562,6 +583,31 @@ keeps_state(const struct lm_engine *engine, const struct change_ask *ask, struct
 		if (why != NULL) {
 			lm_errors_add(errors, is->place, "leave `slices` as it is",
 			              "operators.%s: it %s", is->name, why);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Whether other code, which is open now, keeps what the code before it kept. */
+static bool
+keeps_form(const struct lm_engine *engine, const struct change *change,
+           const struct change_ask *ask, struct lm_errors *errors)
+{
+	for (uint32_t o = 0; o < ask->graph->operator_count; o++) {
+		const struct graph_operator *is = &ask->graph->op[o], *was;
+
+		if (ask->heir_of[o] == LM_NONE) {
+			continue;
+		}
+		was = &engine->graph->op[ask->heir_of[o]];
+		if (is_other_code(was, is) && !state_alike(engine->slice[was->first_slice],
+		                                           change->next.slice[is->first_slice])) {
+			lm_errors_add(errors, is->place,
+			              "give its state another state_version, or give it up",
+			              "operators.%s: the other code keeps its state in another "
+			              "form, but says that it is of the same version, %u",
+			              is->name, is->class->state_version);
 			return false;
 		}
 	}
@@ -608,7 +654,8 @@ change_plan(struct lm_engine *engine, const struct change_ask *ask, struct lm_er
 		change_free(engine, change);
 		return NULL;
 	}
-	if (good && !open_new(engine, change, errors)) {
+	if (good &&
+	    (!open_new(engine, change, errors) || !keeps_form(engine, change, ask, errors))) {
 		change_free(engine, change);
 		return NULL;
 	}

@@ -20,7 +20,8 @@ enum engine_state { ENGINE_NEW, ENGINE_RUNNING, ENGINE_JOINED };
 /*
  * A change that is asked for. By operator of the new graph: `kept`, its number in the present one
  * if its slices go on as they are, as many as there are in both; `heir_of`, that of the one whose
- * state and counters it takes over (its own where it is kept); LM_NONE.
+ * counters it takes over (its own where it is kept), and its state, if it is kept or of another
+ * class: other code of the same name and state_version; LM_NONE.
  */
 struct change_ask {
 	struct lm_graph *graph;

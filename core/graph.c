@@ -71,6 +71,56 @@ check_settings(struct graph_check *check)
 	}
 }
 
+/* A name of this plugin that another one of the topology has, too; NULL: there is none. */
+static const char *
+name_in_both(const struct plugin *plugin, const struct plugin *other, const char **what)
+{
+	const struct lm_op_class *class;
+	const struct lm_grouping_function *grouping, *its;
+
+	*what = "operator type";
+	for (uint32_t i = 0; (class = plugin_class_at(plugin, i)) != NULL; i++) {
+		if (plugin_class(other, class->name) != NULL) {
+			return class->name;
+		}
+	}
+	*what = "grouping";
+	for (uint32_t i = 0; (grouping = plugin_grouping_at(plugin, i)) != NULL; i++) {
+		for (uint32_t k = 0; (its = plugin_grouping_at(other, k)) != NULL; k++) {
+			if (strcmp(grouping->name, its->name) == 0) {
+				return grouping->name;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* Each of them is held once, whatever paths it stands at. False: it is there already. */
+static bool
+add_plugin(struct graph_check *check, uint32_t index, struct plugin *plugin)
+{
+	const struct topology_text *declared = &check->topology->plugin[index];
+	struct lm_graph *graph = check->graph;
+
+	for (uint32_t i = 0; i < graph->plugin_count; i++) {
+		const char *what, *name;
+
+		if (graph->plugin[i] == plugin) {
+			return false;
+		}
+		name = name_in_both(plugin, graph->plugin[i], &what);
+		if (name != NULL) {
+			lm_errors_add(check->errors, declared->place,
+			              "leave one of them out, or rename it in one",
+			              "plugins \"%.150s\" and \"%.150s\" both have the %s \"%s\"",
+			              check->plugin_text[i], declared->text, what, name);
+		}
+	}
+	check->plugin_text[graph->plugin_count] = declared->text;
+	graph->plugin[graph->plugin_count++] = plugin;
+	return true;
+}
+
 static void
 check_plugins(struct graph_check *check)
 {
@@ -80,10 +130,44 @@ check_plugins(struct graph_check *check)
 		struct plugin *plugin =
 		    plugin_load(topology->plugin[i].text, topology->plugin[i].place, check->errors);
 
-		if (plugin != NULL) {
-			check->graph->plugin[check->graph->plugin_count++] = plugin;
+		if (plugin != NULL && !add_plugin(check, i, plugin)) {
+			plugin_release(plugin);
 		}
 	}
+}
+
+/* In the plugins of the topology first; NULL: nowhere. */
+static const struct lm_op_class *
+find_class(const struct lm_graph *graph, const char *name)
+{
+	for (uint32_t i = 0; i < graph->plugin_count; i++) {
+		const struct lm_op_class *class = plugin_class(graph->plugin[i], name);
+
+		if (class != NULL) {
+			return class;
+		}
+	}
+	return registry_find(name);
+}
+
+/* Names of all types that there are. */
+static uint32_t
+type_names(const struct lm_graph *graph, const char *names[CHECK_TYPES_MAX])
+{
+	const struct lm_op_class *class;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; count < CHECK_TYPES_MAX && registry_at(i) != NULL; i++) {
+		names[count++] = registry_at(i)->name;
+	}
+	for (uint32_t p = 0; p < graph->plugin_count; p++) {
+		for (uint32_t i = 0; count < CHECK_TYPES_MAX &&
+		                     (class = plugin_class_at(graph->plugin[p], i)) != NULL;
+		     i++) {
+			names[count++] = class->name;
+		}
+	}
+	return count;
 }
 
 static uint32_t
@@ -103,25 +187,21 @@ check_type(struct graph_check *check, uint32_t index)
 	const struct topology_operator *declared = check->op[index].declared;
 	struct graph_operator *op = &check->graph->op[index];
 	const char *names[CHECK_TYPES_MAX];
-	uint32_t count = 0;
 	char hint[220];
 
 	if (declared->type == NULL) {
 		check->op[index].blocked = true;
 		return;
 	}
-	op->class = registry_find(declared->type);
+	op->class = find_class(check->graph, declared->type);
 	if (op->class != NULL) {
 		op->input_count = count_ports(op->class->inputs);
 		op->output_count = count_ports(op->class->outputs);
 		return;
 	}
 	check->op[index].blocked = true;
-	while (count < CHECK_TYPES_MAX && registry_at(count) != NULL) {
-		names[count] = registry_at(count)->name;
-		count++;
-	}
-	text_hint(declared->type, "types", names, count, hint, sizeof(hint));
+	text_hint(declared->type, "types", names, type_names(check->graph, names), hint,
+	          sizeof(hint));
 	lm_errors_add(check->errors, declared->type_place, hint,
 	              "operators.%s.type: no operator type \"%.60s\"", op->name, declared->type);
 }

@@ -27,6 +27,8 @@ struct graph_check {
 	struct lm_errors *errors;
 	struct check_operator *op;             /* as in the graph */
 	const struct topology_wire **declared; /* as the wires of the graph */
+	const char
+	    *plugin_text[TOPOLOGY_PLUGINS_MAX]; /* as the plugins of the graph: their paths */
 };
 
 /* graph_wires.c */

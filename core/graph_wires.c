@@ -6,8 +6,12 @@
 
 #include "core/graph_check.h"
 #include "core/limits.h"
+#include "core/plugin.h"
 #include "core/registry.h"
 #include "core/text.h"
+
+/* Groupings of plugins that a hint can choose from. */
+#define CHECK_GROUPINGS_MAX 64u
 
 static const char *const grouping_text[] = {
 #define GROUPING_TEXT(suffix, text) text,
@@ -154,15 +158,40 @@ takes_columns(enum lm_grouping grouping)
 	       grouping == LM_GROUP_DIRECT;
 }
 
+/* In the plugins of the topology first; NULL: nowhere. Names of all there are come along. */
+static graph_custom_fn *
+find_custom(const struct lm_graph *graph, const char *name, const char **nearest)
+{
+	const char *names[CHECK_GROUPINGS_MAX];
+	const struct lm_grouping_function *grouping;
+	uint32_t count = 0;
+
+	for (uint32_t p = 0; p < graph->plugin_count; p++) {
+		for (uint32_t i = 0; count < CHECK_GROUPINGS_MAX &&
+		                     (grouping = plugin_grouping_at(graph->plugin[p], i)) != NULL;
+		     i++) {
+			if (strcmp(grouping->name, name) == 0) {
+				return grouping->destinations;
+			}
+			names[count++] = grouping->name;
+		}
+	}
+	*nearest = text_nearest(name, names, count);
+	if (*nearest == NULL) {
+		*nearest = registry_nearest_grouping(name);
+	}
+	return registry_find_grouping(name);
+}
+
 static bool
 resolve_custom(struct graph_check *check, const struct topology_wire *declared,
                struct graph_wire *wire)
 {
 	const char *name = declared->wire.function == NULL ? "" : declared->wire.function;
-	const char *nearest = registry_nearest_grouping(name);
+	const char *nearest = NULL;
 	char hint[120] = "load the plugin that has it: plugins: [PATH]";
 
-	wire->custom = registry_find_grouping(name);
+	wire->custom = find_custom(check->graph, name, &nearest);
 	if (wire->custom != NULL) {
 		return true;
 	}

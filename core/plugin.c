@@ -1,27 +1,58 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Loading operator classes and groupings from shared objects, unloading them by count. */
+#define _GNU_SOURCE /* memfd_create, dl_iterate_phdr */
 #include "core/plugin.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "core/env.h"
+#include "core/plugin_lint.h"
 #include "core/registry.h"
 
 /* Classes of a plugin, groupings of a plugin. */
 #define PLUGIN_ENTRIES_MAX 64u
+/* "/proc/PID/fd/N" */
+#define PLUGIN_COPY_PATH 48u
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u
+#endif
 
 struct plugin {
-	void *object; /* from dlopen: the same for the same file */
+	/* What is in its file, and the copy that it is loaded from. The copy stays open: its path
+	 * is the loader's name for the object. */
+	XXH128_hash_t digest;
+	size_t size;
+	int copy;
+	char *path; /* the first */
+	void *object;
+	uintptr_t first, end; /* addresses of the object */
 	uint32_t holders;
 	const struct lm_op_class *class[PLUGIN_ENTRIES_MAX];
+	/* Tables of an older minor, which are shorter, filled up. */
+	struct lm_op_class *longer[PLUGIN_ENTRIES_MAX];
 	uint32_t class_count;
 	const struct lm_grouping_function *grouping[PLUGIN_ENTRIES_MAX];
 	uint32_t grouping_count;
 	struct plugin *next;
 };
 
+/* Those with holders, and those that cannot be unloaded. */
 static struct plugin *plugin_first;
+/* That could not even be used. */
+static uint32_t plugins_left;
 
 typedef const struct lm_op_class *plugin_class_fn(uint32_t index);
 typedef const struct lm_grouping_function *plugin_grouping_fn(uint32_t index);
@@ -33,18 +64,67 @@ struct plugin_report {
 	struct lm_errors *errors;
 };
 
-static void
-plugin_unload(struct plugin *plugin)
+/* ---- what is in it ---- */
+
+const struct lm_op_class *
+plugin_class_at(const struct plugin *plugin, uint32_t index)
+{
+	return index < plugin->class_count ? plugin->class[index] : NULL;
+}
+
+const struct lm_grouping_function *
+plugin_grouping_at(const struct plugin *plugin, uint32_t index)
+{
+	return index < plugin->grouping_count ? plugin->grouping[index] : NULL;
+}
+
+const struct lm_op_class *
+plugin_class(const struct plugin *plugin, const char *name)
 {
 	for (uint32_t i = 0; i < plugin->class_count; i++) {
-		registry_remove(plugin->class[i]);
+		if (strcmp(plugin->class[i] -> name, name) == 0) {
+			return plugin->class[i];
+		}
 	}
-	for (uint32_t i = 0; i < plugin->grouping_count; i++) {
-		registry_remove_grouping(plugin->grouping[i]);
-	}
-	dlclose(plugin->object);
-	free(plugin);
+	return NULL;
 }
+
+static bool
+plugin_has_grouping(const struct plugin *plugin, const char *name)
+{
+	for (uint32_t i = 0; i < plugin->grouping_count; i++) {
+		if (strcmp(plugin->grouping[i]->name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+plugin_has(const struct plugin *plugin, const void *address)
+{
+	return (uintptr_t)address >= plugin->first && (uintptr_t)address < plugin->end;
+}
+
+const char *
+plugin_path(const struct plugin *plugin)
+{
+	return plugin->path;
+}
+
+struct plugin_counts
+plugin_count(void)
+{
+	struct plugin_counts counts = { .retired = plugins_left };
+
+	for (const struct plugin *plugin = plugin_first; plugin != NULL; plugin = plugin->next) {
+		counts.loaded += plugin->holders > 0;
+		counts.retired += plugin->holders == 0;
+	}
+	return counts;
+}
+
+/* ---- its tables ---- */
 
 static bool
 plugin_check_abi(const struct plugin_report *report, const struct lm_op_class *class)
@@ -67,19 +147,27 @@ static bool
 plugin_add_class(struct plugin *plugin, const struct plugin_report *report,
                  const struct lm_op_class *class)
 {
+	struct lm_op_class *longer;
 	const char *why;
 
 	if (!plugin_check_abi(report, class)) {
 		return false;
 	}
-	if (registry_add(class, &why) != 0) {
+	if (registry_check(class, &why) == 0) {
+		why = plugin_class(plugin, class->name) == NULL
+		          ? NULL
+		          : "it has its name from another one";
+	}
+	longer = why == NULL ? malloc(sizeof(*longer)) : NULL;
+	if (longer == NULL) {
 		lm_errors_add(report->errors, report->place,
 		              "rename or repair the class, or leave the plugin out",
 		              "plugin \"%s\", class %u: %s", report->path, plugin->class_count,
-		              why);
+		              why == NULL ? "no memory left" : why);
 		return false;
 	}
-	plugin->class[plugin->class_count++] = class;
+	plugin->longer[plugin->class_count] = longer;
+	plugin->class[plugin->class_count++] = registry_at_length(class, longer);
 	return true;
 }
 
@@ -125,8 +213,13 @@ plugin_add_groupings(struct plugin *plugin, const struct plugin_report *report)
 	while ((grouping = entry(plugin->grouping_count)) != NULL) {
 		const char *why = "it has too many groupings, or no NULL ends them";
 
-		if (plugin->grouping_count == PLUGIN_ENTRIES_MAX ||
-		    registry_add_grouping(grouping, &why) != 0) {
+		if (plugin->grouping_count < PLUGIN_ENTRIES_MAX &&
+		    registry_check_grouping(grouping, &why) == 0) {
+			why = plugin_has_grouping(plugin, grouping->name)
+			          ? "it has its name from another one"
+			          : NULL;
+		}
+		if (why != NULL) {
 			lm_errors_add(report->errors, report->place,
 			              "rename or repair the grouping, or leave the plugin out",
 			              "plugin \"%s\", grouping %u: %s", report->path,
@@ -153,33 +246,280 @@ plugin_add_entries(struct plugin *plugin, const struct plugin_report *report)
 	return true;
 }
 
-/* The plugin that is loaded from this object already, or NULL. */
+/* ---- its file ---- */
+
+static void
+cannot_load(const struct plugin_report *report, const char *hint, const char *why)
+{
+	lm_errors_add(report->errors, report->place, hint, "cannot load plugin \"%s\": %s",
+	              report->path, why);
+}
+
+static bool
+read_all(int file, char *bytes, size_t size)
+{
+	for (size_t at = 0; at < size;) {
+		ssize_t result = read(file, bytes + at, size - at);
+
+		if (result < 0 && errno == EINTR) {
+			continue;
+		}
+		if (result <= 0) {
+			errno = result == 0 ? EBUSY : errno; /* somebody is writing it */
+			return false;
+		}
+		at += (size_t)result;
+	}
+	return true;
+}
+
+/* The bytes of the file, to be freed; NULL after reporting. */
+static char *
+plugin_read(const struct plugin_report *report, size_t *size)
+{
+	int file = open(report->path, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+	char *bytes = NULL;
+	bool good = file >= 0 && fstat(file, &status) == 0;
+
+	if (good && (!S_ISREG(status.st_mode) || status.st_size > PLUGIN_SIZE_MAX)) {
+		errno = S_ISREG(status.st_mode) ? EFBIG : EINVAL;
+		good = false;
+	}
+	if (good) {
+		*size = (size_t)status.st_size;
+		bytes = malloc(*size + 1);
+		good = bytes != NULL && read_all(file, bytes, *size);
+	}
+	if (!good) {
+		cannot_load(report,
+		            "check the path (relative ones start at the topology file's folder) "
+		            "and who may read it",
+		            strerror(errno));
+		free(bytes);
+		bytes = NULL;
+	}
+	if (file >= 0) {
+		close(file);
+	}
+	return bytes;
+}
+
+static bool
+write_all(int file, const char *bytes, size_t size)
+{
+	for (size_t at = 0; at < size;) {
+		ssize_t result = write(file, bytes + at, size - at);
+
+		if (result < 0 && errno != EINTR) {
+			return false;
+		}
+		at += result < 0 ? 0 : (size_t)result;
+	}
+	return true;
+}
+
+/*
+ * A copy in memory that cannot be changed any more, under the name that it shows in
+ * /proc/PID/maps; -1 after reporting.
+ */
+static int
+plugin_copy(const struct plugin_report *report, const char *bytes, size_t size)
+{
+	const char *slash = strrchr(report->path, '/');
+	char name[128];
+	int copy;
+
+	snprintf(name, sizeof(name), "%s", slash == NULL ? report->path : slash + 1);
+	copy = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	if (copy < 0 && errno == EINVAL) {
+		/* A kernel before 6.3: all of them may be executed. */
+		copy = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	}
+	if (copy < 0 || !write_all(copy, bytes, size) ||
+	    fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !=
+	        0) {
+		cannot_load(report,
+		            "it is loaded from a copy in memory (memfd_create): see "
+		            "vm.memfd_noexec, and that there is memory",
+		            strerror(errno));
+		if (copy >= 0) {
+			close(copy);
+		}
+		return -1;
+	}
+	return copy;
+}
+
+/* ---- the object ---- */
+
+/* By the number of the process, so that a debugger finds the copy, and its symbols, too. */
+static void
+copy_path(int copy, char path[PLUGIN_COPY_PATH])
+{
+	snprintf(path, PLUGIN_COPY_PATH, "/proc/%d/fd/%d", (int)getpid(), copy);
+}
+
+static bool
+plugin_open(struct plugin *plugin, const struct plugin_report *report)
+{
+	char path[PLUGIN_COPY_PATH];
+	const char *why;
+	size_t length;
+
+	copy_path(plugin->copy, path);
+	plugin->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (plugin->object != NULL) {
+		return true;
+	}
+	why = dlerror();
+	why = why == NULL ? "unknown reason" : why;
+	length = strlen(path);
+	/* People know it by another path. */
+	if (strncmp(why, path, length) == 0 && strncmp(why + length, ": ", 2) == 0) {
+		why += length + 2;
+	}
+	cannot_load(report,
+	            strstr(why, "undefined symbol") != NULL
+	                ? "link what it needs into it, or build it with the headers of this engine"
+	                : "check that it was built with -shared -fPIC for this engine",
+	            why);
+	return false;
+}
+
+/* dl_iterate_phdr: where the object of `plugin`, an address of which is in `first`, stands. */
+static int
+find_range(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct plugin *plugin = arg;
+	uintptr_t first = UINTPTR_MAX, end = 0;
+
+	(void)size;
+	for (uint32_t i = 0; i < info->dlpi_phnum; i++) {
+		uintptr_t at = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+
+		if (info->dlpi_phdr[i].p_type == PT_LOAD) {
+			first = at < first ? at : first;
+			end = at + info->dlpi_phdr[i].p_memsz > end
+			          ? at + info->dlpi_phdr[i].p_memsz
+			          : end;
+		}
+	}
+	if (plugin->first < first || plugin->first >= end) {
+		return 0;
+	}
+	plugin->first = first;
+	plugin->end = end;
+	return 1;
+}
+
+/* Gives the object up. False: the loader keeps it for good, and it is held again. */
+static bool
+plugin_close(struct plugin *plugin)
+{
+	char path[PLUGIN_COPY_PATH];
+
+	dlclose(plugin->object);
+	copy_path(plugin->copy, path);
+	plugin->object = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+	if (plugin->object == NULL) {
+		return true;
+	}
+	env_log(4, "plugin \"%s\" cannot be unloaded: its code stays, unused", plugin->path);
+	return false;
+}
+
+static void
+plugin_free(struct plugin *plugin)
+{
+	if (plugin->copy >= 0) {
+		close(plugin->copy);
+	}
+	for (uint32_t i = 0; i < plugin->class_count; i++) {
+		free(plugin->longer[i]);
+	}
+	free(plugin->path);
+	free(plugin);
+}
+
+/* ---- all of it ---- */
+
+/* The plugin with this content that is loaded already, or NULL. */
 static struct plugin *
-plugin_loaded(const void *object)
+plugin_loaded(XXH128_hash_t digest, size_t size)
 {
 	struct plugin *plugin = plugin_first;
 
-	while (plugin != NULL && plugin->object != object) {
+	while (plugin != NULL &&
+	       (plugin->size != size || !XXH128_isEqual(plugin->digest, digest))) {
 		plugin = plugin->next;
 	}
 	return plugin;
 }
 
-static void *
-plugin_open(const struct plugin_report *report)
+/* A new one, not in the list yet; NULL after reporting. */
+static struct plugin *
+plugin_create(const struct plugin_report *report, const char *bytes, size_t size)
 {
-	void *object = dlopen(report->path, RTLD_NOW | RTLD_LOCAL);
+	struct plugin *plugin = calloc(1, sizeof(*plugin));
 
-	if (object == NULL) {
-		const char *why = dlerror();
-
-		lm_errors_add(report->errors, report->place,
-		              "check the path (relative ones start at the topology file's folder), "
-		              "and that it was built with -shared -fPIC for this engine",
-		              "cannot load plugin \"%s\": %s", report->path,
-		              why == NULL ? "unknown reason" : why);
+	if (plugin != NULL) {
+		plugin->path = strdup(report->path);
 	}
-	return object;
+	if (plugin == NULL || plugin->path == NULL) {
+		free(plugin);
+		cannot_load(report, NULL, "no memory left");
+		return NULL;
+	}
+	plugin->size = size;
+	plugin->holders = 1;
+	plugin->copy = plugin_copy(report, bytes, size);
+	if (plugin->copy < 0 || !plugin_open(plugin, report)) {
+		plugin_free(plugin);
+		return NULL;
+	}
+	if (!plugin_add_entries(plugin, report)) {
+		if (!plugin_close(plugin)) {
+			/* Its copy stays open, so that no other one gets its path. */
+			plugin->copy = -1;
+			plugins_left++;
+		}
+		plugin_free(plugin);
+		return NULL;
+	}
+	plugin->first = (uintptr_t)dlsym(plugin->object, LM_PLUGIN_ENTRY);
+	dl_iterate_phdr(find_range, plugin);
+	return plugin;
+}
+
+static struct plugin *
+plugin_load_bytes(const struct plugin_report *report, const char *bytes, size_t size)
+{
+	XXH128_hash_t digest = XXH3_128bits(bytes, size);
+	struct plugin *plugin = plugin_loaded(digest, size);
+	struct plugin_lint lint;
+
+	if (plugin != NULL) {
+		plugin->holders++;
+		return plugin;
+	}
+	if (!plugin_lint(bytes, size, &lint)) {
+		lm_errors_add(report->errors, report->place, lint.hint,
+		              "cannot load plugin \"%s\": it %s", report->path, lint.why);
+		return NULL;
+	}
+	plugin = plugin_create(report, bytes, size);
+	if (plugin == NULL) {
+		return NULL;
+	}
+	if (lint.why_stay != NULL) {
+		env_log(4, "plugin \"%s\" %s: once loaded, its code stays", report->path,
+		        lint.why_stay);
+	}
+	plugin->digest = digest;
+	plugin->next = plugin_first;
+	plugin_first = plugin;
+	return plugin;
 }
 
 struct plugin *
@@ -187,37 +527,16 @@ plugin_load(const char *path, struct lm_place place, struct lm_errors *errors)
 {
 	struct plugin_report report = { path, place, errors };
 	struct plugin *plugin;
-	void *object;
+	size_t size = 0;
+	char *bytes;
 
-	/* An empty path would be the program itself. */
 	if (path[0] == '\0') {
 		lm_errors_add(errors, place, "name a shared object", "a plugin without a path");
 		return NULL;
 	}
-	object = plugin_open(&report);
-	if (object == NULL) {
-		return NULL;
-	}
-	plugin = plugin_loaded(object);
-	if (plugin != NULL) {
-		dlclose(object); /* its own count */
-		plugin->holders++;
-		return plugin;
-	}
-	plugin = calloc(1, sizeof(*plugin));
-	if (plugin == NULL) {
-		dlclose(object);
-		lm_errors_add(errors, place, NULL, "plugin \"%s\": no memory left", path);
-		return NULL;
-	}
-	plugin->object = object;
-	plugin->holders = 1;
-	if (!plugin_add_entries(plugin, &report)) {
-		plugin_unload(plugin);
-		return NULL;
-	}
-	plugin->next = plugin_first;
-	plugin_first = plugin;
+	bytes = plugin_read(&report, &size);
+	plugin = bytes == NULL ? NULL : plugin_load_bytes(&report, bytes, size);
+	free(bytes);
 	return plugin;
 }
 
@@ -226,12 +545,12 @@ plugin_release(struct plugin *plugin)
 {
 	struct plugin **link = &plugin_first;
 
-	if (plugin == NULL || --plugin->holders > 0) {
+	if (plugin == NULL || --plugin->holders > 0 || !plugin_close(plugin)) {
 		return;
 	}
 	while (*link != plugin) {
 		link = &(*link)->next;
 	}
 	*link = plugin->next;
-	plugin_unload(plugin);
+	plugin_free(plugin);
 }

@@ -3,11 +3,17 @@
 #define PLUGIN_H
 
 /*
- * Shared objects with operator classes and groupings. One that is loaded twice is one, counted; it
- * is unloaded when the last holder has released it. Code of a plugin is trusted as the engine is:
- * it runs in the same address space. Its tables are read with bounds. Control threads only.
+ * Shared objects with operator classes and groupings. A plugin is known by what is in its file, not
+ * by where the file stands: it is loaded from a copy that nobody else can write to, so a file that
+ * is built anew is another plugin, beside the one that runs, and writing over a file harms nobody.
+ * The same content loaded twice is one plugin, counted; it is unloaded when the last holder has
+ * released it. One that cannot be unloaded is retired: its code stays, nobody uses it.
+ *
+ * Code of a plugin is trusted as the engine is: it runs in the same address space. Its tables are
+ * read with bounds. Control threads only.
  */
 
+#include "core/graph.h"
 #include "core/lm_engine.h"
 
 struct plugin;
@@ -16,5 +22,20 @@ struct plugin;
 struct plugin *plugin_load(const char *path, struct lm_place place, struct lm_errors *errors);
 /* Nothing may use its classes any more when it is the last; NULL is fine. */
 void plugin_release(struct plugin *plugin);
+
+/* NULL: it has none of that name, or of that number. */
+const struct lm_op_class *plugin_class(const struct plugin *plugin, const char *name);
+const struct lm_op_class *plugin_class_at(const struct plugin *plugin, uint32_t index);
+const struct lm_grouping_function *plugin_grouping_at(const struct plugin *plugin, uint32_t index);
+/* Whether the address is in its code or data. */
+bool plugin_has(const struct plugin *plugin, const void *address);
+/* The path that it was first loaded from. */
+const char *plugin_path(const struct plugin *plugin);
+
+/* Plugins that are loaded, and those whose code stays though nobody uses it. */
+struct plugin_counts {
+	uint32_t loaded, retired;
+};
+struct plugin_counts plugin_count(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Operator classes and custom groupings by name, and the check that a class table is well formed.
+/* Built-in operator classes and groupings by name, and the check that a class table is well formed.
  */
 #include "core/registry.h"
 
@@ -23,11 +23,6 @@
 /* In order of name. */
 static const struct lm_op_class *registry_class[REGISTRY_CLASSES_MAX];
 static uint32_t registry_class_count;
-/* Tables of an older minor, which are shorter, filled up. */
-static struct longer_class {
-	struct lm_op_class class;
-	const struct lm_op_class *given; /* NULL: unused */
-} registry_longer[REGISTRY_CLASSES_MAX];
 static const struct lm_grouping_function *registry_grouping[REGISTRY_GROUPINGS_MAX];
 static uint32_t registry_grouping_count;
 
@@ -298,36 +293,23 @@ class_length(uint32_t minor)
 	return minor < LM_ABI_MINOR ? length[minor] : sizeof(struct lm_op_class);
 }
 
-/* The table as long as this engine's: what its minor did not know is absent. */
-static const struct lm_op_class *
-class_at_length(const struct lm_op_class *class)
+/* What its minor did not know is absent. */
+const struct lm_op_class *
+registry_at_length(const struct lm_op_class *class, struct lm_op_class *room)
 {
-	struct longer_class *longer = registry_longer;
-
 	if ((class->abi_version & 0xffffu) == LM_ABI_MINOR) {
 		return class;
 	}
-	/* There are as many as classes. */
-	while (longer->given != NULL) {
-		longer++;
-	}
-	memset(longer, 0, sizeof(*longer));
-	memcpy(&longer->class, class, class_length(class->abi_version & 0xffffu));
-	longer->given = class;
-	return &longer->class;
+	memset(room, 0, sizeof(*room));
+	memcpy(room, class, class_length(class->abi_version & 0xffffu));
+	return room;
 }
 
-/* Whether the table stands in the registry for this one, which it then forgets. */
-static bool
-class_stands_for(const struct lm_op_class *class, const struct lm_op_class *given)
+int
+registry_check(const struct lm_op_class *class, const char **why)
 {
-	for (uint32_t i = 0; i < REGISTRY_CLASSES_MAX; i++) {
-		if (class == &registry_longer[i].class && registry_longer[i].given == given) {
-			registry_longer[i].given = NULL;
-			return true;
-		}
-	}
-	return class == given;
+	*why = registry_why;
+	return check_class(class);
 }
 
 int
@@ -351,7 +333,7 @@ registry_add(const struct lm_op_class *class, const char **why)
 	}
 	memmove(&registry_class[at + 1], &registry_class[at],
 	        (registry_class_count - at) * sizeof(registry_class[0]));
-	registry_class[at] = class_at_length(class);
+	registry_class[at] = class;
 	registry_class_count++;
 	return 0;
 }
@@ -386,7 +368,7 @@ void
 registry_remove(const struct lm_op_class *class)
 {
 	for (uint32_t i = 0; i < registry_class_count; i++) {
-		if (class_stands_for(registry_class[i], class)) {
+		if (registry_class[i] == class) {
 			registry_class_count--;
 			memmove(&registry_class[i], &registry_class[i + 1],
 			        (registry_class_count - i) * sizeof(registry_class[0]));
@@ -407,7 +389,7 @@ grouping_index(const char *name)
 }
 
 int
-registry_add_grouping(const struct lm_grouping_function *grouping, const char **why)
+registry_check_grouping(const struct lm_grouping_function *grouping, const char **why)
 {
 	*why = registry_why;
 	if (grouping == NULL || !is_lower_name(grouping->name)) {
@@ -415,6 +397,17 @@ registry_add_grouping(const struct lm_grouping_function *grouping, const char **
 	}
 	if (grouping->destinations == NULL) {
 		return refuse(-EINVAL, "grouping \"%s\" has no function", grouping->name);
+	}
+	return 0;
+}
+
+int
+registry_add_grouping(const struct lm_grouping_function *grouping, const char **why)
+{
+	int rc = registry_check_grouping(grouping, why);
+
+	if (rc != 0) {
+		return rc;
 	}
 	if (grouping_index(grouping->name) < registry_grouping_count) {
 		return refuse(-EEXIST, "there is already a grouping \"%s\"", grouping->name);

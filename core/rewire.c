@@ -65,7 +65,9 @@ give(const struct rewire *part)
 		hand->watermark = slice->watermark;
 		hand->began_ns = part->began_ns;
 		hand->with_state &= !slice->ended;
-		if (hand->with_state) {
+		if (hand->with_state && hand->is_whole) {
+			hand->is_broken = !state_hand_over(slice, &hand->text);
+		} else if (hand->with_state) {
 			state_give(slice, part->wiring.slice_of, hand->to->index, &hand->bundle);
 		}
 		put_in_hand(hand);
@@ -73,6 +75,32 @@ give(const struct rewire *part)
 }
 
 /* ---- taking ---- */
+
+/* Where a name stands in a table that NULL ends; its length: nowhere. */
+static uint32_t
+find_name(const char *const *table, const char *name)
+{
+	uint32_t i = 0;
+
+	while (table != NULL && table[i] != NULL && (name == NULL || strcmp(table[i], name) != 0)) {
+		i++;
+	}
+	return i;
+}
+
+/* Where other code counts what was dropped for this reason: the last place if it has none such. */
+static uint32_t
+drop_of(const struct lm_op *slice, const struct lm_op *from, uint32_t reason)
+{
+	const char *const *is = slice->class->drops, *const *was = from->class->drops;
+	uint32_t at;
+
+	if (slice->class == from->class) {
+		return reason;
+	}
+	at = reason < find_name(was, NULL) ? find_name(is, was[reason]) : UINT32_MAX;
+	return at < find_name(is, NULL) ? at : LM_DROPS_MAX - 1;
+}
 
 /* What a slice has counted that is no more: as if its heir had. */
 static void
@@ -88,9 +116,12 @@ take_counters(struct lm_op *slice, const struct lm_op *from)
 	count_up(&to->errors, more->errors);
 	count_up(&to->turns_blocked, more->turns_blocked);
 	for (uint32_t i = 0; i < LM_DROPS_MAX; i++) {
-		count_up(&to->drops[i], more->drops[i]);
+		if (more->drops[i] != 0) {
+			count_up(&to->drops[drop_of(slice, from, i)], more->drops[i]);
+		}
 	}
-	for (uint32_t i = 0; i < LM_OP_GAUGES; i++) {
+	/* Other code says by itself where its gauges are, as behind a restart. */
+	for (uint32_t i = 0; i < LM_OP_GAUGES && slice->class == from->class; i++) {
 		slice->gauge_before[i] += more->gauges[i];
 		count_up(&to->gauges[i], more->gauges[i]);
 	}
@@ -106,6 +137,20 @@ take_counters(struct lm_op *slice, const struct lm_op *from)
 	}
 }
 
+/* Other code goes on where `from` was; if that had ended, it has. */
+static void
+take_over(struct lm_op *slice, struct rewire_hand *hand)
+{
+	if (!hand->with_state) {
+		slice->had_ended = true;
+		slice->stopping = slice->is_source;
+		return;
+	}
+	if (!state_take_over(slice, hand->from, &hand->text)) {
+		hand->is_broken = true;
+	}
+}
+
 static void
 take(struct rewire *part, struct rewire_hand *hand)
 {
@@ -117,9 +162,14 @@ take(struct rewire *part, struct rewire_hand *hand)
 		                     ? hand->began_ns
 		                     : part->first_ns;
 		part->last_ns = hand->began_ns > part->last_ns ? hand->began_ns : part->last_ns;
-		state_take(slice, &hand->bundle);
+		if (!hand->is_whole) {
+			state_take(slice, &hand->bundle);
+		}
 		part->watermark =
 		    hand->watermark > part->watermark ? hand->watermark : part->watermark;
+	}
+	if (hand->is_whole) {
+		take_over(slice, hand);
 	}
 	if (hand->from_retires) {
 		take_counters(slice, hand->from);

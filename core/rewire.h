@@ -29,10 +29,13 @@ struct rewire_hand {
 	struct rewire_hand *next; /* that has arrived */
 	struct lm_op *from, *to;
 	bool with_state;   /* slots; not of one that has ended */
+	bool is_whole;     /* `to` is other code in the place of `from`: all of its state */
+	bool is_broken;    /* … but what the class wrote down */
 	bool from_retires; /* its counters come along */
 	int64_t began_ns;  /* when its chain was switched: from then on nobody has it */
 	struct state_bundle bundle;
-	int64_t watermark; /* of `from` */
+	struct op_text text; /* whole: what the class wrote down, if it does */
+	int64_t watermark;   /* of `from` */
 };
 
 struct rewire {

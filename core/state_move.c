@@ -2,6 +2,7 @@
 /* Slots go from one slice of a running operator to another: both halves. */
 
 #include <errno.h>
+#include <string.h>
 
 #include "core/env.h"
 #include "core/slice.h"
@@ -59,6 +60,41 @@ bool
 state_settle(struct lm_op *op)
 {
 	return op->state.space == NULL || op->state.ops->settle(op);
+}
+
+/* Slots are of the same keys: as many, routed by the same columns. */
+static bool
+has_same_key(const struct op_state *a, const struct op_state *b)
+{
+	return a->slot_bits == b->slot_bits && a->key_count == b->key_count &&
+	       (a->key_count == 0 || memcmp(a->key, b->key, a->key_count * sizeof(*a->key)) == 0);
+}
+
+/* One that kept nothing has nothing that would not fit. */
+bool
+state_alike(struct lm_op *was, struct lm_op *op)
+{
+	if (was->state.space == NULL) {
+		return true;
+	}
+	return op->state.space != NULL && has_same_key(&was->state, &op->state) &&
+	       op->state.ops->alike(was, op);
+}
+
+bool
+state_take_over(struct lm_op *op, struct lm_op *was, const struct op_text *text)
+{
+	if (was->state.space != NULL) {
+		op->state.ops->take_over(op, was);
+	}
+	for (uint32_t i = 0; i < LM_TIMERS_MAX; i++) {
+		op->timer[i] = was->timer[i];
+	}
+	op->timer_count = was->timer_count;
+	op->source_watermark = was->source_watermark;
+	op->random = was->random;
+	return text->bytes == NULL ||
+	       state_deserialize(op, text->bytes, text->size, was->class->state_version) == 0;
 }
 
 void

@@ -71,9 +71,8 @@ state_prepare(struct lm_op *op, uint64_t number, struct op_text *text)
 }
 
 static bool
-state_serialize(struct lm_op *op)
+state_serialize(struct lm_op *op, struct op_text *text)
 {
-	struct op_text *text = &op->state.class_text;
 	struct lm_writer writer = { .bytes = text->bytes, .max = text->max };
 
 	if (text->bytes == NULL || (CANARY(CANARY_LOST_POSITION) && text->size != 0)) {
@@ -149,7 +148,7 @@ state_flip(struct lm_op *op, uint64_t epoch)
 	}
 	/* Whatever else goes wrong, the transaction is there for whoever collects it. */
 	good = state_prepare(op, epoch, &state->txn);
-	good = state_serialize(op) && good;
+	good = state_serialize(op, &state->class_text) && good;
 	slice_state_write(op, &state->engine_text);
 	good = (state->space == NULL || state->ops->flip(state->space, epoch)) && good;
 	if (!good) {
@@ -157,6 +156,12 @@ state_flip(struct lm_op *op, uint64_t epoch)
 	}
 	__atomic_store_n(&state->flipped, epoch, __ATOMIC_RELEASE);
 	return good;
+}
+
+bool
+state_hand_over(struct lm_op *was, struct op_text *text)
+{
+	return state_serialize(was, text);
 }
 
 void

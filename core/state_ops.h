@@ -36,6 +36,13 @@
  *     state.slice_of, state.is_alone         the engine writes them anew; nothing here reads them
  *                                            while the slice runs
  *
+ * Where a slice of other code takes the place of one, as many as there were, all of it goes:
+ *
+ *     state.is_heir = true, open, arm; state_prepare_move
+ *     state_alike(was, slice)                nothing was changed yet
+ *     state_hand_over(was, &text)            the owner of `was`, its last call of the class
+ *     state_take_over(slice, was, &text)     the new owner, before its first row
+ *
  * At that moment no copier is under way. The slices' next snapshots are full by themselves, and
  * stay so until one is durable. Slices may have flipped at different epochs (one was refused): who
  * takes goes on with the later one.
@@ -89,6 +96,13 @@ struct state_ops {
 	bool (*settle)(struct lm_op *op);
 	/* Whether all that it keeps goes with slots, or is seen to by the class. */
 	bool (*moves)(struct lm_op *op);
+	/*
+	 * Other code in the place of `was`, a slice of the same index. A control thread: whether
+	 * both keep the same things in the same form. Then the owner of `op`, when `was` runs no
+	 * more: all that it kept comes, maps and lists by pointer, values by copy.
+	 */
+	bool (*alike)(struct lm_op *was, struct lm_op *op);
+	void (*take_over)(struct lm_op *op, struct lm_op *was);
 	/* A control thread: the slice, or a bundle that nobody will take, is no more; memory of
 	 * slots is freed when none of its neighbours is left. */
 	void (*close)(struct lm_op *op);
@@ -151,6 +165,12 @@ int state_prepare_move(struct lm_op *op, uint32_t slots_max, uint32_t bundles);
 void state_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into);
 void state_take(struct lm_op *op, struct state_bundle *bundle);
 bool state_settle(struct lm_op *op);
+/* Whether state of one slice can be that of another one, of other code, as it is. */
+bool state_alike(struct lm_op *was, struct lm_op *op);
+/* What the class writes down of itself for other code. False: it is too much. */
+bool state_hand_over(struct lm_op *was, struct op_text *text);
+/* False: what was written is not what the class of `op` reads. */
+bool state_take_over(struct lm_op *op, struct lm_op *was, const struct op_text *text);
 /* A bundle that will not be taken, for the engine goes. */
 void state_drop(struct state_bundle *bundle);
 void state_close(struct lm_op *op);

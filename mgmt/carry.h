@@ -29,6 +29,7 @@ struct carry_change {
 	bool is_left;                 /* nobody waits for it any more */
 	bool is_told;                 /* `report` is what came of it */
 	uint64_t number;              /* of the engine; 0: it is not asked */
+	uint64_t by;                  /* the action that asks for it */
 	struct lm_topology *topology; /* that is to come; NULL: the same */
 	struct lm_graph *graph;       /* … until the engine has it */
 	struct lm_topology *owned;    /* that runs; NULL: the one at the start does */
@@ -41,6 +42,8 @@ struct carry {
 	struct snapshots *snapshots;        /* NULL: none are taken */
 	const struct lm_topology *topology; /* what runs */
 	const char *const *set;             /* "NAME=value" for files, ended by NULL */
+	const char *file;                   /* as in struct resume */
+	uint64_t changed_by;                /* the last action that changed what runs; 0: none */
 	const struct sample *now, *before;  /* how busy slices are: what lies between the two */
 
 	struct action action; /* id 0: nothing is carried out */
@@ -52,6 +55,9 @@ struct carry {
 	struct carry_change change;
 };
 
+/* What runs is from here on in the snapshots, to be gone on with: before they start. 0 or -ENOMEM.
+ */
+int carry_note(struct carry *carry);
 void carry_begin(struct carry *carry, const struct action *action);
 /* False: nothing to tell. Behind a report that is no step it is over. */
 bool carry_step(struct carry *carry, struct manager_report *report);

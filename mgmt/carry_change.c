@@ -3,6 +3,7 @@
  * Changes of the graph: snapshots stand back, the engine is asked, and when it is through, or has
  * refused, snapshots go on.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "core/change.h"
 #include "mgmt/carry_struct.h"
 #include "mgmt/config_load.h"
+#include "mgmt/resume.h"
 #include "mgmt/units.h"
 
 /* ---- where new slices go ---- */
@@ -33,13 +35,28 @@ slices_kept(const struct lm_engine *engine, const uint32_t *kept, uint32_t op)
 	return kept[op] == LM_NONE ? 0 : engine->graph->op[kept[op]].slices;
 }
 
+/* Where the slice is that this one takes the place of; LM_NONE: it takes none's. */
+static uint32_t
+worker_before(const struct lm_engine *engine, uint32_t heir_of, uint32_t index)
+{
+	const struct graph_operator *was;
+
+	if (heir_of == LM_NONE) {
+		return LM_NONE;
+	}
+	was = &engine->graph->op[heir_of];
+	return index < was->slices ? lm_engine_slice_worker(engine, was->first_slice + index)
+	                           : LM_NONE;
+}
+
 /*
- * Slices that are pinned go to their lcores, all others where the fewest are. In the order of new
- * slices, to be freed; NULL after saying why not.
+ * Slices that are pinned go to their lcores, those that take the place of others to where these
+ * are, all others where the fewest are. In the order of new slices, to be freed; NULL after saying
+ * why not.
  */
 static uint16_t *
 place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_t *kept,
-          struct manager_report *report)
+          const uint32_t *heir_of, struct manager_report *report)
 {
 	const struct lm_engine *engine = carry->engine;
 	uint16_t *workers = calloc(graph->slice_count + 1, sizeof(*workers));
@@ -56,7 +73,11 @@ place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_
 		const struct graph_operator *op = &graph->op[o];
 
 		for (uint32_t i = slices_kept(engine, kept, o); i < op->slices; i++, count++) {
-			workers[count] = change_idlest_worker(load, engine->worker_count);
+			uint32_t before = worker_before(engine, heir_of[o], i);
+
+			workers[count] = before != LM_NONE
+			                     ? (uint16_t)before
+			                     : change_idlest_worker(load, engine->worker_count);
 			if (op->pin_count > 0 &&
 			    !find_lcore(engine, op->pin[i % op->pin_count], &workers[count])) {
 				carry_fail(report, "operators.%s: lcore %u is not one of this job",
@@ -146,7 +167,7 @@ ask_rescale(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
 		kept[i] = i;
 	}
 	graph = graph_resize(engine->graph, op, slices, errors);
-	*workers = graph == NULL ? NULL : place_new(carry, graph, kept, report);
+	*workers = graph == NULL ? NULL : place_new(carry, graph, kept, kept, report);
 	lm_graph_free(graph);
 	return *workers == NULL ? 0 : engine_rescale(engine, op, slices, *workers, errors);
 }
@@ -169,7 +190,7 @@ ask_apply(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
 	/* It may have been changed since it was looked at. */
 	change_compare(&was, &is, diff);
 	if (diff_allows(carry, &was, &is, diff, report)) {
-		*workers = place_new(carry, change->graph, diff->kept, report);
+		*workers = place_new(carry, change->graph, diff->kept, diff->heir_of, report);
 		ask.workers = *workers;
 		ask.kept = diff->kept;
 		ask.heir_of = diff->heir_of;
@@ -204,7 +225,27 @@ ask_engine(struct carry *carry, struct manager_report *report)
 
 /* ---- its life ---- */
 
-/* Snapshots go on, if they stood back. False: not yet. */
+int
+carry_note(struct carry *carry)
+{
+	const struct resume_running running = { .topology = carry->topology,
+		                                .graph = carry->engine->graph,
+		                                .set = carry->set,
+		                                .file = carry->file,
+		                                .changed_by = carry->changed_by };
+	char *note = NULL;
+	size_t size;
+	int result = 0;
+
+	if (carry->snapshots != NULL) {
+		note = resume_write(&running, &size);
+		result = note == NULL ? -ENOMEM : snapshots_set_note(carry->snapshots, note, size);
+		free(note);
+	}
+	return result;
+}
+
+/* Snapshots go on, if they stood back, of what runs now. False: not yet. */
 static bool
 let_go(struct carry *carry)
 {
@@ -212,7 +253,8 @@ let_go(struct carry *carry)
 		return true;
 	}
 	/* They may have been asked and not have heard: then they would stand back behind this. */
-	if (!snapshots_is_held(carry->snapshots) || snapshots_resume(carry->snapshots) != 0) {
+	if (!snapshots_is_held(carry->snapshots) || carry_note(carry) != 0 ||
+	    snapshots_resume(carry->snapshots) != 0) {
 		return false;
 	}
 	carry->change.holds = false;
@@ -233,6 +275,7 @@ may_begin(struct carry *carry, struct manager_report *report)
 static bool
 hold(struct carry *carry)
 {
+	carry->change.by = carry->action.id;
 	if (carry->snapshots != NULL) {
 		snapshots_hold(carry->snapshots);
 		carry->change.holds = true;
@@ -299,9 +342,13 @@ settle(struct carry *carry)
 {
 	struct carry_change *change = &carry->change;
 	const struct change_report *changed = &carry->engine->changed;
+	bool is_done = change->number != 0 && changed->number == change->number &&
+	               changed->result == CHANGE_DONE;
 
-	if (change->topology != NULL && changed->number == change->number &&
-	    changed->result == CHANGE_DONE) {
+	if (is_done) {
+		carry->changed_by = change->by;
+	}
+	if (change->topology != NULL && is_done) {
 		lm_topology_free(change->owned);
 		change->owned = change->topology;
 		carry->topology = change->owned;
@@ -320,6 +367,7 @@ tell(const struct carry *carry, const struct change_report *changed, struct mana
 		return;
 	}
 	report->pause_ns = (uint64_t)changed->pause_ns;
+	report->epoch = changed->epoch;
 	snprintf(report->reason, sizeof(report->reason),
 	         "%.400s; behind epoch %" PRIu64 ", within %s", carry->change.what, changed->epoch,
 	         units_ns((uint64_t)changed->took_ns).text);

@@ -107,25 +107,56 @@ has_state(const struct carry *carry, uint32_t op)
 }
 
 /*
- * One that takes the place of another has its counters if it is of the same class; state it could
- * have only as the one before wrote it down, so that one must be said to be given up.
+ * Whether state goes on under other code as it is. Rows that a sink has written since the last
+ * snapshot belong to the code that wrote them.
+ */
+static bool
+state_goes_on(const struct change_item *item, const struct lm_op_class *was,
+              const struct lm_op_class *is)
+{
+	return item->is_code && was->state_version == is->state_version && was->prepare == NULL &&
+	       is->prepare == NULL;
+}
+
+/* Why it does not. */
+static void
+say_lost(const struct change_item *item, const struct graph_operator *was,
+         const struct lm_op_class *is, struct manager_report *report)
+{
+	char more[160] = "";
+
+	if (item->is_code && was->class->state_version != is->state_version) {
+		snprintf(more, sizeof(more), "; its state is of version %u, the other code's of %u",
+		         was->class->state_version, is->state_version);
+	} else if (item->is_code) {
+		snprintf(more, sizeof(more), "; it commits what it has written with snapshots");
+	}
+	carry_fail(report,
+	           "operators.%s: %s%s: its state would be lost; with --drop-state %s it begins "
+	           "with none",
+	           was->name, item->why, more, was->name);
+}
+
+/*
+ * One that takes the place of another has its counters if it is of the same class. Other code of
+ * the same class has its state, too, if that is of the same version; else who has state must be
+ * said to give it up.
  */
 static bool
 settle_heir(const struct carry *carry, const struct change_side *was, const struct change_side *is,
-            const struct change_item *item, struct change_diff *diff, struct manager_report *report)
+            struct change_item *item, struct change_diff *diff, struct manager_report *report)
 {
 	const struct graph_operator *old = &was->graph->op[item->was];
+	const struct lm_op_class *class = is->graph->op[item->is].class;
+	bool is_dropped = has_name(carry->action.args.drop_state, old->name);
+	bool has = has_state(carry, item->was);
 
-	if (has_state(carry, item->was)) {
-		if (!has_name(carry->action.args.drop_state, old->name)) {
-			carry_fail(report,
-			           "operators.%s: %s: its state would be lost; with --drop-state "
-			           "%s it begins with none",
-			           old->name, item->why, old->name);
-			return false;
-		}
-		diff->heir_of[item->is] = LM_NONE;
-	} else if (old->class != is->graph->op[item->is].class) {
+	if (has && !is_dropped && !state_goes_on(item, old->class, class)) {
+		say_lost(item, old, class, report);
+		return false;
+	}
+	item->with_state = has && !is_dropped;
+	if ((has && is_dropped) || (old->class != class && !item->is_code)) {
 		diff->heir_of[item->is] = LM_NONE;
 	}
 	return true;
@@ -214,7 +245,9 @@ add_item(struct line *line, const struct change_side *was, const struct change_s
 		    was->graph->op[item->was].slices, is->graph->op[item->is].slices);
 		break;
 	case CHANGE_REPLACED:
-		add(line, "%s: replaced, %s", is->graph->op[item->is].name, item->why);
+		add(line, "%s: %s%s%s", is->graph->op[item->is].name,
+		    item->is_code ? "" : "replaced, ", item->why,
+		    item->with_state ? ", with its state" : "");
 		break;
 	case CHANGE_ADDED:
 		add(line, "%s: added", is->graph->op[item->is].name);

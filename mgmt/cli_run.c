@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -27,6 +28,7 @@
 #include "mgmt/job.h"
 #include "mgmt/live.h"
 #include "mgmt/port_nodes.h"
+#include "mgmt/resume.h"
 #include "mgmt/supervise.h"
 #include "mgmt/text_table.h"
 
@@ -39,7 +41,7 @@
 
 struct run_options {
 	struct job_request job;
-	bool json, quiet, check, supervise;
+	bool json, quiet, check, supervise, fresh;
 	uint64_t duration_ns; /* 0: until the end */
 	const char *hgrm;
 	const char *state; /* folder of snapshots; NULL: as the file says */
@@ -135,6 +137,10 @@ parse_word(struct run_options *options, int argc, char **argv, int at)
 		options->supervise = true;
 		return 1;
 	}
+	if (strcmp(argv[at], "--fresh-topology") == 0) {
+		options->fresh = true;
+		return 1;
+	}
 	used = parse_value(options, argv[at], next);
 	return used != 0 ? used : job_word(&options->job, argc, argv, at);
 }
@@ -167,6 +173,7 @@ struct run {
 	struct lm_engine *engine;
 	struct live live;
 	struct durability durability;
+	const struct resume *resume;
 	enum summary_status status;
 	struct elastic elastic;
 	struct conduct conduct;
@@ -354,10 +361,11 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 		                               .topology = job->graph->name,
 		                               .declared = job->topology,
 		                               .set = options->job.set,
+		                               .resume = run->resume,
 		                               .prefix = job->eal.file_prefix,
 		                               .elastic = &run->elastic };
 	bool good = durability_attach(&run->durability, run->engine) &&
-	            conduct_recover(&run->conduct, &run->durability, job->graph->name);
+	            conduct_recover(&run->conduct, &run->durability, run->resume, job->graph->name);
 
 	if (!good || run->durability.had_ended) {
 		return good;
@@ -389,12 +397,14 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 }
 
 static int
-run_engine(struct job *job, const struct run_options *options, const struct conduct *conduct)
+run_engine(struct job *job, const struct run_options *options, const struct conduct *conduct,
+           const struct resume *resume)
 {
 	struct lm_errors errors = { 0 };
-	struct run run = { .status = SUMMARY_COMPLETE, .conduct = *conduct };
+	struct run run = { .status = SUMMARY_COMPLETE, .conduct = *conduct, .resume = resume };
 	struct engine_origin origin;
-	bool good = durability_open(&run.durability, job->topology, job->graph, options->state);
+	bool good = durability_open(&run.durability, job->topology, job->graph, options->state,
+	                            resume_note(resume));
 
 	if (good) {
 		durability_origin(&run.durability, &origin);
@@ -416,6 +426,7 @@ run_engine(struct job *job, const struct run_options *options, const struct cond
 struct request {
 	const struct cli *cli;
 	struct run_options options;
+	struct resume_starts *starts;
 };
 
 static int
@@ -424,25 +435,33 @@ run_job(void *arg)
 	struct request *request = arg;
 	struct run_options *options = &request->options;
 	struct sigaction action = { .sa_handler = on_signal };
+	struct resume_options resuming = { .request = &options->job,
+		                           .folder = options->state,
+		                           .is_fresh = options->fresh,
+		                           .starts = request->starts };
 	struct conduct conduct = { 0 };
+	struct resume resume = { 0 };
 	struct job job = { 0 };
 	int status = CLI_USAGE;
 
+	request->starts->count++;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (job_load(&job, &options->job) && job_place(&job, &options->job, request->cli) &&
+	if (job_load(&job, &options->job) && resume_choose(&resume, &resuming, &job) &&
+	    job_place(&job, &options->job, request->cli) &&
 	    conduct_open(&conduct, &options->control, job.eal.file_prefix)) {
 		announce(&job, options);
 		if (start_eal(&job)) {
 			check_ports(&job);
-			status = run_engine(&job, options, &conduct);
+			status = run_engine(&job, options, &conduct, &resume);
 			conduct = (struct conduct){ 0 }; /* it is closed */
 			rte_eal_cleanup();
 			eal_args_clean(&job.eal, rte_eal_get_runtime_dir());
 		}
 	}
 	conduct_close(&conduct);
+	resume_free(&resume);
 	job_free(&job);
 	return status;
 }
@@ -450,9 +469,17 @@ run_job(void *arg)
 int
 cli_run(const struct cli *cli)
 {
-	struct request request = { .cli = cli };
+	/* Children that follow each other know of each other by this. */
+	struct request request = { .cli = cli,
+		                   .starts =
+		                       mmap(NULL, sizeof(*request.starts), PROT_READ | PROT_WRITE,
+		                            MAP_SHARED | MAP_ANONYMOUS, -1, 0) };
 	struct supervise_options supervise = { 0 };
 
+	if (request.starts == MAP_FAILED) {
+		fprintf(stderr, "error: no memory: %s\n", strerror(errno));
+		return CLI_FAILED;
+	}
 	for (int i = 1; i < cli->argc;) {
 		int used = parse_word(&request.options, cli->argc, cli->argv, i);
 

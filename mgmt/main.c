@@ -19,6 +19,7 @@ static const char usage[] =
     "                      --duration TIME  end after so long (10s, 5m)\n"
     "                      --hgrm FILE      write the latency distribution (HdrHistogram text)\n"
     "                      --supervise      start it again when it crashes\n"
+    "                      --fresh-topology begin with the file, whatever was applied since\n"
     "                      --state FOLDER   take snapshots, go on from the last; none: do not\n"
     "                      --control PATH   the socket for lodectl (default: in a folder\n"
     "                                       of the user); none: no socket\n"

@@ -116,7 +116,8 @@ struct action {
 	int64_t asked_ns, begun_ns, ended_ns;
 	struct action_args args;
 	char what[MANAGER_WHAT]; /* the same for people: "sums/1 to lcore 3"; may be empty */
-	uint64_t epoch;          /* EPOCH: that must come so far, or a later one */
+	uint64_t epoch;          /* EPOCH: that must come so far, or a later one; of a change of
+	                            the graph: behind which it came */
 	bool has_marker;         /* SNAPSHOT: it is under way */
 	uint64_t lost;           /* … so many were lost before */
 	uint32_t step, steps;    /* ORDER: through, of so many */
@@ -168,6 +169,7 @@ struct manager_report {
 	bool has_failed;      /* else: it is done */
 	uint32_t step, steps; /* as in struct action */
 	uint64_t pause_ns;
+	uint64_t epoch;              /* a change of the graph came behind it; 0: none did */
 	char reason[MANAGER_REASON]; /* why it failed; of one that is done a remark, or empty */
 };
 
@@ -217,15 +219,21 @@ void manager_end(struct manager *manager, const struct manager_facts *facts,
 /*
  * Of a life before this one: each action as it was written down last, in the order of their ids,
  * and then, once, what else there is to know. To be called before anybody watches. Those that were
- * open have failed, but for a drain of a job that is complete: it is done.
+ * open are done if the job goes on with what they made of it, and have failed if it does not.
  */
 struct manager_past {
 	uint64_t next_id; /* above all that were ever given */
 	bool is_inactive;
 	bool is_complete; /* the job */
+	uint64_t durable; /* epoch that the job goes on from; 0: none */
+	uint64_t
+	    changed_by; /* the last action that changed the graph which it goes on with; 0: none */
 };
 void manager_restore(struct manager *manager, const struct action *action);
 void manager_restored(struct manager *manager, const struct manager_past *past, int64_t now_ns);
+
+/* Of a life before: it was done, and the job goes on from before it. */
+bool manager_is_undone(const struct action *action, uint64_t durable);
 
 /* NULL: it never was, or is forgotten. */
 const struct action *manager_find(const struct manager *manager, uint64_t id);

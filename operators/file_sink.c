@@ -20,6 +20,7 @@
 #include "core/registry_builtin.h"
 #include "operators/file_txn.h"
 #include "operators/row_text.h"
+#include "operators/sink_columns.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -40,8 +41,7 @@ struct sink_config {
 	uint32_t format;
 	bool sync;
 	bool is_committed;
-	uint32_t column[LM_FIELDS_MAX];
-	uint32_t column_count;
+	struct sink_columns columns;
 };
 
 struct sink {
@@ -77,9 +77,7 @@ static const struct lm_param sink_params[] = {
 	  .fallback = "csv",
 	  .choices = sink_formats,
 	  .summary = "csv: a line of names, then rows; jsonl: an object a line" },
-	{ .name = "columns",
-	  .type = LM_PARAM_COLUMNS,
-	  .summary = "what is written; all if absent" },
+	SINK_COLUMNS_PARAM,
 	{ .name = "sync",
 	  .type = LM_PARAM_BOOL,
 	  .fallback = "false",
@@ -100,7 +98,6 @@ static int
 sink_configure(struct lm_setup *setup, void *config)
 {
 	struct sink_config *c = config;
-	const struct lm_schema *schema = lm_setup_input(setup, 0);
 	const char *path = lm_setup_text(setup, "path");
 
 	c->format = lm_setup_choice(setup, "format");
@@ -109,18 +106,9 @@ sink_configure(struct lm_setup *setup, void *config)
 	if (c->is_committed) {
 		lm_setup_trait(setup, LM_TRAIT_COMMITS);
 	}
-	c->column_count = lm_setup_count(setup, "columns");
-	if (c->column_count > LM_FIELDS_MAX) {
-		return lm_setup_error(setup, "columns", LM_FIELDS_MAX, LM_NONE, NULL,
-		                      "more than %u columns", LM_FIELDS_MAX);
+	if (sink_columns_configure(setup, &c->columns) != 0) {
+		return -1;
 	}
-	for (uint32_t i = 0; i < c->column_count; i++) {
-		c->column[i] = lm_setup_item_column(setup, "columns", i);
-	}
-	for (uint32_t i = 0; c->column_count == 0 && i < schema->field_count; i++) {
-		c->column[i] = i;
-	}
-	c->column_count = c->column_count == 0 ? schema->field_count : c->column_count;
 	if (lm_setup_slices(setup) > 1 && strstr(path, "%s") == NULL) {
 		return lm_setup_error(
 		    setup, "path", LM_NONE, LM_NONE,
@@ -300,7 +288,8 @@ sink_put_names(struct lm_op *op, struct sink *s)
 	struct row_writer writer = { s->buffer, s->buffer + SINK_BUFFER, false };
 
 	if (c->format == FORMAT_CSV) {
-		row_put_csv_names(&writer, lm_op_input_schema(op, 0), c->column, c->column_count);
+		row_put_csv_names(&writer, lm_op_input_schema(op, 0), c->columns.field,
+		                  c->columns.count);
 		s->length = (uint32_t)(writer.at - s->buffer);
 	}
 }
@@ -366,9 +355,9 @@ sink_put(const struct sink_config *c, struct sink *s, const struct lm_batch *bat
 		return false;
 	}
 	if (c->format == FORMAT_CSV) {
-		row_put_csv(&writer, batch, row, c->column, c->column_count);
+		row_put_csv(&writer, batch, row, c->columns.field, c->columns.count);
 	} else {
-		row_put_json(&writer, batch, row, c->column, c->column_count);
+		row_put_json(&writer, batch, row, c->columns.field, c->columns.count);
 	}
 	if (writer.full) {
 		return false;

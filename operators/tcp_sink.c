@@ -21,6 +21,7 @@
 #include "core/lm_serial.h"
 #include "core/registry_builtin.h"
 #include "operators/row_text.h"
+#include "operators/sink_columns.h"
 #include "operators/tcp_control.h"
 #include "operators/tcp_link.h"
 #include "operators/tcp_outbox.h"
@@ -52,8 +53,7 @@ struct sink_config {
 	bool listens, is_eager, is_dropping, has_names;
 	enum tcp_format format;
 	uint64_t buffer;
-	uint32_t column[LM_FIELDS_MAX];
-	uint32_t column_count;
+	struct sink_columns columns;
 	uint32_t slices;
 	uint64_t *durable; /* [slice]: the last epoch that is; DURABLE_ALL: and all that follows */
 };
@@ -93,9 +93,7 @@ static const struct lm_param sink_params[] = {
 	{ .name = "header",
 	  .type = LM_PARAM_BOOL,
 	  .summary = "format csv: each connection begins with a line of names" },
-	{ .name = "columns",
-	  .type = LM_PARAM_COLUMNS,
-	  .summary = "what is written; all if absent" },
+	SINK_COLUMNS_PARAM,
 	{ .name = "mode",
 	  .type = LM_PARAM_CHOICE,
 	  .fallback = "eager",
@@ -124,7 +122,6 @@ static int
 sink_configure(struct lm_setup *setup, void *config)
 {
 	struct sink_config *c = config;
-	const struct lm_schema *schema = lm_setup_input(setup, 0);
 
 	c->port = (uint16_t)lm_setup_u64(setup, "port");
 	c->listens = lm_setup_bool(setup, "listen");
@@ -134,18 +131,9 @@ sink_configure(struct lm_setup *setup, void *config)
 	c->is_dropping = lm_setup_choice(setup, "when_slow") == 1;
 	c->buffer = lm_setup_u64(setup, "buffer");
 	c->slices = lm_setup_slices(setup);
-	c->column_count = lm_setup_count(setup, "columns");
-	if (c->column_count > LM_FIELDS_MAX) {
-		return lm_setup_error(setup, "columns", LM_FIELDS_MAX, LM_NONE, NULL,
-		                      "more than %u columns", LM_FIELDS_MAX);
+	if (sink_columns_configure(setup, &c->columns) != 0) {
+		return -1;
 	}
-	for (uint32_t i = 0; i < c->column_count; i++) {
-		c->column[i] = lm_setup_item_column(setup, "columns", i);
-	}
-	for (uint32_t i = 0; c->column_count == 0 && i < schema->field_count; i++) {
-		c->column[i] = i;
-	}
-	c->column_count = c->column_count == 0 ? schema->field_count : c->column_count;
 	if (c->listens && c->port + c->slices - 1 > UINT16_MAX) {
 		return lm_setup_error(setup, "port", LM_NONE, LM_NONE, NULL,
 		                      "%u slices do not find a port each from %u on", c->slices,
@@ -212,9 +200,9 @@ sink_put_row(struct lm_op *op, struct sink *s, const struct lm_batch *batch, uin
 	}
 	values = writer.at;
 	if (c->format == TCP_CSV) {
-		row_put_csv(&writer, batch, row, c->column, c->column_count);
+		row_put_csv(&writer, batch, row, c->columns.field, c->columns.count);
 	} else {
-		row_put_json(&writer, batch, row, c->column, c->column_count);
+		row_put_json(&writer, batch, row, c->columns.field, c->columns.count);
 	}
 	if (writer.full) {
 		return PUT_TOO_LONG;
@@ -244,7 +232,8 @@ sink_greet(struct lm_op *op, struct sink *s)
 	}
 	if (c->has_names) {
 		row_put_text(&writer, c->is_eager ? "_id," : "");
-		row_put_csv_names(&writer, lm_op_input_schema(op, 0), c->column, c->column_count);
+		row_put_csv_names(&writer, lm_op_input_schema(op, 0), c->columns.field,
+		                  c->columns.count);
 	}
 	s->head_length = (uint32_t)(writer.at - s->head);
 	s->head_sent = 0;

@@ -112,6 +112,8 @@ struct arena_part_ops {
 	void (*found)(struct arena_part *part, uint32_t slot);
 	/* Test builds: what is counted is what the arenas have. */
 	bool (*agrees)(const struct arena_part *part);
+	/* Whether what is in the arenas of one can be in those of the other; of the same size. */
+	bool (*alike)(const struct arena_part *was, const struct arena_part *part);
 	/* What is in it cannot stay: it is emptied. Returns how many keys that were. */
 	uint64_t (*empty)(struct arena_part *part, uint32_t slot);
 };

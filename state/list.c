@@ -157,12 +157,22 @@ list_agrees(const struct arena_part *part)
 	return count == lists->count && dropped == lists->dropped;
 }
 
+static bool
+list_alike(const struct arena_part *was, const struct arena_part *part)
+{
+	const struct lm_lists *a = lists_of_part((struct arena_part *)(uintptr_t)was);
+	const struct lm_lists *b = lists_of_part((struct arena_part *)(uintptr_t)part);
+
+	return a->item_size == b->item_size && a->block_items_max == b->block_items_max;
+}
+
 static const struct arena_part_ops list_part_ops = {
 	.restored = list_restored,
 	.gave = list_gave,
 	.took = list_took,
 	.found = list_found,
 	.agrees = list_agrees,
+	.alike = list_alike,
 };
 
 /* The blocks of items, for the slots that the map has. */

@@ -189,7 +189,21 @@ map_agrees(const struct arena_part *part)
 	return count == map->count && bytes == map->bytes_live;
 }
 
-static const struct arena_part_ops map_part_ops = { .restored = map_restored,
+static bool
+map_alike(const struct arena_part *was, const struct arena_part *part)
+{
+	const struct lm_map *a = map_of_part((struct arena_part *)(uintptr_t)was);
+	const struct lm_map *b = map_of_part((struct arena_part *)(uintptr_t)part);
+
+	return a->kind == b->kind && a->key_size == b->key_size &&
+	       a->value_offset == b->value_offset && a->value_size == b->value_size &&
+	       a->entry_size == b->entry_size && a->hash_offset == b->hash_offset &&
+	       a->groups == b->groups && a->block_keys_max == b->block_keys_max &&
+	       a->block_bytes_max == b->block_bytes_max && (a->aging == NULL) == (b->aging == NULL);
+}
+
+static const struct arena_part_ops map_part_ops = { .alike = map_alike,
+	                                            .restored = map_restored,
 	                                            .gave = map_gave,
 	                                            .took = map_took,
 	                                            .moved = map_bound,

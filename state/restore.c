@@ -71,7 +71,7 @@ restore_pick(struct snapshots *s, char why[SNAPSHOT_WHY])
 	}
 	s->secret = job.secret;
 	s->had_ended = manifest_record(pick.good->manifest, SNAPSHOT_RECORD_END) != NULL;
-	return 0;
+	return snapshots_check_note(s, why);
 }
 
 /* Whether what is newer and damaged may be passed over: not if somebody has seen what was in it. */

@@ -96,6 +96,7 @@ snapshots_close(struct snapshots *s)
 	store_close(s->store);
 	pthread_mutex_destroy(&s->lock);
 	free(s->slice);
+	free(s->note);
 	free(s);
 }
 
@@ -400,6 +401,9 @@ commit_epoch(struct snapshots *s)
 		return result;
 	}
 	result = store_record(s->store, SNAPSHOT_RECORD_JOB, &job, sizeof(job));
+	if (result == 0 && s->note != NULL) {
+		result = store_record(s->store, SNAPSHOT_RECORD_NOTE, s->note, s->note_size);
+	}
 	if (result == 0 && s->is_final) {
 		result = store_record(s->store, SNAPSHOT_RECORD_END, NULL, 0);
 	}

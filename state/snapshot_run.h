@@ -67,6 +67,8 @@ struct snapshots {
 	uint64_t skipped;
 	bool had_ended;
 	struct snapshot_restored restored;
+	void *note; /* NULL: none */
+	size_t note_size;
 
 	struct snap_slice *slice;
 	uint32_t slice_count;
@@ -173,6 +175,10 @@ uint32_t restore_ops_parts(struct snapshots *s, struct restore_op *ops, struct r
 int restore_ops_resume(struct snapshots *s, struct restore_op *ops, char why[SNAPSHOT_WHY]);
 int restore_say(char why[SNAPSHOT_WHY], int result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* snapshot_note.c: 0, or -ENOENT and why: the epoch to go on from has another one than is wanted.
+ */
+int snapshots_check_note(const struct snapshots *s, char why[SNAPSHOT_WHY]);
 
 /* restore.c */
 int restore_engine(struct snapshots *s, char why[SNAPSHOT_WHY]);

@@ -51,6 +51,8 @@ static const struct state_ops space_ops = {
 	.close = space_close,
 	.drop = space_drop,
 	.moves = space_moves,
+	.alike = space_alike,
+	.take_over = space_take_over,
 };
 
 struct state_space *

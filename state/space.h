@@ -48,6 +48,8 @@ void space_close(struct lm_op *op);
 int space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
                uint64_t *lost);
 void space_drop(struct state_bundle *bundle);
+bool space_alike(struct lm_op *was, struct lm_op *op);
+void space_take_over(struct lm_op *op, struct lm_op *was);
 bool space_moves(struct lm_op *op);
 /* The arenas that are in it come from the slots of a part; the chunk is freed behind the last. */
 void arena_chunk_leave(struct arena_chunk *chunk);

@@ -470,6 +470,17 @@ slots_come(struct state_space *space, const struct arena_slots *slots)
 	}
 }
 
+/* With what comes, as of `epoch`, and the log that it needs. */
+static void
+space_go_on(struct state_space *space, uint32_t epoch)
+{
+	space->epoch = epoch > space->epoch ? epoch : space->epoch;
+	space->moved = space->epoch;
+	if (space->log_longer != NULL && space->log != space->log_longer) {
+		space_set_log(space, space->log_longer, space->log_longer_max);
+	}
+}
+
 void
 space_take(struct lm_op *op, struct state_bundle *bundle)
 {
@@ -478,11 +489,7 @@ space_take(struct lm_op *op, struct state_bundle *bundle)
 	struct space_due *due;
 
 	assert(__atomic_load_n(&space->finished, __ATOMIC_ACQUIRE) == space->snapshot);
-	space->epoch = bundle->epoch > space->epoch ? bundle->epoch : space->epoch;
-	space->moved = space->epoch;
-	if (space->log_longer != NULL && space->log != space->log_longer) {
-		space_set_log(space, space->log_longer, space->log_longer_max);
-	}
+	space_go_on(space, bundle->epoch);
 	slots_come(space, &slots);
 	space_choose(space, bundle->from->part);
 	due = next_due(space, &slots);
@@ -551,4 +558,110 @@ space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *l
 	space->moved = space->epoch;
 	free(was);
 	return 0;
+}
+
+/* ---- other code in its place ---- */
+
+static uint32_t
+family_of(const struct arena_part *part)
+{
+	return part->family == NULL ? UINT32_MAX : part->family->index;
+}
+
+static bool
+parts_alike(const struct arena_part *was, const struct arena_part *part)
+{
+	return was->size == part->size && was->by_slot == part->by_slot &&
+	       was->is_value == part->is_value && was->arena_max == part->arena_max &&
+	       was->ops == part->ops && family_of(was) == family_of(part) &&
+	       (part->ops == NULL || part->ops->alike == NULL || part->ops->alike(was, part));
+}
+
+bool
+space_alike(struct lm_op *was, struct lm_op *op)
+{
+	const struct arena_part *old = op_state(was)->space->part;
+	const struct arena_part *part = op_state(op)->space->part;
+
+	while (old != NULL && part != NULL && parts_alike(old, part)) {
+		old = old->next;
+		part = part->next;
+	}
+	return old == NULL && part == NULL;
+}
+
+/* Whoever opened it has its address: the bytes come to where it stands. */
+static void
+value_take_over(struct state_space *space, struct arena_part *part, const struct arena_part *was)
+{
+	for (uint32_t i = 0; i < part->arena_count; i++) {
+		struct arena *arena = arena_nth(part, i);
+
+		arena_touch(space, part, arena, arena->memory, arena->size);
+		memcpy(arena->memory, arena_nth(was, i)->memory, arena->size);
+	}
+}
+
+/* A map of one slot, which it has of itself: that goes the other way, and is freed with `was`. */
+static void
+map_take_over(struct arena_part *part, struct arena_part *was)
+{
+	uint16_t none = 0;
+	struct arena_slots one = { .slot = &none, .count = 1 };
+	uintptr_t own = (uintptr_t)arena_at(part, 0), theirs = (uintptr_t)arena_at(was, 0);
+
+	part->ops->gave(part, &one);
+	was->ops->gave(was, &one);
+	part->at[0] = (int64_t)(theirs - part->base);
+	was->at[0] = (int64_t)(own - was->base);
+	part->ops->found(part, 0);
+	was->ops->found(was, 0);
+	part->whole[0] = was->whole[0] = 0;
+	part->whole_count = was->whole_count = 0;
+	part_know_chunks(part, was);
+}
+
+static void
+part_take_over(struct state_space *space, struct arena_part *part, struct arena_part *was,
+               const struct arena_slots *slots)
+{
+	was->given = was->label;
+	was->given_chunks = was->chunk_count;
+	if (!part->by_slot) {
+		map_take_over(part, was);
+	} else {
+		was->arena_count = 0;
+		part->arena_count += slots->count;
+		part_owe(part);
+		part_moved(part);
+	}
+	if (was->label.is_set) {
+		arena_label(space, part, &was->label);
+	}
+}
+
+void
+space_take_over(struct lm_op *op, struct lm_op *was)
+{
+	struct state_space *space = op_state(op)->space, *old = op_state(was)->space;
+	struct arena_slots slots = { .slot = old->slot, .count = old->slot_count };
+	struct arena_part *from = old->part;
+	struct space_due *due;
+
+	assert(__atomic_load_n(&space->finished, __ATOMIC_ACQUIRE) == space->snapshot);
+	assert(__atomic_load_n(&old->finished, __ATOMIC_ACQUIRE) == old->snapshot);
+	space_go_on(space, old->epoch);
+	slots_come(space, &slots);
+	old->slot_count = 0;
+	space->size += slots.count * space->slot_size;
+	due = next_due(space, &slots);
+	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
+		due->source[part->index] = from;
+		if (part->is_value) {
+			value_take_over(space, part, from);
+		} else {
+			part_take_over(space, part, from, &slots);
+		}
+		from = from->next;
+	}
 }

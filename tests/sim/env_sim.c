@@ -13,6 +13,7 @@
 #include "core/canary.h"
 #include "core/engine.h"
 #include "core/env.h"
+#include "tests/draw.h"
 #include "tests/sim/control.h"
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
@@ -125,11 +126,7 @@ is_used_up(uint64_t *left)
 uint64_t
 sim_random(void)
 {
-	uint64_t x = sim.random += 0x9e3779b97f4a7c15u;
-
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
+	return draw(&sim.random);
 }
 
 uint64_t

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/change.h"
 #include "core/engine.h"
 #include "state/arena_copy.h"
 #include "state/arena_shadow.h"
@@ -265,9 +266,20 @@ snapshots_are_finished(void)
 	return true;
 }
 
+static bool
+is_changing(const struct lm_engine *engine)
+{
+	return engine->change != NULL && engine->change->phase == CHANGE_SWITCHING;
+}
+
 static void
 snapshots_step(struct lm_engine *engine)
 {
+	/* The next change is under way already: state has yet to settle, and no snapshot is taken.
+	 */
+	if (snapshots.generation != engine->generation && is_changing(engine)) {
+		return;
+	}
 	if (snapshots.generation != engine->generation) {
 		/* Nothing was under way. */
 		watch_none();

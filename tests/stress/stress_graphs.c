@@ -18,6 +18,7 @@
 
 #include "core/env.h"
 #include "core/engine.h"
+#include "tests/draw.h"
 #include "tests/sim/classes.h"
 #include "tests/sim/random_graph.h"
 #include "tests/sim/sim.h"
@@ -32,11 +33,7 @@ static uint64_t random_state;
 uint64_t
 sim_random(void)
 {
-	uint64_t x = random_state += 0x9e3779b97f4a7c15u;
-
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
+	return draw(&random_state);
 }
 
 uint64_t

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "state/arena_copy.h"
+#include "tests/draw.h"
 
 #define ARENAS 4u
 #define WORDS 65536u /* of an arena */
@@ -51,15 +52,6 @@ struct race {
 	uint64_t bad, lost, taken, increments, logged;
 	uint32_t pieces;
 };
-
-static uint64_t
-mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15u;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
 
 /* What a word at a place adds to the sum; one that is zero adds nothing. */
 static uint64_t

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/draw.h"
+
 static uint64_t random_state = 1;
 int32_t batch_rig_holders[BATCH_RIG_FRAMES];
 static uint32_t next_frame;
@@ -21,11 +23,7 @@ batch_rig_seed(uint64_t seed)
 uint64_t
 batch_rig_random(void)
 {
-	uint64_t x = random_state += 0x9e3779b97f4a7c15u;
-
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
+	return draw(&random_state);
 }
 
 static void

@@ -3,17 +3,31 @@
  * The plugins that test_plugin.c loads: this file, built as a shared object once for each of the
  * names below, -DPLUGIN_SAMPLE=SAMPLE_good and so on, to plugin_good.so and so on.
  */
+#include <stddef.h>
+#include <string.h>
+
 #include "core/lm_op.h"
 
 #define SAMPLE_good 1      /* two classes and a grouping */
 #define SAMPLE_other 2     /* a class of another name */
-#define SAMPLE_taken 3     /* a new name and one of the good plugin's */
 #define SAMPLE_major 4     /* of the next major ABI */
 #define SAMPLE_minor 5     /* of a later minor one */
 #define SAMPLE_endless 6   /* a table without an end */
 #define SAMPLE_empty 7     /* a table without a class */
 #define SAMPLE_malformed 8 /* a class that lacks process */
 #define SAMPLE_entryless 9 /* no entry at all */
+#define SAMPLE_newer 10    /* as the good one, of another version */
+#define SAMPLE_older 11    /* of the first minor ABI; what it does not know is noise */
+#define SAMPLE_twice 12    /* two classes of one name */
+#define SAMPLE_needy 13    /* needs a function that nobody has */
+#define SAMPLE_stack 14    /* linked with a stack that code can run on */
+#define SAMPLE_beside 15   /* linked to look for others beside itself */
+#define SAMPLE_stays 16    /* linked so that it cannot be unloaded */
+#define SAMPLE_turns 17    /* a class of another name, the good one's grouping */
+
+#if PLUGIN_SAMPLE == SAMPLE_needy
+void nobody_has_this(void);
+#endif
 
 static void
 sample_process(struct lm_op *op, const struct lm_batch *in)
@@ -28,6 +42,7 @@ static const char *const sample_out[] = { "out", NULL };
 static struct lm_op_class sample_classes[2] = {
 	{ .abi_version = LM_ABI_VERSION,
 	  .name = "sample_one",
+	  .version = PLUGIN_SAMPLE == SAMPLE_newer ? "1.1" : "1.0",
 	  .inputs = sample_in,
 	  .outputs = sample_out,
 	  .rows = LM_ROWS_PASS,
@@ -45,11 +60,22 @@ sample_class(uint32_t index)
 {
 	switch (PLUGIN_SAMPLE) {
 	case SAMPLE_other:
+	case SAMPLE_turns:
 		sample_classes[0].name = "sample_other";
 		return index == 0 ? &sample_classes[0] : NULL;
-	case SAMPLE_taken:
-		sample_classes[0].name = "sample_free";
+	case SAMPLE_older:
+		sample_classes[0].abi_version = LM_ABI_MAJOR << 16;
+		memset(&sample_classes[0].serialize, 0x5a,
+		       sizeof(sample_classes[0]) - offsetof(struct lm_op_class, serialize));
 		break;
+	case SAMPLE_twice:
+		sample_classes[1].name = "sample_one";
+		break;
+#if PLUGIN_SAMPLE == SAMPLE_needy
+	case SAMPLE_needy:
+		nobody_has_this();
+		break;
+#endif
 	case SAMPLE_major:
 		sample_classes[0].abi_version = (LM_ABI_MAJOR + 1) << 16;
 		break;
@@ -92,7 +118,7 @@ lm_plugin_class(uint32_t index)
 	return sample_class(index);
 }
 
-#if PLUGIN_SAMPLE == SAMPLE_good
+#if PLUGIN_SAMPLE == SAMPLE_good || PLUGIN_SAMPLE == SAMPLE_turns
 static void
 sample_destinations(const struct lm_batch *in, const struct lm_select *rows, uint32_t destinations,
                     uint16_t *destination)

@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 #include "core/change_diff.h"
+#include "core/lm_serial.h"
+#include "core/registry.h"
 #include "core/topology.h"
 #include "tests/unit/core/engine_rig.h"
 
@@ -326,6 +328,173 @@ test_detour(void **state)
 	lm_topology_free(other);
 }
 
+/* ---- other code ---- */
+
+/* What a source of other code goes on with: where the one before it was. */
+static void
+other_serialize(struct lm_op *op, struct lm_writer *writer)
+{
+	const struct rig_feed *feed = lm_op_context(op);
+
+	lm_write_u64(writer, feed->next);
+	lm_write_u64(writer, feed->until);
+	lm_write_u64(writer, feed->keys);
+}
+
+static void
+other_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
+{
+	struct rig_feed *feed = lm_op_context(op);
+
+	assert_int_equal(version, 7);
+	feed->next = lm_read_u64(reader);
+	feed->until = lm_read_u64(reader);
+	feed->keys = lm_read_u64(reader);
+}
+
+static void
+short_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
+{
+	(void)op;
+	(void)version;
+	(void)lm_read_u64(reader);
+}
+
+/* The class of this name as somebody built it anew: in a place of its own. */
+static struct lm_op_class
+other_code(const char *name, const char *version)
+{
+	struct lm_op_class class = *registry_find(name);
+
+	class.version = version;
+	if (class.poll != NULL) {
+		class.serialize = other_serialize;
+		class.deserialize = other_deserialize;
+		class.state_version = 7;
+	}
+	return class;
+}
+
+/* As if the topology named a plugin that has it: from here on the name means it. */
+static void
+put_in(const struct lm_op_class *class)
+{
+	const char *why;
+
+	registry_remove(registry_find(class->name));
+	assert_int_equal(registry_add(class, &why), 0);
+}
+
+/* The same topology, in which a name means another class. */
+static void
+apply_code(struct change_diff *diff, const struct lm_op_class *class)
+{
+	put_in(class);
+	assert_true(go_over(rig.topology, rig.topology, diff) != 0);
+	rounds(8);
+	assert_null(rig.engine->change);
+	assert_int_equal(rig.engine->changed.result, CHANGE_DONE);
+}
+
+/* A source goes on where the code before it was; counters go on, reasons by their names. */
+static void
+test_other_code(void **state)
+{
+	static const char *const drops[] = { "second", "first", NULL };
+	static const char *const fewer[] = { "first", NULL };
+	static struct change_diff diff;
+	const struct lm_op_class *source = registry_find("rig_source");
+	const struct lm_op_class *copy = registry_find("rig_copy");
+	struct lm_op_class one = other_code("rig_source", "1"), two = other_code("rig_source", "2");
+	struct lm_op_class reasons = other_code("rig_copy", "1"),
+			   less = other_code("rig_copy", "2");
+
+	(void)state;
+	reasons.drops = drops;
+	less.drops = fewer;
+	put_in(&one);
+	put_in(&reasons);
+	begin_line(2, 2);
+	feed(500);
+	rounds(3);
+	slice_of("pass", 0)->stats.drops[0] = 5;
+	slice_of("pass", 0)->stats.drops[1] = 3;
+	lm_op_timer_start(slice_of("in", 0), 1, 1000000000);
+	put_in(&less);
+	apply_code(&diff, &two);
+	assert_int_equal(diff.item[0].kind, CHANGE_REPLACED);
+	assert_true(diff.item[0].is_code);
+	assert_string_equal(diff.item[0].why, "other code: version was 1, is 2");
+	assert_true(diff.item[1].is_code);
+	assert_int_equal(diff.item[2].kind, CHANGE_KEPT);
+	assert_ptr_equal(slice_of("in", 0)->class, &two);
+	assert_true(slice_of("in", 0)->timer[1].active);
+	assert_int_equal(slice_of("pass", 0)->stats.drops[0], 3);
+	assert_int_equal(slice_of("pass", 0)->stats.drops[LM_DROPS_MAX - 1], 5);
+	memset(slice_of("pass", 0)->stats.drops, 0, sizeof(slice_of("pass", 0)->stats.drops));
+	rounds(100);
+	assert_int_equal(slice_of("in", 0)->stats.rows_out[0], 500);
+	assert_int_equal(slice_of("out", 0)->stats.rows_absorbed, 500);
+	feed(100);
+	apply_code(&diff, &one);
+	rounds(20);
+	assert_int_equal(slice_of("out", 0)->stats.rows_absorbed, 600);
+	put_in(&two);
+	two.version = "1";
+	apply_code(&diff, &two);
+	assert_string_equal(diff.item[0].why, "other code: version 1, built anew");
+	finish();
+	put_in(source);
+	put_in(copy);
+}
+
+/* What had ended in front of the marker does not begin again under other code. */
+static void
+test_other_code_ended(void **state)
+{
+	static struct change_diff diff;
+	const struct lm_op_class *source = registry_find("rig_source");
+	struct lm_op_class one = other_code("rig_source", "1"), two = other_code("rig_source", "2");
+
+	(void)state;
+	put_in(&one);
+	begin_line(2, 2);
+	feed(20);
+	rounds(3);
+	put_in(&two);
+	assert_true(go_over(rig.topology, rig.topology, &diff) != 0);
+	/* Its poll has said so, and the end itself comes behind the beginning of the change. */
+	slice_of("in", 0)->ending = true;
+	rounds(50);
+	assert_int_equal(rig.engine->changed.result, CHANGE_DONE);
+	assert_true(slice_of("in", 0)->ended);
+	assert_int_equal(slice_of("out", 0)->stats.rows_absorbed, 20);
+	assert_true(engine_has_ended(rig.engine));
+	assert_string_equal(rig_audit(&rig), "");
+	rig_end(&rig);
+	put_in(source);
+}
+
+/* Other code that does not read all that was written down: nobody is told that all is well. */
+static void
+test_other_code_broken(void **state)
+{
+	static struct change_diff diff;
+	const struct lm_op_class *source = registry_find("rig_source");
+	struct lm_op_class one = other_code("rig_source", "1"), two = other_code("rig_source", "2");
+
+	(void)state;
+	two.deserialize = short_deserialize;
+	put_in(&one);
+	begin_line(2, 2);
+	apply_code(&diff, &two);
+	assert_true(rig.engine->change_failed);
+	((struct rig_feed *)slice_of("in", 0)->context)->end = true;
+	rounds(50);
+	rig_end(&rig);
+	put_in(source);
+}
+
 /* As few slots as can be change their slice, and all slices have equally many. */
 static void
 test_tables(void **state)
@@ -355,10 +524,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rescale), cmocka_unit_test(test_fused),
-		cmocka_unit_test(test_workers), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_pairs),   cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_detour),  cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_rescale),
+		cmocka_unit_test(test_fused),
+		cmocka_unit_test(test_workers),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_detour),
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_other_code),
+		cmocka_unit_test(test_other_code_ended),
+		cmocka_unit_test(test_other_code_broken),
 	};
 
 	rig_classes_register();

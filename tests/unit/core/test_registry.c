@@ -117,7 +117,7 @@ refused(const struct lm_op_class *class, const char *expected)
 static void
 test_older_minor(void **state)
 {
-	struct lm_op_class old = filter;
+	struct lm_op_class old = filter, room;
 	const struct lm_op_class *found;
 	const char *why;
 
@@ -125,15 +125,15 @@ test_older_minor(void **state)
 	old.abi_version = LM_ABI_MAJOR << 16;
 	old.name = "older";
 	memset(&old.serialize, 0xa5, sizeof(old) - offsetof(struct lm_op_class, serialize));
-	assert_int_equal(registry_add(&old, &why), 0);
-	found = registry_find("older");
-	assert_non_null(found);
+	assert_int_equal(registry_check(&old, &why), 0);
+	found = registry_at_length(&old, &room);
+	assert_ptr_equal(found, &room);
+	assert_string_equal(found->name, "older");
 	assert_true(found->process == filter.process);
 	assert_true(found->serialize == NULL);
 	assert_true(found->deserialize == NULL);
 	assert_int_equal(found->state_version, 0);
-	registry_remove(&old);
-	assert_null(registry_find("older"));
+	assert_ptr_equal(registry_at_length(&filter, &room), &filter);
 }
 
 static void

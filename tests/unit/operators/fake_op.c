@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The fake engine's data side: calls the callbacks of one slice, keeps and counts what it emits. */
 #include "tests/unit/operators/fake_op.h"
+#include "tests/draw.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,11 +116,7 @@ lm_op_had_ended(const struct lm_op *op)
 uint64_t
 lm_op_random(struct lm_op *op)
 {
-	uint64_t z = op->seed += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
+	return draw(&op->seed);
 }
 
 void

@@ -126,6 +126,9 @@ const struct lm_op_class *fake_class(const char *name);
 struct fake_operator *fake_configure(const struct lm_op_class *class,
                                      const struct fake_param *params,
                                      const struct lm_schema *const *inputs, uint32_t slices);
+/* The same of the class of this name; fails the test when it fails. */
+struct fake_operator *fake_make(const char *class, const struct fake_param *params,
+                                const struct lm_schema *input, uint32_t slices);
 void fake_unconfigure(struct fake_operator *subject); /* NULL is fine */
 
 /* Called before a slice's open, to say which slots it has; NULL: all of 64. */

@@ -419,6 +419,18 @@ fake_configure(const struct lm_op_class *class, const struct fake_param *params,
 	return subject;
 }
 
+struct fake_operator *
+fake_make(const char *class, const struct fake_param *params, const struct lm_schema *input,
+          uint32_t slices)
+{
+	struct fake_operator *subject = fake_configure(fake_class(class), params, &input, slices);
+
+	if (subject == NULL) {
+		fail_msg("%s: %s", fake_failure.param, fake_failure.message);
+	}
+	return subject;
+}
+
 void
 fake_unconfigure(struct fake_operator *subject)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* aggregate: update, end and every; keys of all kinds, bounds, little room, order that must not
  * matter. */
+#include "tests/draw.h"
 #include "tests/unit/operators/fake_op.h"
 #include "tests/unit/operators/fake_restart.h"
 
@@ -16,26 +17,10 @@ enum { DROP_KEYS_FULL };
 
 #define LINE 160u
 
-static uint64_t
-draw(uint64_t *seed)
-{
-	uint64_t z = *seed += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
 static struct fake_operator *
 make(const struct fake_param *params, const struct lm_schema *schema, uint32_t slices)
 {
-	struct fake_operator *subject = fake_configure(
-	    fake_class("aggregate"), params, (const struct lm_schema *const[]){ schema }, slices);
-
-	if (subject == NULL) {
-		fail_msg("%s: %s", fake_failure.param, fake_failure.message);
-	}
-	return subject;
+	return fake_make("aggregate", params, schema, slices);
 }
 
 /* The output in one order, one row a line; free(). */

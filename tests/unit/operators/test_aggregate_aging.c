@@ -34,13 +34,7 @@ expect_rows(const struct lm_op *op, const char *const *rows)
 static struct fake_operator *
 make(const struct fake_param *params, const struct lm_schema *schema)
 {
-	struct fake_operator *subject = fake_configure(
-	    fake_class("aggregate"), params, (const struct lm_schema *const[]){ schema }, 1);
-
-	if (subject == NULL) {
-		fail_msg("%s: %s", fake_failure.param, fake_failure.message);
-	}
-	return subject;
+	return fake_make("aggregate", params, schema, 1);
 }
 
 static void

@@ -14,13 +14,7 @@
 static struct fake_operator *
 make(const struct fake_param *params, uint32_t slices)
 {
-	struct fake_operator *subject =
-	    fake_configure(fake_class("generator"), params, NULL, slices);
-
-	if (subject == NULL) {
-		fail_msg("%s: %s", fake_failure.param, fake_failure.message);
-	}
-	return subject;
+	return fake_make("generator", params, NULL, slices);
 }
 
 static void

@@ -14,12 +14,7 @@
 static struct fake_operator *
 make(const struct fake_param *params, const struct lm_schema *input)
 {
-	struct fake_operator *subject = fake_configure(fake_class("map"), params, &input, 1);
-
-	if (subject == NULL) {
-		fail_msg("%s: %s", fake_failure.param, fake_failure.message);
-	}
-	return subject;
+	return fake_make("map", params, input, 1);
 }
 
 static void

@@ -3,6 +3,7 @@
  * Operators whose slots go from slice to slice: rows at random to up to eight slices, by key, with
  * all slots dealt anew now and then; what comes out together is what comes out of one slice.
  */
+#include "tests/draw.h"
 #include "tests/unit/operators/fake_op.h"
 
 #include <setjmp.h>
@@ -115,13 +116,9 @@ static uint64_t seed;
 static int64_t time_ns, watermark_ns;
 
 static uint64_t
-draw(uint64_t below)
+draw_below(uint64_t below)
 {
-	uint64_t z = seed += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return (z ^ (z >> 31)) % below;
+	return draw(&seed) % below;
 }
 
 static void
@@ -142,14 +139,7 @@ set_slots(struct lm_op *op)
 static struct fake_operator *
 configure(uint32_t slices)
 {
-	struct fake_operator *subject =
-	    fake_configure(fake_class(now->class), now->param,
-	                   (const struct lm_schema *const[]){ &schema }, slices);
-
-	if (subject == NULL) {
-		fail_msg("%s: %s", fake_failure.param, fake_failure.message);
-	}
-	return subject;
+	return fake_make(now->class, now->param, &schema, slices);
 }
 
 /*
@@ -159,22 +149,22 @@ configure(uint32_t slices)
 static void
 add_row(struct lm_batch *batch)
 {
-	uint64_t key = draw(now->keys);
+	uint64_t key = draw_below(now->keys);
 	char row[LINE];
 
 	/* Of the last three windows, some of them late. */
 	if (now->is_text) {
 		snprintf(row, sizeof(row), "%lld|%0*llu|%lld",
-		         (long long)(time_ns - (int64_t)draw(250)), (int)(key % 30),
-		         (unsigned long long)key, (long long)draw(1000) - 500);
+		         (long long)(time_ns - (int64_t)draw_below(250)), (int)(key % 30),
+		         (unsigned long long)key, (long long)draw_below(1000) - 500);
 	} else if (now->key_count == 2) {
 		snprintf(row, sizeof(row), "%lld|%llu|%llu|%lld",
-		         (long long)(time_ns - (int64_t)draw(250)), (unsigned long long)key,
-		         (unsigned long long)draw(50), (long long)draw(1000) - 500);
+		         (long long)(time_ns - (int64_t)draw_below(250)), (unsigned long long)key,
+		         (unsigned long long)draw_below(50), (long long)draw_below(1000) - 500);
 	} else {
 		snprintf(row, sizeof(row), "%lld|%llu|%lld",
-		         (long long)(time_ns - (int64_t)draw(250)), (unsigned long long)key,
-		         (long long)draw(1000) - 500);
+		         (long long)(time_ns - (int64_t)draw_below(250)), (unsigned long long)key,
+		         (long long)draw_below(1000) - 500);
 	}
 	assert_true(fake_add(batch, row));
 }
@@ -183,7 +173,7 @@ static void
 step_rows(void)
 {
 	struct lm_batch *batch = fake_batch(&schema);
-	uint32_t count = 1 + (uint32_t)draw(60);
+	uint32_t count = 1 + (uint32_t)draw_below(60);
 	const uint64_t *hash;
 
 	for (uint32_t i = 0; i < count; i++) {
@@ -213,7 +203,7 @@ step_rows(void)
 static void
 step_watermark(void)
 {
-	time_ns += (int64_t)draw(80);
+	time_ns += (int64_t)draw_below(80);
 	watermark_ns = time_ns - 300 > watermark_ns ? time_ns - 300 : watermark_ns;
 	for (uint32_t s = 0; s < SLICES; s++) {
 		fake_watermark(slice[s], watermark_ns);
@@ -285,11 +275,11 @@ static void
 step_move(void)
 {
 	static struct state_bundle bundle[SLICES][SLICES];
-	uint32_t slices = 1 + (uint32_t)draw(SLICES);
+	uint32_t slices = 1 + (uint32_t)draw_below(SLICES);
 	uint16_t to[SLOTS];
 
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		to[s] = (uint16_t)draw(slices);
+		to[s] = (uint16_t)draw_below(slices);
 	}
 	settle();
 	prepare();
@@ -310,7 +300,7 @@ step_move(void)
 		}
 	}
 	memcpy(slice_of, to, sizeof(to));
-	if (draw(2) == 0) {
+	if (draw_below(2) == 0) {
 		settle();
 	}
 }
@@ -390,7 +380,7 @@ run_case(uint32_t slices)
 	time_ns = 1000;
 	watermark_ns = INT64_MIN;
 	for (uint32_t i = 0; i < STEPS; i++) {
-		switch (draw(12)) {
+		switch (draw_below(12)) {
 		case 0:
 			step_move();
 			break;

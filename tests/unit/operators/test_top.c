@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* top: by hand, and random rows in any order against sorting all of them. */
+#include "tests/draw.h"
 #include "tests/unit/operators/fake_op.h"
 #include "tests/unit/operators/fake_restart.h"
 
@@ -15,26 +16,10 @@ enum { DROP_LATE, DROP_KEYS_FULL, DROP_ROW_TOO_LONG };
 
 #define LINE 120u
 
-static uint64_t
-draw(uint64_t *seed)
-{
-	uint64_t z = *seed += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
 static struct fake_operator *
 make(const struct fake_param *params, const struct lm_schema *schema)
 {
-	struct fake_operator *subject = fake_configure(
-	    fake_class("top"), params, (const struct lm_schema *const[]){ schema }, 1);
-
-	if (subject == NULL) {
-		fail_msg("%s: %s", fake_failure.param, fake_failure.message);
-	}
-	return subject;
+	return fake_make("top", params, schema, 1);
 }
 
 static void

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* window_aggregate: by hand, and random rows, watermarks and room against the slow way. */
+#include "tests/draw.h"
 #include "tests/unit/operators/fake_op.h"
 #include "tests/unit/operators/fake_restart.h"
 
@@ -17,26 +18,10 @@ enum { OUT, LATE };
 #define LINE 160u
 #define KEY 60u
 
-static uint64_t
-draw(uint64_t *seed)
-{
-	uint64_t z = *seed += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
 static struct fake_operator *
 make(const struct fake_param *params, const struct lm_schema *schema)
 {
-	struct fake_operator *subject = fake_configure(
-	    fake_class("window_aggregate"), params, (const struct lm_schema *const[]){ schema }, 1);
-
-	if (subject == NULL) {
-		fail_msg("%s: %s", fake_failure.param, fake_failure.message);
-	}
-	return subject;
+	return fake_make("window_aggregate", params, schema, 1);
 }
 
 static int64_t

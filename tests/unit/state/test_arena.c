@@ -4,6 +4,7 @@
  * and what comes out against the state at each flip; in full and as increments.
  */
 #include "state/arena_copy.h"
+#include "tests/draw.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,16 +35,7 @@ struct rig {
 };
 
 static uint64_t
-mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15u;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
-
-static uint64_t
-draw(struct rig *rig, uint64_t below)
+draw_below(struct rig *rig, uint64_t below)
 {
 	return mix(rig->seed++) % below;
 }
@@ -95,12 +87,12 @@ rig_close(struct rig *rig)
 static void
 rig_write(struct rig *rig)
 {
-	struct arena *arena = rig->list[draw(rig, ARENAS)];
-	uint64_t offset = draw(rig, arena->size), size = 1 + draw(rig, 300);
+	struct arena *arena = rig->list[draw_below(rig, ARENAS)];
+	uint64_t offset = draw_below(rig, arena->size), size = 1 + draw_below(rig, 300);
 
 	size = size < arena->size - offset ? size : arena->size - offset;
 	arena_touch(&rig->space, arena->part, arena, arena->memory + offset, size);
-	memset(arena->memory + offset, (int)draw(rig, 256), size);
+	memset(arena->memory + offset, (int)draw_below(rig, 256), size);
 }
 
 static void
@@ -161,10 +153,11 @@ rig_copy(struct rig *rig)
 		rig_begin_copy(rig);
 		return;
 	}
-	if ((arena_copy_log_fills(&rig->copy) || draw(rig, 8) == 0) && rig_drain(rig, &count)) {
+	if ((arena_copy_log_fills(&rig->copy) || draw_below(rig, 8) == 0) &&
+	    rig_drain(rig, &count)) {
 		return;
 	}
-	if (arena_copy_next(&rig->copy, &piece, bytes, (1 + draw(rig, 3)) * ARENA_CHUNK)) {
+	if (arena_copy_next(&rig->copy, &piece, bytes, (1 + draw_below(rig, 3)) * ARENA_CHUNK)) {
 		assert_true(piece.offset + piece.size <= piece.arena->size);
 		arena_restore(rig->restored[piece.arena->slot], piece.offset, bytes, piece.size,
 		              rig->copy.epoch);
@@ -182,19 +175,19 @@ rig_copy(struct rig *rig)
 	rig->snapshots++;
 	rig->increments += rig->copy.base != 0;
 	rig->wrapped += rig->drained > rig->space.log_max;
-	arena_copy_end(&rig->copy, draw(rig, 4) == 0 ? 0 : rig->copy.epoch);
+	arena_copy_end(&rig->copy, draw_below(rig, 4) == 0 ? 0 : rig->copy.epoch);
 }
 
 static void
 rig_run(struct rig *rig, uint32_t steps)
 {
-	uint64_t epoch = 0, pace = 1 + draw(rig, 40);
+	uint64_t epoch = 0, pace = 1 + draw_below(rig, 40);
 
 	for (uint32_t i = 0; i < steps; i++) {
-		uint64_t step = draw(rig, pace + 4);
+		uint64_t step = draw_below(rig, pace + 4);
 
 		if (step == 0) {
-			epoch += 1 + draw(rig, 3);
+			epoch += 1 + draw_below(rig, 3);
 			if (space_flip(&rig->space, epoch)) {
 				assert_false(rig->copying);
 				for (uint32_t k = 0; k < ARENAS; k++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sums of doubles: exact where doubles of one size are added, the same in any order always. */
 #include "state/exact_sum.h"
+#include "tests/draw.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -11,16 +12,6 @@
 #include <cmocka.h>
 
 #define NUMBERS 1000u
-
-static uint64_t
-draw(uint64_t *seed)
-{
-	uint64_t z = *seed += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
 
 static double
 sum_of(const double *number, uint32_t count)

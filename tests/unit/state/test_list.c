@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "core/route.h"
+#include "tests/draw.h"
 #include "tests/unit/state/state_rig.h"
 
 #define KEYS 80u
@@ -61,17 +62,8 @@ static struct model {
 	uint64_t seed, refused;
 } m;
 
-static uint64_t
-mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15u;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
-
 static uint32_t
-draw(uint32_t below)
+draw_below(uint32_t below)
 {
 	return (uint32_t)(mix(m.seed++) % below);
 }
@@ -172,12 +164,12 @@ static void
 step_append(void)
 {
 	uint64_t key[ROWS], hash[ROWS], items[ROWS * WORDS_MAX];
-	uint32_t count = 1 + draw(ROWS), range = 1 + draw(KEYS), refused = 0;
+	uint32_t count = 1 + draw_below(ROWS), range = 1 + draw_below(KEYS), refused = 0;
 	struct lm_map_rows in = { .hash = hash, .keys = key, .count = count };
 	struct lm_list *list[ROWS];
 
 	for (uint32_t i = 0; i < count; i++) {
-		key[i] = draw(range);
+		key[i] = draw_below(range);
 		hash[i] = mix(key[i]);
 		item_write(items + i * m.c->words, m.now.next + i * 100);
 	}
@@ -217,12 +209,12 @@ step_find(void)
 static void
 step_one(void)
 {
-	uint64_t key = draw(KEYS), item[WORDS_MAX], *place;
+	uint64_t key = draw_below(KEYS), item[WORDS_MAX], *place;
 	struct known *known = &m.now.key[key];
-	uint32_t count = draw(8), length;
+	uint32_t count = draw_below(8), length;
 	struct lm_list *list;
 
-	switch (draw(5)) {
+	switch (draw_below(5)) {
 	case 0:
 		assert_int_equal(lm_list_erase(m.lists, mix(key), &key, 8), known->present);
 		*known = (struct known){ 0 };
@@ -245,12 +237,12 @@ step_one(void)
 		return;
 	}
 	length = known->length;
-	if (draw(2) == 0 && length > 0) {
+	if (draw_below(2) == 0 && length > 0) {
 		place = lm_list_first(m.lists, list);
 		lm_list_touch(m.lists, list, place);
 		item_write(place, 9);
 		known->item[0] = 9;
-	} else if (draw(2) == 0) {
+	} else if (draw_below(2) == 0) {
 		count = count < length ? count : length;
 		assert_int_equal(lm_list_pop(m.lists, list, count + (count == length)), count);
 		table_pop(known, count);
@@ -298,13 +290,13 @@ static void
 step_snapshot(void)
 {
 	if (m.shot_under_way) {
-		for (uint32_t steps = draw(6); steps > 0 && m.shot_under_way; steps--) {
+		for (uint32_t steps = draw_below(6); steps > 0 && m.shot_under_way; steps--) {
 			m.shot_under_way = !snapshot_step(&m.shot);
 			m.shot_done = !m.shot_under_way;
 		}
-	} else if (m.shot_done && draw(4) == 0) {
+	} else if (m.shot_done && draw_below(4) == 0) {
 		go_back();
-	} else if (draw(5) == 0) {
+	} else if (draw_below(5) == 0) {
 		if (m.shot_done) {
 			snapshot_end(&m.shot);
 		}
@@ -323,7 +315,7 @@ run_case(const struct list_case *c, uint64_t seed)
 	m.seed = seed;
 	open_slice();
 	for (uint32_t i = 0; i < STEPS; i++) {
-		switch (draw(10)) {
+		switch (draw_below(10)) {
 		case 0:
 			step_find();
 			break;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The map against a table of what should be in it: all kinds of keys, bad hashes, bounds, moves. */
 #include "state/map.h"
+#include "tests/draw.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,17 +62,8 @@ struct model {
 	uint64_t seed;
 };
 
-static uint64_t
-mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15u;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
-
 static uint32_t
-draw(struct model *m, uint32_t below)
+draw_below(struct model *m, uint32_t below)
 {
 	return (uint32_t)(mix(m->seed++) % below);
 }
@@ -169,8 +161,8 @@ struct batch {
 static void
 batch_make(struct model *m, struct batch *b)
 {
-	uint32_t count = 1 + draw(m, draw(m, 3) == 0 ? 40 : ROWS), kept = 0, used = 0;
-	uint32_t range = 1 + draw(m, KEYS);
+	uint32_t count = 1 + draw_below(m, draw_below(m, 3) == 0 ? 40 : ROWS), kept = 0, used = 0;
+	uint32_t range = 1 + draw_below(m, KEYS);
 	char key[KEY_BYTES];
 
 	b->offsets = malloc((count + 1) * sizeof(uint32_t));
@@ -179,14 +171,14 @@ batch_make(struct model *m, struct batch *b)
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t length;
 
-		b->id[i] = draw(m, range);
+		b->id[i] = draw_below(m, range);
 		b->hash[i] = key_hash(m->shape, b->id[i]);
 		length = key_write(m->shape, b->id[i], key);
 		memcpy(b->keys + used, key, length);
 		b->offsets[i] = used;
 		used += length;
 		b->rows[kept] = (uint16_t)i;
-		kept += draw(m, 2);
+		kept += draw_below(m, 2);
 	}
 	b->offsets[count] = used;
 	b->keys = realloc(b->keys, used + (used == 0));
@@ -194,12 +186,12 @@ batch_make(struct model *m, struct batch *b)
 	if (m->shape->key_size == 0) {
 		b->in.offsets = b->offsets;
 	}
-	if (draw(m, 2) == 0) {
+	if (draw_below(m, 2) == 0) {
 		b->in.rows = b->rows;
 		b->in.count = kept;
 	}
-	if (draw(m, 3) == 0) {
-		b->in.first = draw(m, b->in.count + 1);
+	if (draw_below(m, 3) == 0) {
+		b->in.first = draw_below(m, b->in.count + 1);
 		b->in.count -= b->in.first;
 	}
 }
@@ -225,7 +217,7 @@ step_upsert(struct model *m)
 	void *value[ROWS];
 	uint8_t inserted[ROWS];
 	uint32_t refused = 0, result;
-	bool wants_inserted = draw(m, 2) == 0;
+	bool wants_inserted = draw_below(m, 2) == 0;
 
 	batch_make(m, &b);
 	result = lm_map_upsert(m->map, &b.in, value, wants_inserted ? inserted : NULL);
@@ -283,7 +275,7 @@ step_erase(struct model *m, uint32_t times)
 	char key[KEY_BYTES];
 
 	for (uint32_t i = 0; i < times; i++) {
-		uint32_t id = draw(m, KEYS), length = key_write(m->shape, id, key);
+		uint32_t id = draw_below(m, KEYS), length = key_write(m->shape, id, key);
 		uint64_t hash = key_hash(m->shape, id);
 
 		assert_int_equal(lm_map_get(m->map, hash, key, length) != NULL, m->present[id]);
@@ -300,7 +292,7 @@ static void
 step_put(struct model *m)
 {
 	char key[KEY_BYTES];
-	uint32_t id = draw(m, KEYS), length = key_write(m->shape, id, key);
+	uint32_t id = draw_below(m, KEYS), length = key_write(m->shape, id, key);
 	bool expected = !m->present[id] && model_has_room(m, id), inserted;
 	void *value = lm_map_put(m->map, key_hash(m->shape, id), key, length, &inserted);
 
@@ -330,7 +322,7 @@ step_scan(struct model *m)
 {
 	bool seen[KEYS] = { false };
 	uint64_t cursor = 0;
-	uint32_t total = 0, count, piece = 1 + draw(m, 30), before = m->count;
+	uint32_t total = 0, count, piece = 1 + draw_below(m, 30), before = m->count;
 	struct lm_map_entry entries[30], again;
 
 	while ((count = lm_map_scan(m->map, &cursor, entries, piece)) > 0) {
@@ -353,7 +345,7 @@ step_scan(struct model *m)
 			assert_int_equal(again.length, entries[i].length);
 			assert_int_equal(again.hash, entries[i].hash);
 			assert_ptr_equal(again.value, entries[i].value);
-			if (m->shape->keep_hash && draw(m, 5) == 0) {
+			if (m->shape->keep_hash && draw_below(m, 5) == 0) {
 				assert_true(
 				    lm_map_erase(m->map, entries[i].hash, key, entries[i].length));
 				m->present[id] = false;
@@ -373,7 +365,7 @@ run_case(const struct shape_case *c, uint64_t seed)
 
 	model_open(&m, c, seed);
 	for (uint32_t i = 0; i < 300; i++) {
-		switch (draw(&m, 12)) {
+		switch (draw_below(&m, 12)) {
 		case 0:
 			step_erase(&m, 600);
 			break;
@@ -391,7 +383,7 @@ run_case(const struct shape_case *c, uint64_t seed)
 			step_put(&m);
 			break;
 		case 6:
-			if (draw(&m, 4) == 0) {
+			if (draw_below(&m, 4) == 0) {
 				lm_map_clear(m.map);
 				memset(m.present, 0, sizeof(m.present));
 				m.count = 0;

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/draw.h"
 #include "tests/unit/state/state_rig.h"
 
 #define KEYS 300u
@@ -88,17 +89,8 @@ static struct model {
 	uint64_t seed;
 } m;
 
-static uint64_t
-mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15u;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
-
 static uint32_t
-draw(uint32_t below)
+draw_below(uint32_t below)
 {
 	return (uint32_t)(mix(m.seed++) % below);
 }
@@ -318,31 +310,31 @@ struct batch {
 static int64_t
 draw_time(void)
 {
-	m.time_ns += draw(3);
-	return m.time_ns - draw(draw(4) == 0 ? 50 : 2);
+	m.time_ns += draw_below(3);
+	return m.time_ns - draw_below(draw_below(4) == 0 ? 50 : 2);
 }
 
 static void
 batch_make(struct batch *b)
 {
-	uint32_t used = 0, kept = 0, range = 1 + draw(KEYS), first = draw(KEYS);
+	uint32_t used = 0, kept = 0, range = 1 + draw_below(KEYS), first = draw_below(KEYS);
 
-	b->count = 1 + draw(draw(3) == 0 ? 10 : ROWS);
+	b->count = 1 + draw_below(draw_below(3) == 0 ? 10 : ROWS);
 	for (uint32_t i = 0; i < b->count; i++) {
-		b->id[i] = (first + draw(range)) % KEYS;
+		b->id[i] = (first + draw_below(range)) % KEYS;
 		b->time_ns[i] = draw_time();
 		b->hash[i] = key_hash(b->id[i]);
 		b->offsets[i] = used;
 		used += key_write(b->id[i], b->keys + used);
 		b->rows[kept] = (uint16_t)i;
-		kept += draw(4) != 0;
+		kept += draw_below(4) != 0;
 	}
 	b->offsets[b->count] = used;
 	b->in = (struct lm_map_rows){ .hash = b->hash, .keys = b->keys, .count = b->count };
 	if (m.c->key_size == 0) {
 		b->in.offsets = b->offsets;
 	}
-	if (draw(2) == 0) {
+	if (draw_below(2) == 0) {
 		b->in.rows = b->rows;
 		b->in.count = kept;
 	}
@@ -402,7 +394,7 @@ step_upsert(void)
 		uint32_t done;
 
 		m.said_no = false;
-		m.log_room = m.log_count + (draw(4) == 0 ? draw(5) : LOG_MAX);
+		m.log_room = m.log_count + (draw_below(4) == 0 ? draw_below(5) : LOG_MAX);
 		done = lm_map_upsert_part(m.map, &b.in, b.time_ns, value, inserted, &refused);
 		assert_true(done > 0 || m.said_no);
 		check_part(&b, done, value, inserted, refused);
@@ -437,7 +429,7 @@ step_find(void)
 static void
 step_put(void)
 {
-	uint32_t id = draw(KEYS);
+	uint32_t id = draw_below(KEYS);
 	int64_t time_ns = draw_time();
 	char key[KEY_BYTES];
 	uint32_t length = key_write(id, key);
@@ -459,7 +451,7 @@ static void
 step_erase(void)
 {
 	for (uint32_t i = 0; i < 10; i++) {
-		uint32_t id = draw(KEYS);
+		uint32_t id = draw_below(KEYS);
 		char key[KEY_BYTES];
 		uint32_t length = key_write(id, key);
 
@@ -472,8 +464,8 @@ step_erase(void)
 static void
 step_expire(void)
 {
-	uint32_t keys_max = draw(3) == 0 ? draw(5) : 1000, left = keys_max;
-	int64_t time_ns = m.time_ns - draw(60);
+	uint32_t keys_max = draw_below(3) == 0 ? draw_below(5) : 1000, left = keys_max;
+	int64_t time_ns = m.time_ns - draw_below(60);
 	bool more = false;
 
 	m.log_room = LOG_MAX;
@@ -534,13 +526,13 @@ static void
 step_snapshot(void)
 {
 	if (m.shot_under_way) {
-		for (uint32_t steps = draw(8); steps > 0 && m.shot_under_way; steps--) {
+		for (uint32_t steps = draw_below(8); steps > 0 && m.shot_under_way; steps--) {
 			m.shot_under_way = !snapshot_step(&m.shot);
 			m.shot_done = !m.shot_under_way;
 		}
-	} else if (m.shot_done && draw(4) == 0) {
+	} else if (m.shot_done && draw_below(4) == 0) {
 		go_back();
-	} else if (draw(5) == 0) {
+	} else if (draw_below(5) == 0) {
 		if (m.shot_done) {
 			snapshot_end(&m.shot);
 		}
@@ -570,7 +562,7 @@ check_counts(void)
 static void
 step(void)
 {
-	switch (draw(12)) {
+	switch (draw_below(12)) {
 	case 0:
 		step_erase();
 		break;
@@ -588,7 +580,7 @@ step(void)
 		step_put();
 		break;
 	case 6:
-		if (draw(20) == 0) {
+		if (draw_below(20) == 0) {
 			lm_map_clear(m.map);
 			for (uint32_t id = 0; id < KEYS; id++) {
 				m.now.key[id].present = false;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "state/arena_copy.h"
+#include "tests/draw.h"
 #include "tests/unit/operators/fake_op.h"
 
 #define SLOT_BITS 6u
@@ -23,15 +24,6 @@ static const struct lm_map_shape shape = {
 static uint16_t slice_of[1 << SLOT_BITS];
 static struct lm_op slice[SLICES];
 static struct fake_operator subject;
-
-static uint64_t
-mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15u;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
 
 static int
 begin(void **state)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/draw.h"
 #include "tests/unit/operators/fake_op.h"
 
 #include <cmocka.h>
@@ -19,16 +20,6 @@
 static const char schema_text[] =
     "i8:i8 i16:i16 i32:i32 i64:i64 u8:u8 u16:u16 u32:u32 u64:u64 f32:f32 f64:f64 bool:bool "
     "time:time ip4:ip4 mac:mac";
-
-static uint64_t
-draw(uint64_t *seed)
-{
-	uint64_t z = *seed += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
 
 /* Random bytes, fewer of them now and then; event times repeat. */
 static void

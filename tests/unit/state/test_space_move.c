@@ -17,6 +17,7 @@
 #include "state/lm_list.h"
 #include "state/lm_value.h"
 #include "state/map.h"
+#include "tests/draw.h"
 #include "tests/unit/state/state_rig.h"
 
 #define SLOT_BITS 4u
@@ -52,17 +53,8 @@ static struct {
 	uint64_t pane[PANES][KEYS];
 } known;
 
-static uint64_t
-mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15u;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
-
 static uint32_t
-draw(uint32_t below)
+draw_below(uint32_t below)
 {
 	return (uint32_t)(mix(seed++) % below);
 }
@@ -185,7 +177,7 @@ step_put(uint64_t key)
 	char text[48];
 	uint32_t length = text_of(key, text);
 
-	switch (draw(6)) {
+	switch (draw_below(6)) {
 	case 0:
 		*(uint64_t *)lm_map_put(h->texts, hash, text, length, NULL) = next;
 		known.text[key] = next;
@@ -232,7 +224,7 @@ step_list(uint64_t key)
 
 	assert_non_null(list);
 	known.listed[key] = true;
-	if (known.length[key] == LENGTH_MAX || draw(3) == 0) {
+	if (known.length[key] == LENGTH_MAX || draw_below(3) == 0) {
 		uint32_t popped = lm_list_pop(lists, list, 2);
 
 		assert_int_equal(popped, known.length[key] < 2 ? known.length[key] : 2);
@@ -253,7 +245,7 @@ pane_at(struct holder *h, int64_t label)
 	for (uint32_t p = 0; p < PANES; p++) {
 		if (!lm_map_label(h->pane[p], &of)) {
 			/* Not always the first: the slices are to differ. */
-			unused = unused == NULL || draw(2) == 0 ? h->pane[p] : unused;
+			unused = unused == NULL || draw_below(2) == 0 ? h->pane[p] : unused;
 		} else if (of == label) {
 			return h->pane[p];
 		}
@@ -268,7 +260,7 @@ pane_at(struct holder *h, int64_t label)
 static void
 step_pane(uint64_t key)
 {
-	uint32_t p = draw(PANES);
+	uint32_t p = draw_below(PANES);
 	struct lm_map *map;
 
 	if (known.label[p] == 0) {
@@ -285,7 +277,7 @@ step_pane(uint64_t key)
 static void
 step_pane_over(void)
 {
-	uint32_t p = draw(PANES);
+	uint32_t p = draw_below(PANES);
 	int64_t of;
 
 	for (uint32_t i = 0; i < SLICES * PANES; i++) {
@@ -331,7 +323,7 @@ step_shot(void)
 	}
 	for (uint32_t i = 0; i < SLICES; i++) {
 		/* One or the other cannot flip: it stays behind. */
-		if (draw(6) != 0) {
+		if (draw_below(6) != 0) {
 			holder[i].op.state.space->epoch = epoch;
 			snapshot_begin(&holder[i].shot, &holder[i].op);
 			holder[i].shooting = true;
@@ -343,11 +335,11 @@ step_shot(void)
 static void
 deal(uint16_t to[SLOTS])
 {
-	uint32_t slices = 1 + draw(SLICES), first = draw(SLICES - slices + 1);
-	bool in_runs = draw(2) == 0;
+	uint32_t slices = 1 + draw_below(SLICES), first = draw_below(SLICES - slices + 1);
+	bool in_runs = draw_below(2) == 0;
 
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		to[s] = (uint16_t)(first + (in_runs ? s * slices / SLOTS : draw(slices)));
+		to[s] = (uint16_t)(first + (in_runs ? s * slices / SLOTS : draw_below(slices)));
 	}
 }
 
@@ -521,11 +513,11 @@ test_random(void **state)
 	(void)state;
 	for (uint32_t round = 0; round < 4; round++) {
 		seed = round * 1000003;
-		begin(1 + draw(SLICES));
+		begin(1 + draw_below(SLICES));
 		for (uint32_t i = 0; i < STEPS; i++) {
-			uint64_t key = draw(KEYS);
+			uint64_t key = draw_below(KEYS);
 
-			switch (draw(40)) {
+			switch (draw_below(40)) {
 			case 0:
 				step_move();
 				check_all();

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A plugin in several versions, -DCOUNTING=1 and so on, whose state is of one form: what they say
+ * tells which of them saw a row. counting puts out each row's key, the how many-th row of its key
+ * it is, and the version; totals counts rows in each way in which an operator can remember
+ * something, and says so at the end.
+ */
+#include <errno.h>
+
+#include "core/lm_op.h"
+#include "core/lm_serial.h"
+#include "state/lm_map.h"
+#include "state/lm_value.h"
+
+/* 3: built anew under the version text of 2. 4: of another form, and does not say so. */
+#if COUNTING == 1
+#define VERSION "1.0"
+#else
+#define VERSION "1.1"
+#endif
+#define KEYS 8192u
+
+static const struct lm_field counting_out[] = {
+	{ .name = "key", .type = LM_U64 },
+	{ .name = "seen", .type = LM_U64 },
+	{ .name = "version", .type = LM_U64 },
+};
+
+struct seen {
+	uint64_t rows;
+#if COUNTING == 4
+	uint64_t more;
+#endif
+};
+
+struct counting {
+	struct lm_map *seen;
+	void *value[LM_BATCH_ROWS];
+};
+
+static int
+counting_configure(struct lm_setup *setup, void *config)
+{
+	uint32_t *key = config;
+
+	*key = lm_setup_column(setup, "by");
+	lm_setup_keys(setup, KEYS);
+	return lm_setup_output(setup, 0, counting_out, 3);
+}
+
+static int
+counting_open(struct lm_op *op)
+{
+	struct counting *c = lm_op_context(op);
+
+	c->seen = lm_map_open(op, &(struct lm_map_shape){ .key_size = 8,
+	                                                  .value_size = sizeof(struct seen),
+	                                                  .keys_max = KEYS,
+	                                                  .fields = lm_op_config(op),
+	                                                  .field_count = 1 });
+	return c->seen == NULL ? -ENOMEM : 0;
+}
+
+static void
+counting_process(struct lm_op *op, const struct lm_batch *in)
+{
+	const uint32_t *key = lm_op_config(op);
+	struct counting *c = lm_op_context(op);
+	const uint64_t *keys = lm_batch_column(in, *key);
+	uint64_t *out[3];
+	struct lm_batch *to;
+	uint32_t first;
+
+	lm_map_upsert(c->seen,
+	              &(struct lm_map_rows){ .hash = lm_op_hash(op, in, NULL, key, 1),
+	                                     .keys = keys,
+	                                     .count = in->count },
+	              c->value, NULL);
+	to = lm_op_reserve(op, 0, in->count, &first);
+	for (uint32_t i = 0; i < 3; i++) {
+		out[i] = (uint64_t *)lm_batch_column(to, i) + first;
+	}
+	for (uint32_t i = 0; i < in->count; i++) {
+		struct seen *seen = c->value[i];
+
+		out[0][i] = keys[i];
+		out[1][i] = ++seen->rows;
+		out[2][i] = COUNTING;
+	}
+	lm_op_emit(op, 0, in->count);
+}
+
+static const struct lm_field totals_out[] = {
+	{ .name = "version", .type = LM_U64 }, { .name = "in_value", .type = LM_U64 },
+	{ .name = "in_text", .type = LM_U64 }, { .name = "in_map", .type = LM_U64 },
+	{ .name = "timer", .type = LM_U64 },
+};
+
+struct totals {
+	struct lm_value *value;
+	struct lm_map *map; /* not by what rows are routed by */
+	uint64_t rows;
+	uint64_t ticks;
+};
+
+static int
+totals_configure(struct lm_setup *setup, void *config)
+{
+	(void)config;
+	return lm_setup_output(setup, 0, totals_out, 5);
+}
+
+static int
+totals_open(struct lm_op *op)
+{
+	struct totals *t = lm_op_context(op);
+
+	t->value = lm_value_open(op, sizeof(uint64_t));
+	t->map = lm_map_open(
+	    op, &(struct lm_map_shape){ .key_size = 8, .value_size = 8, .keys_max = 16 });
+	/* Only the first version starts it: it goes on under the others. */
+	if (COUNTING == 1) {
+		lm_op_timer_start(op, 0, 1000000);
+	}
+	return t->value == NULL || t->map == NULL ? -ENOMEM : 0;
+}
+
+static void
+totals_process(struct lm_op *op, const struct lm_batch *in)
+{
+	struct totals *t = lm_op_context(op);
+	uint64_t *value = lm_value_data(t->value), key = 7, hash = 7;
+	uint64_t *counted = lm_map_put(t->map, hash, &key, 8, NULL);
+
+	lm_value_touch(t->value, value, sizeof(*value));
+	*value += in->count;
+	*counted += in->count;
+	t->rows += in->count;
+	lm_op_absorb(op, in->count);
+}
+
+static void
+totals_timer(struct lm_op *op, uint32_t timer)
+{
+	struct totals *t = lm_op_context(op);
+
+	(void)timer;
+	t->ticks++;
+}
+
+static void
+totals_end(struct lm_op *op)
+{
+	struct totals *t = lm_op_context(op);
+	uint64_t key = 7, hash = 7;
+	const uint64_t *counted = lm_map_get(t->map, hash, &key, 8);
+	const uint64_t said[5] = { COUNTING, *(uint64_t *)lm_value_data(t->value), t->rows,
+		                   counted == NULL ? 0 : *counted, t->ticks };
+	uint32_t first;
+	struct lm_batch *to = lm_op_reserve(op, 0, 1, &first);
+
+	for (uint32_t i = 0; i < 5; i++) {
+		((uint64_t *)lm_batch_column(to, i))[first] = said[i];
+	}
+	lm_op_emit(op, 0, 1);
+}
+
+/* What is read back is what the same code wrote, or other code of the same form. */
+static void
+totals_serialize(struct lm_op *op, struct lm_writer *writer)
+{
+	const struct totals *t = lm_op_context(op);
+
+	lm_write_u64(writer, t->rows);
+}
+
+static void
+totals_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
+{
+	struct totals *t = lm_op_context(op);
+
+	(void)version;
+	t->rows = lm_read_u64(reader);
+}
+
+static const struct lm_param counting_params[] = {
+	{ "by", LM_PARAM_COLUMN, true, NULL, 0, 0, NULL, "the key, u64" },
+	{ 0 },
+};
+static const char *const inputs[] = { "in", NULL };
+static const char *const outputs[] = { "out", NULL };
+
+static const struct lm_op_class classes[] = {
+	{ .abi_version = LM_ABI_VERSION,
+	  .flags = LM_OP_KEYED | LM_OP_RESCALES,
+	  .name = "counting",
+	  .version = VERSION,
+	  .summary = "which row of its key a row is",
+	  .params = counting_params,
+	  .inputs = inputs,
+	  .outputs = outputs,
+	  .rows = LM_ROWS_PASS,
+	  .config_size = sizeof(uint32_t),
+	  .context_size = sizeof(struct counting),
+	  .configure = counting_configure,
+	  .open = counting_open,
+	  .process = counting_process },
+	{ .abi_version = LM_ABI_VERSION,
+	  .flags = LM_OP_GLOBAL,
+	  .name = "totals",
+	  .version = VERSION,
+	  .summary = "how many rows, remembered in several ways",
+	  .inputs = inputs,
+	  .outputs = outputs,
+	  .rows = LM_ROWS_ABSORB,
+	  .context_size = sizeof(struct totals),
+	  .configure = totals_configure,
+	  .open = totals_open,
+	  .process = totals_process,
+	  .timer = totals_timer,
+	  .end = totals_end,
+	  .serialize = totals_serialize,
+	  .deserialize = totals_deserialize },
+};
+
+const struct lm_op_class *
+lm_plugin_class(uint32_t index)
+{
+	return index < 2 ? &classes[index] : NULL;
+}
