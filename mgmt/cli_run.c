@@ -260,13 +260,16 @@ follow(struct run *run, const struct run_options *options)
 			conduct_show(&run->conduct);
 		}
 		step(run);
-		if (run->stop_ns == 0 && is_to_stop(run, options)) {
+		/* Whoever asks twice does not wait. */
+		if (run->stop_ns == 0 && is_to_stop(run, options) &&
+		    (interrupts > 1 || conduct_may_end(&run->conduct))) {
 			ask_to_stop(run, DRAIN_NS, false);
 		}
 		if (run->stop_ns != 0 && has_stopped(run)) {
 			return;
 		}
 	}
+	conduct_let_go(&run->conduct);
 	conduct_ending(&run->conduct);
 }
 
