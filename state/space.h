@@ -43,10 +43,10 @@ void space_close(struct lm_op *op);
 /*
  * Behind a restore from a snapshot of other slices: arenas of slots with leaves[slot] == 1 came
  * from one of those, in which parts had these labels; they come to the parts of the same label.
- * Adds up in *lost the keys that have no place. 0, or -ENOMEM.
+ * Adds up in *lost the keys that have no place. `was`: room for a pointer for each part.
  */
-int space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
-               uint64_t *lost);
+void space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
+                struct arena **was, uint64_t *lost);
 void space_drop(struct state_bundle *bundle);
 bool space_alike(struct lm_op *was, struct lm_op *op);
 void space_take_over(struct lm_op *op, struct lm_op *was);

@@ -14,7 +14,6 @@
 #include "state/space.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/canary.h"
@@ -530,16 +529,12 @@ slot_sort(struct state_space *space, uint16_t slot, struct arena **was, uint64_t
 	}
 }
 
-int
+void
 space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
-           uint64_t *lost)
+           struct arena **was, uint64_t *lost)
 {
 	struct state_space *space = op_state(op)->space;
-	struct arena **was = malloc((space->part_count + 1) * sizeof(struct arena *));
 
-	if (was == NULL) {
-		return -ENOMEM;
-	}
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
 		part->given = label[part->index];
 		part->given_chunks = part->chunk_count;
@@ -556,8 +551,6 @@ space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *l
 		}
 	}
 	space->moved = space->epoch;
-	free(was);
-	return 0;
 }
 
 /* ---- other code in its place ---- */
