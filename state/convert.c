@@ -114,28 +114,13 @@ note(struct space_conversion *c, uint32_t slot, enum slot_phase phase)
 	}
 }
 
-/* What a part has of a slot; NULL: nothing. */
-static struct arena *
-part_slot(const struct arena_part *part, uint32_t slot)
-{
-	for (uint32_t i = 0; i < part->arena_count; i++) {
-		if (part->arena[i]->slot == slot) {
-			return part->arena[i];
-		}
-	}
-	return NULL;
-}
-
 /* A conversion that stopped half way leaves nothing. */
 static void
 clear_slot(struct space_conversion *c, uint32_t slot)
 {
 	for (struct arena_part *part = c->space->part; part != NULL; part = part->next) {
-		struct arena *arena =
-		    part->by_slot && !part->came_along ? part_slot(part, slot) : NULL;
-
-		if (arena != NULL && part->ops->empty != NULL) {
-			part->ops->empty(part, arena);
+		if (part->by_slot && !part->came_along && part->ops->empty != NULL) {
+			(void)part->ops->empty(part, slot);
 		}
 	}
 }
@@ -302,7 +287,7 @@ take_unconverted(struct space_conversion *c)
 		struct arena_part *old = part_like(first, part);
 
 		if (part->by_slot && !part->came_along && old != NULL && old->by_slot) {
-			space_part_take_slots(c->space, part, first, old, c->whence);
+			space_part_take_slots(c->space, part, old, c->whence);
 		}
 	}
 }
@@ -362,6 +347,9 @@ space_convert(struct lm_op *op)
 	struct space_conversion *c = state->space->conversion_next;
 
 	if (c->was != NULL) {
+		/* A twin has only now got its slots. */
+		while (!space_settle(c->how.was)) {
+		}
 		space_follow(c->space, c->was);
 	}
 	take_unchanged(c);
@@ -423,24 +411,9 @@ lm_conversion_value(const struct lm_conversion *conversion, uint32_t index)
 	return other_part(conversion, PART_VALUE, index);
 }
 
-/* Opened on the way to a newer version, it needs no memory of its own: what was there comes. */
 void
-space_part_unchanged(struct lm_op *op, struct arena_part *part, uint32_t version)
+space_part_unchanged(struct arena_part *part, uint32_t version)
 {
-	const struct op_state *state = op_state(op);
-
 	part->has_since = true;
 	part->since = version;
-	if (!state->is_newer || version > state->from_version || !part->by_slot) {
-		return;
-	}
-	for (uint32_t i = 0; i < part->arena_count; i++) {
-		if (part->ops->gone != NULL) {
-			part->ops->gone(part, part->arena[i]);
-		}
-		state->space->size -= part->arena[i]->size;
-		arena_chunk_leave(part->arena[i]->chunk);
-	}
-	part->arena_count = 0;
-	part->chunk_count = 0;
 }

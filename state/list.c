@@ -52,7 +52,7 @@ struct lm_lists {
 	enum lm_list_full when_full;
 	uint64_t stride; /* from item to item */
 	uint64_t count, dropped;
-	struct arena *arena[]; /* [slot]; NULL: not this slice's */
+	int64_t at[]; /* [slot], see struct arena_part */
 };
 
 /*
@@ -101,7 +101,7 @@ list_restored(struct arena_part *part)
 	lists->count = 0;
 	lists->dropped = 0;
 	for (uint32_t i = 0; i < part->arena_count; i++) {
-		const struct list_block *block = (const void *)part->arena[i]->memory;
+		const struct list_block *block = (const void *)arena_nth(part, i)->memory;
 
 		if (block->magic != 0 && !list_is_like(lists, block)) {
 			return false;
@@ -112,27 +112,38 @@ list_restored(struct arena_part *part)
 	return true;
 }
 
-/* A block comes from another slice, or leaves for one. */
 static void
-list_came(struct arena_part *part, struct arena *arena)
+list_found(struct arena_part *part, uint32_t slot)
 {
 	struct lm_lists *lists = lists_of_part(part);
-	const struct list_block *block = (const void *)arena->memory;
+	const struct list_block *block = (const void *)arena_at(part, slot)->memory;
 
-	lists->arena[arena->slot] = arena;
 	lists->count += block->count;
 	lists->dropped += block->dropped;
 }
 
+/* Blocks come from another slice, or leave for one. */
 static void
-list_gone(struct arena_part *part, struct arena *arena)
+list_took(struct arena_part *part, struct arena_part *from, const struct arena_slots *slots)
+{
+	(void)from;
+	for (uint32_t i = 0; i < slots->count; i++) {
+		list_found(part, slots->slot[i]);
+	}
+}
+
+static void
+list_gave(struct arena_part *part, const struct arena_slots *slots)
 {
 	struct lm_lists *lists = lists_of_part(part);
-	const struct list_block *block = (const void *)arena->memory;
 
-	lists->arena[arena->slot] = NULL;
-	lists->count -= block->count;
-	lists->dropped -= block->dropped;
+	for (uint32_t i = 0; i < slots->count; i++) {
+		const struct list_block *block =
+		    (const void *)arena_at(part, slots->slot[i])->memory;
+
+		lists->count -= block->count;
+		lists->dropped -= block->dropped;
+	}
 }
 
 static bool
@@ -142,7 +153,7 @@ list_agrees(const struct arena_part *part)
 	uint64_t count = 0, dropped = 0;
 
 	for (uint32_t i = 0; i < part->arena_count; i++) {
-		const struct list_block *block = (const void *)part->arena[i]->memory;
+		const struct list_block *block = (const void *)arena_nth(part, i)->memory;
 
 		count += block->count;
 		dropped += block->dropped;
@@ -161,13 +172,14 @@ list_alike(const struct arena_part *was, const struct arena_part *part)
 
 /* Its heads are emptied, too. */
 static uint64_t
-list_empty(struct arena_part *part, struct arena *arena)
+list_empty(struct arena_part *part, uint32_t slot)
 {
 	struct lm_lists *lists = lists_of_part(part);
+	struct arena *arena = arena_at(part, slot);
 	struct list_block *block = (void *)arena->memory;
 
 	if (lists->space != NULL) {
-		arena_touch(lists->space, arena, block, sizeof(*block));
+		arena_touch(lists->space, part, arena, block, sizeof(*block));
 	}
 	lists->count -= block->count;
 	lists->dropped -= block->dropped;
@@ -175,12 +187,15 @@ list_empty(struct arena_part *part, struct arena *arena)
 	return 0;
 }
 
-static const struct arena_part_ops list_part_ops = { .restored = list_restored,
-	                                             .came = list_came,
-	                                             .gone = list_gone,
-	                                             .agrees = list_agrees,
-	                                             .alike = list_alike,
-	                                             .empty = list_empty };
+static const struct arena_part_ops list_part_ops = {
+	.restored = list_restored,
+	.gave = list_gave,
+	.took = list_took,
+	.found = list_found,
+	.agrees = list_agrees,
+	.alike = list_alike,
+	.empty = list_empty,
+};
 
 /* The blocks of items, for the slots that the map has. */
 static bool
@@ -200,17 +215,17 @@ list_open_blocks(struct lm_op *op, struct lm_lists *lists)
 	if (slot == NULL) {
 		return false;
 	}
-	for (uint32_t i = 0; i < keys->arena_count; i++) {
-		slot[i] = keys->arena[i]->slot;
+	for (uint32_t s = 0, i = 0; s < keys->arena_max; s++) {
+		if (keys->at[s] != keys->nowhere) {
+			slot[i++] = s;
+		}
 	}
+	lists->part.at = lists->at;
 	if (!space_open(op, &lists->part, &shape)) {
 		return false;
 	}
 	lists->map->part.kind = PART_LIST_HEADS;
 	lists->space = space_bypass ? NULL : space_of(op);
-	for (uint32_t i = 0; i < keys->arena_count; i++) {
-		lists->arena[slot[i]] = lists->part.arena[i];
-	}
 	return true;
 }
 
@@ -228,7 +243,7 @@ lm_list_open(struct lm_op *op, const struct lm_list_shape *shape)
 		return NULL;
 	}
 	slots = 1u << map->slot_bits;
-	lists = lm_op_alloc(op, sizeof(*lists) + slots * sizeof(struct arena *));
+	lists = lm_op_alloc(op, sizeof(*lists) + slots * sizeof(int64_t));
 	if (lists == NULL) {
 		return NULL;
 	}
@@ -248,7 +263,7 @@ lm_list_open(struct lm_op *op, const struct lm_list_shape *shape)
 static struct arena *
 list_arena(const struct lm_lists *lists, const struct lm_list *list)
 {
-	return lists->arena[list->slot];
+	return arena_at(&lists->part, list->slot);
 }
 
 static struct list_block *
@@ -276,16 +291,16 @@ list_number(const struct lm_lists *lists, const struct arena *arena, const void 
 }
 
 static void
-list_touch(const struct lm_lists *lists, struct arena *arena, const void *at, uint64_t size)
+list_touch(struct lm_lists *lists, struct arena *arena, const void *at, uint64_t size)
 {
 	if (lists->space != NULL) {
-		arena_touch(lists->space, arena, at, size);
+		arena_touch(lists->space, &lists->part, arena, at, size);
 	}
 }
 
 /* A link alone, about to be written. */
 static struct list_link *
-list_write_link(const struct lm_lists *lists, struct arena *arena, uint32_t number)
+list_write_link(struct lm_lists *lists, struct arena *arena, uint32_t number)
 {
 	struct list_link *link = list_link(lists, arena, number);
 
@@ -297,7 +312,7 @@ list_write_link(const struct lm_lists *lists, struct arena *arena, uint32_t numb
 
 /* The head of the block, about to be written. */
 static struct list_block *
-list_write_block(const struct lm_lists *lists, struct arena *arena)
+list_write_block(struct lm_lists *lists, struct arena *arena)
 {
 	struct list_block *block = list_block(arena);
 
@@ -573,8 +588,9 @@ lm_list_scan_slot(const struct lm_lists *lists, uint32_t slot, uint64_t *cursor,
 void
 lm_list_unchanged_since(struct lm_op *op, struct lm_lists *lists, uint32_t version)
 {
-	space_part_unchanged(op, &lists->map->part, version);
-	space_part_unchanged(op, &lists->part, version);
+	(void)op;
+	space_part_unchanged(&lists->map->part, version);
+	space_part_unchanged(&lists->part, version);
 }
 
 static int
@@ -645,7 +661,7 @@ lm_conversion_items(struct lm_conversion *conversion, const struct lm_lists *fro
 	}
 	result = lm_conversion_values(conversion, from->map, to->map, list_copy_head, NULL);
 	if (result == 0) {
-		list_copy_frame(to, to->arena[slot], from, from->arena[slot]);
+		list_copy_frame(to, arena_at(&to->part, slot), from, arena_at(&from->part, slot));
 	}
 	do {
 		count = result == 0 ? lm_list_scan_slot(from, slot, &cursor, entry, 16) : 0;

@@ -30,7 +30,7 @@ keys_alike(const struct lm_map *a, const struct lm_map *b)
 
 /* Everything of a block but entries. */
 static void
-copy_frame(struct lm_map *to, struct map_block *block, const struct lm_map *from,
+copy_frame(struct lm_map *to, struct map_block *block, uint32_t slot, const struct lm_map *from,
            const struct map_block *old)
 {
 	size_t tags_size = (size_t)to->groups * MAP_WIDTH;
@@ -39,8 +39,7 @@ copy_frame(struct lm_map *to, struct map_block *block, const struct lm_map *from
 	map_begin_block(to, block);
 	memcpy(map_tags(block, 0), map_tags(old, 0), tags_size);
 	block->bytes_used = old->bytes_used;
-	block->bytes_live = old->bytes_live;
-	to->bytes_live += old->bytes_live;
+	map_count_keys(to, block, slot, 0, (int64_t)old->bytes_live);
 	if (old->bytes_used > 0) {
 		map_touch(to, block, map_record(to, block, 0), old->bytes_used);
 		memcpy(map_record(to, block, 0), map_record(from, old, 0), old->bytes_used);
@@ -54,7 +53,7 @@ copy_frame(struct lm_map *to, struct map_block *block, const struct lm_map *from
 }
 
 static int
-copy_entry(struct lm_map *to, struct map_block *block, const struct lm_map *from,
+copy_entry(struct lm_map *to, struct map_block *block, uint32_t slot, const struct lm_map *from,
            const struct map_block *old, uint64_t index, lm_conversion_one *one, void *arg)
 {
 	char *was = map_entry(from, old, index), *is = map_entry(to, block, index);
@@ -63,14 +62,13 @@ copy_entry(struct lm_map *to, struct map_block *block, const struct lm_map *from
 	map_touch(to, block, is, to->entry_size);
 	memcpy(is, was, to->value_offset);
 	memset(is + to->value_offset, 0, to->value_size);
-	block->count++;
-	to->count++;
+	map_count_keys(to, block, slot, 1, 0);
 	map_describe(from, old, was, &entry);
 	return one(arg, &entry, is + to->value_offset);
 }
 
 static int
-copy_entries(struct lm_map *to, struct map_block *block, const struct lm_map *from,
+copy_entries(struct lm_map *to, struct map_block *block, uint32_t slot, const struct lm_map *from,
              const struct map_block *old, lm_conversion_one *one, void *arg)
 {
 	int result = 0;
@@ -82,7 +80,7 @@ copy_entries(struct lm_map *to, struct map_block *block, const struct lm_map *fr
 			uint64_t index =
 			    (uint64_t)group * MAP_SLOTS + (uint32_t)__builtin_ctzll(used);
 
-			result = copy_entry(to, block, from, old, index, one, arg);
+			result = copy_entry(to, block, slot, from, old, index, one, arg);
 		}
 	}
 	return result;
@@ -108,8 +106,8 @@ lm_conversion_values(struct lm_conversion *conversion, const struct lm_map *from
 	if (block->count != 0) {
 		return refuse(conversion, "the map has keys in the slot already");
 	}
-	copy_frame(to, block, from, old);
-	result = copy_entries(to, block, from, old, one, arg);
+	copy_frame(to, block, slot, from, old);
+	result = copy_entries(to, block, slot, from, old, one, arg);
 	if (to->aging != NULL) {
 		map_age_restored(to, block, slot);
 	}
@@ -119,5 +117,6 @@ lm_conversion_values(struct lm_conversion *conversion, const struct lm_map *from
 void
 lm_map_unchanged_since(struct lm_op *op, struct lm_map *map, uint32_t version)
 {
-	space_part_unchanged(op, &map->part, version);
+	(void)op;
+	space_part_unchanged(&map->part, version);
 }

@@ -27,24 +27,28 @@ struct space_shape {
 	struct arena_part *alike;
 	const struct arena_part_ops *ops;
 };
-/* In open: makes the arenas of a part, and fills in all of it. False: no memory. */
+/* Room in the ring of slots that were given away: those of one change, behind those of the last. */
+#define SPACE_GIVEN(slots) (2 * (slots) + 1)
+/* In open: makes the arenas of a part, and fills in all of it but base, at and nowhere, which who
+ * has a table of its own fills in before. False: no memory. */
 bool space_open(struct lm_op *op, struct arena_part *part, const struct space_shape *shape);
 
 /* Its pages are there before the stream is: the first writes behind a flip are many. */
 void space_log_touch(void *memory, uint32_t entries);
 
 /* See struct state_ops. */
-int space_prepare(struct lm_op *op, uint32_t slots_max);
+int space_prepare(struct lm_op *op, uint32_t slots_max, uint32_t bundles);
 void space_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into);
 void space_take(struct lm_op *op, struct state_bundle *bundle);
+bool space_settle(struct lm_op *op);
 void space_close(struct lm_op *op);
 /*
  * Behind a restore from a snapshot of other slices: arenas of slots with leaves[slot] == 1 came
  * from one of those, in which parts had these labels; they come to the parts of the same label.
- * Adds up in *lost the keys that have no place.
+ * Adds up in *lost the keys that have no place. `was`: room for a pointer for each part.
  */
 void space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
-                uint64_t *lost);
+                struct arena **was, uint64_t *lost);
 void space_drop(struct state_bundle *bundle);
 bool space_alike(struct lm_op *was, struct lm_op *op);
 void space_take_over(struct lm_op *op, struct lm_op *was);
@@ -55,16 +59,16 @@ void space_convert(struct lm_op *op);
 bool space_convert_some(struct lm_op *op);
 void space_convert_none(struct lm_op *op, const char *why);
 /* In open: the part is what it was in that version. */
-void space_part_unchanged(struct lm_op *op, struct arena_part *part, uint32_t version);
+void space_part_unchanged(struct arena_part *part, uint32_t version);
 /* Of two parts of different spaces: whether all of one can be the other's; it becomes so; what is
  * of slots with mine[slot] == 1 becomes so, arenas go both ways. */
 bool space_parts_alike(const struct arena_part *was, const struct arena_part *part);
 void space_part_take_over(struct state_space *space, struct arena_part *part,
                           struct state_space *old, struct arena_part *was);
 void space_part_take_slots(struct state_space *space, struct arena_part *part,
-                           struct state_space *old, struct arena_part *was, const uint16_t *mine);
+                           struct arena_part *was, const uint16_t *mine);
 /* What comes from the other space was written last in its epoch. */
-void space_follow(struct state_space *space, const struct state_space *old);
+void space_follow(struct state_space *space, struct state_space *old);
 bool space_moves(struct lm_op *op);
 /* The arenas that are in it come from the slots of a part; the chunk is freed behind the last. */
 void arena_chunk_leave(struct arena_chunk *chunk);
