@@ -38,11 +38,11 @@
 
 extern enum canary canary_planted;
 
-/* A seed takes milliseconds, with sanitizers a second or two; one that takes this long stands
- * still. */
+/* Of CPU time, as on a machine with other work all else means nothing: a seed takes milliseconds,
+ * with sanitizers a second or two; one that takes this long stands still. */
 #define SEED_SECONDS 120u
 #define CANARY_SECONDS 20u
-/* Of CPU time: a step takes microseconds, one that takes this long twice is a loop. */
+/* A step takes microseconds, one that takes this long twice is a loop. */
 #define STEP_SECONDS 2
 
 struct scenario {
@@ -166,6 +166,15 @@ stands_still(int number)
 	_exit(1);
 }
 
+/* SIGVTALRM comes then; 0: it does not. */
+static void
+alarm_after(unsigned seconds)
+{
+	struct itimerval once = { .it_value = { .tv_sec = seconds } };
+
+	setitimer(ITIMER_VIRTUAL, &once, NULL);
+}
+
 /* Every run of a seed goes through here: one that never comes back is told, too. */
 static bool
 run_watched(const struct scenario *scenario, uint64_t seed)
@@ -174,10 +183,10 @@ run_watched(const struct scenario *scenario, uint64_t seed)
 
 	running = scenario;
 	running_seed = seed;
-	signal(SIGALRM, stands_still);
-	alarm(SEED_SECONDS);
+	signal(SIGVTALRM, stands_still);
+	alarm_after(SEED_SECONDS);
 	good = scenario->run(seed);
-	alarm(0);
+	alarm_after(0);
 	return good;
 }
 
@@ -254,7 +263,7 @@ canary_is_caught(const struct scenario *scenario, enum canary canary, uint64_t s
 		for (uint64_t seed = 1; seed <= seeds; seed++) {
 			/* Many bugs end in a loop: a few seconds say so. */
 			running_seed = seed;
-			alarm(CANARY_SECONDS);
+			alarm_after(CANARY_SECONDS);
 			if (!scenario->run(seed)) {
 				_exit(1);
 			}
