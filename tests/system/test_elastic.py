@@ -30,7 +30,8 @@ def sets(folder, **more):
 
 def lodectl(folder, *words):
     line = [sys.executable, LODECTL, "--socket", os.path.join(folder, "socket"), "--json", *words]
-    return json.loads(subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=True).stdout)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=True)
+    return json.loads(done.stdout)
 
 
 def start(folder, words=(), file="elastic.yaml", **more):
