@@ -31,6 +31,7 @@ enum canary {
 	CANARY_LOST_CALL,     /* a call that is not through is forgotten in the hand-over */
 	CANARY_EARLY_SWITCH,  /* wires are exchanged before the marker has passed */
 	CANARY_EARLY_TURN,    /* a slice goes on before it has all that it is to be given */
+	CANARY_LOST_HAND,     /* other code begins with nothing */
 	CANARY_DEAF_SOURCE,   /* a source that is to pause sends on */
 	/* Of the store. */
 	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */

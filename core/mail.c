@@ -85,7 +85,7 @@ mail_run(struct worker *self)
 		PREEMPT();
 		if (mail.slice == NULL || worker_has(self, mail.slice)) {
 			mail.function(self, mail.arg, mail.value);
-		} else if (!CANARY(CANARY_LOST_MAIL)) {
+		} else if (!mail.slice->retired && !CANARY(CANARY_LOST_MAIL)) {
 			mail_put(slice_worker(mail.slice), &mail);
 		}
 		busy = true;

@@ -7,7 +7,8 @@
  * Pre-sized; sending cannot fail (a full mailbox means a bug and aborts).
  *
  * Mail may be for a slice: then it is run where the slice is. A worker that has it no more passes
- * it on; one that does not have it yet keeps it for its next turn.
+ * it on; one that does not have it yet keeps it for its next turn. A slice that a change of the
+ * graph has retired gets no more of it.
  *
  * A worker without slices sleeps until there is mail.
  *

@@ -163,6 +163,8 @@ struct lm_op {
 	struct op_state state;
 	uint32_t key[LM_KEY_FIELDS_MAX]; /* of its state */
 	bool opened;
+	uint64_t bytes_in_before, bytes_out_before; /* control's: over edges that are gone */
+	bool retired;         /* in a change of the graph: it is no more, and hears nothing */
 	bool stays;           /* control's: in a change of the graph, it is in both */
 	char open_error[240]; /* what open said */
 };
