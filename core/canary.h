@@ -33,6 +33,7 @@ enum canary {
 	CANARY_EARLY_TURN,    /* a slice goes on before it has all that it is to be given */
 	CANARY_LOST_HAND,     /* other code begins with nothing */
 	CANARY_DEAF_SOURCE,   /* a source that is to pause sends on */
+	CANARY_LATE_END,      /* a job that ends while it is stopped counts as one that had ended */
 	/* Of the store. */
 	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */
 	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */

@@ -148,6 +148,7 @@ lm_topology_free(struct lm_topology *topology)
 	free(topology->wire);
 	free(topology->plugin);
 	free(topology->state_folder);
+	free(topology->source);
 	free(topology->file);
 	free(topology->name);
 	free(topology);

@@ -59,7 +59,9 @@ struct topology_text {
 struct lm_topology {
 	char *name;
 	struct lm_place name_place;
-	char *file;            /* NULL: declared in C */
+	char *file;   /* NULL: declared in C */
+	char *source; /* what the file held; NULL: declared in C */
+	size_t source_size;
 	struct lm_place place; /* the current one */
 	struct lm_settings settings;
 	struct lm_state state;

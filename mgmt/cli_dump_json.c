@@ -100,6 +100,8 @@ json_record(const struct state_record *record)
 	}
 	if (record->kind == STATE_RECORD_TXN) {
 		failed += json_put_u64(one, "number", record->number);
+	}
+	if (record->kind == STATE_RECORD_TXN || record->kind == STATE_RECORD_TOPOLOGY) {
 		if (hex_is_text(raw->bytes, raw->size)) {
 			failed += json_object_set_new(
 			    one, "text", json_stringn((const char *)raw->bytes, raw->size));

@@ -91,7 +91,7 @@ print_slice(const struct dump *dump, const struct state_record *record)
 }
 
 static void
-print_transaction(const struct dump *dump, const struct state_record *record)
+print_text(const struct dump *dump, const struct state_record *record)
 {
 	FILE *out = dump->self->out;
 
@@ -100,7 +100,7 @@ print_transaction(const struct dump *dump, const struct state_record *record)
 		fprintf(out, "\n");
 	} else {
 		fprintf(out, "not a text\n");
-		print_bytes(dump, "of the sink", record->record->bytes, record->record->size);
+		print_bytes(dump, "in it", record->record->bytes, record->record->size);
 	}
 }
 
@@ -116,8 +116,8 @@ print_record(const struct dump *dump, const struct state_record *record)
 		        record->is_whole ? "format 1" : "of another format");
 	} else if (record->kind == STATE_RECORD_END) {
 		fprintf(out, "every slice has ended, there is nothing to go on with\n");
-	} else if (record->kind == STATE_RECORD_TXN) {
-		print_transaction(dump, record);
+	} else if (record->kind == STATE_RECORD_TXN || record->kind == STATE_RECORD_TOPOLOGY) {
+		print_text(dump, record);
 	} else if (record->kind == STATE_RECORD_SLICE && record->is_whole) {
 		print_slice(dump, record);
 	} else {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -27,6 +28,7 @@
 #include "mgmt/job.h"
 #include "mgmt/live.h"
 #include "mgmt/port_nodes.h"
+#include "mgmt/resume.h"
 #include "mgmt/supervise.h"
 #include "mgmt/text_table.h"
 
@@ -34,12 +36,13 @@
  * under way may take to drain after Ctrl-C. */
 #define TICK_NS 100000000
 #define STEP_NS 10000000u
+#define CARRY_STEP_NS 2000000u
 #define STOP_STEP_NS 5000000u
 #define DRAIN_NS 5000000000u
 
 struct run_options {
 	struct job_request job;
-	bool json, quiet, check, supervise;
+	bool json, quiet, check, supervise, fresh;
 	uint64_t duration_ns; /* 0: until the end */
 	const char *hgrm;
 	const char *state; /* folder of snapshots; NULL: as the file says */
@@ -135,6 +138,10 @@ parse_word(struct run_options *options, int argc, char **argv, int at)
 		options->supervise = true;
 		return 1;
 	}
+	if (strcmp(argv[at], "--fresh-topology") == 0) {
+		options->fresh = true;
+		return 1;
+	}
 	used = parse_value(options, argv[at], next);
 	return used != 0 ? used : job_word(&options->job, argc, argv, at);
 }
@@ -167,6 +174,7 @@ struct run {
 	struct lm_engine *engine;
 	struct live live;
 	struct durability durability;
+	const struct resume *resume;
 	enum summary_status status;
 	struct elastic elastic;
 	struct conduct conduct;
@@ -235,13 +243,23 @@ step(struct run *run)
 	}
 }
 
+/* Who asked for something waits for its end, and may have more to ask. */
+static uint64_t
+step_ns(const struct run *run)
+{
+	if (run->stop_ns != 0) {
+		return STOP_STEP_NS;
+	}
+	return run->conduct.carry.action.id != 0 ? CARRY_STEP_NS : STEP_NS;
+}
+
 static void
 follow(struct run *run, const struct run_options *options)
 {
 	int64_t tick_ns = env_now_ns();
 
 	run->start_ns = tick_ns;
-	while (!lm_engine_wait(run->engine, run->stop_ns == 0 ? STEP_NS : STOP_STEP_NS)) {
+	while (!lm_engine_wait(run->engine, step_ns(run))) {
 		if (live_follow(&run->live)) {
 			/* What is shown together speaks of the same slices. */
 			elastic_tick(&run->elastic, env_now_ns(), live_lost(&run->live));
@@ -253,13 +271,16 @@ follow(struct run *run, const struct run_options *options)
 			conduct_show(&run->conduct);
 		}
 		step(run);
-		if (run->stop_ns == 0 && is_to_stop(run, options)) {
+		/* Whoever asks twice does not wait. */
+		if (run->stop_ns == 0 && is_to_stop(run, options) &&
+		    (interrupts > 1 || conduct_may_end(&run->conduct))) {
 			ask_to_stop(run, DRAIN_NS, false);
 		}
 		if (run->stop_ns != 0 && has_stopped(run)) {
 			return;
 		}
 	}
+	conduct_let_go(&run->conduct);
 	conduct_ending(&run->conduct);
 }
 
@@ -354,10 +375,11 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 		                               .topology = job->graph->name,
 		                               .declared = job->topology,
 		                               .set = options->job.set,
+		                               .resume = run->resume,
 		                               .prefix = job->eal.file_prefix,
 		                               .elastic = &run->elastic };
 	bool good = durability_attach(&run->durability, run->engine) &&
-	            conduct_recover(&run->conduct, &run->durability, job->graph->name);
+	            conduct_recover(&run->conduct, &run->durability, run->resume, job->graph->name);
 
 	if (!good || run->durability.had_ended) {
 		return good;
@@ -389,12 +411,14 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 }
 
 static int
-run_engine(struct job *job, const struct run_options *options, const struct conduct *conduct)
+run_engine(struct job *job, const struct run_options *options, const struct conduct *conduct,
+           const struct resume *resume)
 {
 	struct lm_errors errors = { 0 };
-	struct run run = { .status = SUMMARY_COMPLETE, .conduct = *conduct };
+	struct run run = { .status = SUMMARY_COMPLETE, .conduct = *conduct, .resume = resume };
 	struct engine_origin origin;
-	bool good = durability_open(&run.durability, job->topology, job->graph, options->state);
+	bool good = durability_open(&run.durability, job->topology, job->graph, options->state,
+	                            resume_note(resume));
 
 	if (good) {
 		durability_origin(&run.durability, &origin);
@@ -416,6 +440,7 @@ run_engine(struct job *job, const struct run_options *options, const struct cond
 struct request {
 	const struct cli *cli;
 	struct run_options options;
+	struct resume_starts *starts;
 };
 
 static int
@@ -424,25 +449,33 @@ run_job(void *arg)
 	struct request *request = arg;
 	struct run_options *options = &request->options;
 	struct sigaction action = { .sa_handler = on_signal };
+	struct resume_options resuming = { .request = &options->job,
+		                           .folder = options->state,
+		                           .is_fresh = options->fresh,
+		                           .starts = request->starts };
 	struct conduct conduct = { 0 };
+	struct resume resume = { 0 };
 	struct job job = { 0 };
 	int status = CLI_USAGE;
 
+	request->starts->count++;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (job_load(&job, &options->job) && job_place(&job, &options->job, request->cli) &&
+	if (job_load(&job, &options->job) && resume_choose(&resume, &resuming, &job) &&
+	    job_place(&job, &options->job, request->cli) &&
 	    conduct_open(&conduct, &options->control, job.eal.file_prefix)) {
 		announce(&job, options);
 		if (start_eal(&job)) {
 			check_ports(&job);
-			status = run_engine(&job, options, &conduct);
+			status = run_engine(&job, options, &conduct, &resume);
 			conduct = (struct conduct){ 0 }; /* it is closed */
 			rte_eal_cleanup();
 			eal_args_clean(&job.eal, rte_eal_get_runtime_dir());
 		}
 	}
 	conduct_close(&conduct);
+	resume_free(&resume);
 	job_free(&job);
 	return status;
 }
@@ -450,9 +483,17 @@ run_job(void *arg)
 int
 cli_run(const struct cli *cli)
 {
-	struct request request = { .cli = cli };
+	/* Children that follow each other know of each other by this. */
+	struct request request = { .cli = cli,
+		                   .starts =
+		                       mmap(NULL, sizeof(*request.starts), PROT_READ | PROT_WRITE,
+		                            MAP_SHARED | MAP_ANONYMOUS, -1, 0) };
 	struct supervise_options supervise = { 0 };
 
+	if (request.starts == MAP_FAILED) {
+		fprintf(stderr, "error: no memory: %s\n", strerror(errno));
+		return CLI_FAILED;
+	}
 	for (int i = 1; i < cli->argc;) {
 		int used = parse_word(&request.options, cli->argc, cli->argv, i);
 

@@ -3,16 +3,18 @@
 #include "mgmt/conduct.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "core/engine.h"
 #include "mgmt/control_socket.h"
+
+/* How long a snapshot that is under way may take when all has ended. */
+#define LET_GO_NS INT64_C(10000000000)
+#define LET_GO_STEP_NS 1000000u
 
 /* Without a socket, since none is wanted or none can be made. False: no memory. */
 static bool
@@ -58,19 +60,31 @@ conduct_open(struct conduct *conduct, const struct conduct_options *options, con
 	return open_without(conduct, options);
 }
 
-/* What tells a job's files from another one's. */
-static uint64_t
-job_number(const char *topology)
+/* What was told to be done, and is not so any more. */
+static void
+tell_undone(struct conduct *conduct, uint64_t durable)
 {
-	return XXH3_64bits(topology, strlen(topology)) | 1;
+	struct action action;
+
+	for (uint64_t told = 0; control_completed(conduct->control, &told, &action);) {
+		if (manager_is_undone(&action, durable)) {
+			fprintf(stderr,
+			        "action %" PRIu64 ", %s %s, is undone: no snapshot behind it was "
+			        "durable when the job broke off; ask for it again\n",
+			        action.id, action_kind_text(action.kind), action.what);
+		}
+	}
 }
 
 bool
-conduct_recover(struct conduct *conduct, const struct durability *durability, const char *topology)
+conduct_recover(struct conduct *conduct, const struct durability *durability,
+                const struct resume *resume, const char *topology)
 {
 	struct journal_options options = { .folder = durability->folder,
-		                           .job = job_number(topology),
-		                           .is_complete = durability->had_ended };
+		                           .job = durability_job(topology),
+		                           .is_complete = durability->had_ended,
+		                           .durable = durability->resumed ? durability->epoch : 0,
+		                           .changed_by = resume->is_kept ? resume->changed_by : 0 };
 	char why[JOURNAL_WHY];
 
 	if (durability->snapshots == NULL) {
@@ -83,6 +97,7 @@ conduct_recover(struct conduct *conduct, const struct durability *durability, co
 	if (why[0] != '\0') {
 		fprintf(stderr, "warning: the manager's journal: %s\n", why);
 	}
+	tell_undone(conduct, options.durable);
 	return true;
 }
 
@@ -96,7 +111,7 @@ open_loaded(struct conduct *conduct)
 		                    .folder = job->durability->snapshots == NULL
 		                                  ? NULL
 		                                  : job->durability->folder,
-		                    .job = job_number(job->topology) };
+		                    .job = durability_job(job->topology) };
 
 	return host_open(conduct->loaded, &managed);
 }
@@ -123,12 +138,21 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 		return false;
 	}
 	conduct->job = *job;
-	conduct->carry = (struct carry){ .engine = job->engine,
-		                         .snapshots = job->durability->snapshots,
-		                         .topology = job->declared,
-		                         .set = job->set,
-		                         .now = &job->live->probe,
-		                         .before = &job->live->probe_before };
+	conduct->carry =
+	    (struct carry){ .engine = job->engine,
+		            .snapshots = job->durability->snapshots,
+		            .topology = job->declared,
+		            .set = job->set,
+		            .file = job->resume->file,
+		            .changed_by = job->resume->changed_by,
+		            .folder =
+		                job->durability->snapshots == NULL ? NULL : job->durability->folder,
+		            .now = &job->live->probe,
+		            .before = &job->live->probe_before };
+	if (carry_note(&conduct->carry) != 0) {
+		fprintf(stderr, "error: no memory to keep the topology\n");
+		return false;
+	}
 	if (control_is_inactive(conduct->control)) {
 		engine_set_active(job->engine, false);
 		fprintf(stderr, "its sources are inactive, as they were: lodectl activate\n");
@@ -221,6 +245,12 @@ take_freeze(struct conduct *conduct)
 	}
 }
 
+bool
+conduct_may_end(struct conduct *conduct)
+{
+	return carry_may_end(&conduct->carry);
+}
+
 /* What is carried out goes on, as long as the manager waits for it. */
 static void
 carry_on(struct conduct *conduct)
@@ -231,8 +261,23 @@ carry_on(struct conduct *conduct)
 	if (!control_current(conduct->control, &action) || action.id != conduct->carry.action.id) {
 		carry_abandon(&conduct->carry);
 	}
+	/* Who waits to end the job need not wait for a soak. */
+	if (control_end_waits(conduct->control)) {
+		(void)carry_may_end(&conduct->carry);
+	}
 	while (carry_step(&conduct->carry, &report)) {
 		control_report(conduct->control, &report);
+	}
+}
+
+void
+conduct_let_go(struct conduct *conduct)
+{
+	int64_t until_ns = env_now_ns() + LET_GO_NS;
+
+	while (carry_holds(&conduct->carry) && env_now_ns() < until_ns) {
+		carry_on(conduct);
+		env_sleep_ns(LET_GO_STEP_NS);
 	}
 }
 

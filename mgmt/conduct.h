@@ -7,7 +7,7 @@
  * out what the manager orders. Without a socket the manager is there all the same.
  *
  *     conduct_open(&conduct, &options, prefix)            before EAL: the path may be taken
- *     conduct_recover(&conduct, &durability, topology)    when the state folder is open
+ *     conduct_recover(&conduct, &durability, …)           when the state folder is open
  *     conduct_start(&conduct, &job)                       when the engine is built
  *     conduct_show(&conduct);                             behind each live_tick
  *     order = conduct_step(&conduct, &limit_ns);          often
@@ -20,6 +20,7 @@
 #include "mgmt/durability.h"
 #include "mgmt/host.h"
 #include "mgmt/live.h"
+#include "mgmt/resume.h"
 
 struct conduct_options {
 	const char *path; /* NULL: the default; "none": no socket */
@@ -35,6 +36,7 @@ struct conduct_job {
 	const char *topology, *prefix;
 	const struct lm_topology *declared; /* what `topology` names */
 	const char *const *set;             /* as struct job_request */
+	const struct resume *resume;        /* what it goes on with */
 	struct elastic *elastic;
 };
 
@@ -50,10 +52,10 @@ struct conduct {
 /* False: a running job has the path, or one that was asked for cannot be made; said on stderr. */
 bool conduct_open(struct conduct *conduct, const struct conduct_options *options,
                   const char *prefix);
-/* With a state folder: goes on from the manager's journal there. False: it cannot be read or
- * written; said on stderr. */
+/* With a state folder: goes on from the manager's journal there, and says what of it is undone.
+ * False: it cannot be read or written; said on stderr. */
 bool conduct_recover(struct conduct *conduct, const struct durability *durability,
-                     const char *topology);
+                     const struct resume *resume, const char *topology);
 /* False: no memory or no thread; said on stderr. */
 bool conduct_start(struct conduct *conduct, const struct conduct_job *job);
 void conduct_show(struct conduct *conduct);
@@ -61,6 +63,10 @@ void conduct_show(struct conduct *conduct);
 void conduct_changed(struct conduct *conduct);
 /* STOP and DRAIN with their limit in *limit_ns: the caller ends the job. */
 enum manager_order conduct_step(struct conduct *conduct, uint64_t *limit_ns);
+/* The job is to end. False: not before what is watched has been taken back; see carry_may_end. */
+bool conduct_may_end(struct conduct *conduct);
+/* All slices have ended: what is carried out lets go of snapshots, so that there is a last one. */
+void conduct_let_go(struct conduct *conduct);
 /* The job ends for a reason of its own. */
 void conduct_ending(struct conduct *conduct);
 void conduct_end(struct conduct *conduct, enum manager_outcome outcome);

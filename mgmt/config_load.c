@@ -277,6 +277,19 @@ is_json(const char *name)
 	return length >= 5 && strcmp(name + length - 5, ".json") == 0;
 }
 
+static bool
+keep_source(struct lm_topology *topology, const char *text, size_t size)
+{
+	topology->source = malloc(size + 1);
+	if (topology->source == NULL) {
+		return false;
+	}
+	memcpy(topology->source, text, size);
+	topology->source[size] = '\0';
+	topology->source_size = size;
+	return true;
+}
+
 struct lm_topology *
 config_load_text(const char *name, const char *text, size_t size, const char *const *set,
                  struct lm_errors *errors)
@@ -295,6 +308,9 @@ config_load_text(const char *name, const char *text, size_t size, const char *co
 		}
 	}
 	config_tree_free(&tree);
+	if (build.topology != NULL && !keep_source(build.topology, text, size)) {
+		lm_errors_add(errors, config_nowhere, NULL, "no memory left");
+	}
 	return build.topology;
 }
 

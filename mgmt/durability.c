@@ -46,9 +46,22 @@ check_topology(const struct durability *durability, const struct lm_graph *graph
 	return true;
 }
 
+uint64_t
+durability_job(const char *topology)
+{
+	return XXH3_64bits(topology, strlen(topology)) | 1;
+}
+
+const char *
+durability_folder(const struct lm_topology *topology, const char *folder)
+{
+	folder = folder != NULL ? folder : topology->state.folder;
+	return folder == NULL || strcmp(folder, "none") == 0 ? NULL : folder;
+}
+
 bool
 durability_open(struct durability *durability, const struct lm_topology *topology,
-                const struct lm_graph *graph, const char *folder)
+                const struct lm_graph *graph, const char *folder, const struct snapshot_note *note)
 {
 	const struct lm_state *state = &topology->state;
 	struct snapshot_options options = {
@@ -65,16 +78,16 @@ durability_open(struct durability *durability, const struct lm_topology *topolog
 	char why[SNAPSHOT_WHY];
 	int64_t wall_ns;
 
-	*durability = (struct durability){ .folder = folder != NULL ? folder : state->folder };
-	if (durability->folder == NULL || strcmp(durability->folder, "none") == 0) {
-		durability->folder = NULL;
+	*durability = (struct durability){ .folder = durability_folder(topology, folder) };
+	if (durability->folder == NULL) {
 		return true;
 	}
 	if (!check_topology(durability, graph)) {
 		return false;
 	}
 	options.folder = durability->folder;
-	options.job = XXH3_64bits(graph->name, strlen(graph->name)) | 1;
+	options.job = durability_job(graph->name);
+	options.note = note;
 	if (snapshots_open(&options, &durability->snapshots, why) != 0) {
 		complain(durability, why);
 		return false;

@@ -31,9 +31,14 @@ struct durability {
 	int64_t gap_ns; /* since that epoch, until now */
 };
 
-/* `folder`: instead of the one in the file; "none": no snapshots. False: reported. */
+/* What tells the files of a job, which has the name of its topology, from those of another one. */
+uint64_t durability_job(const char *topology);
+/* Where snapshots go: `folder`, or as the topology says; NULL: nowhere, or `folder` is "none". */
+const char *durability_folder(const struct lm_topology *topology, const char *folder);
+/* `folder` as there; `note`: as in snapshot_options. False: reported. */
 bool durability_open(struct durability *durability, const struct lm_topology *topology,
-                     const struct lm_graph *graph, const char *folder);
+                     const struct lm_graph *graph, const char *folder,
+                     const struct snapshot_note *note);
 void durability_origin(const struct durability *durability, struct engine_origin *origin);
 bool durability_attach(struct durability *durability, struct lm_engine *engine);
 bool durability_start(struct durability *durability);

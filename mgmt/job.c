@@ -62,10 +62,34 @@ job_word(struct job_request *request, int argc, char **argv, int at)
 }
 
 static void
-print_errors(const struct job_request *request, const char *text, size_t size,
-             const struct lm_errors *errors)
+print_errors(const char *name, const char *text, size_t size, const struct lm_errors *errors)
 {
-	config_print_errors(stderr, request->path, text, size, errors, text_colour(stderr));
+	if (errors->count > 0) {
+		config_print_errors(stderr, name, text, size, errors, text_colour(stderr));
+	}
+}
+
+bool
+job_load_text(struct job *job, const struct job_request *request, const char *name,
+              const char *text, size_t size)
+{
+	struct lm_errors errors = { 0 };
+	bool good;
+
+	lm_graph_free(job->graph);
+	lm_topology_free(job->topology);
+	job->graph = NULL;
+	job->topology = config_load_text(name, text, size, request->set, &errors);
+	if (job->topology != NULL && request->elastic != NULL) {
+		config_elastic_policy(request->elastic, &job->topology->elastic.policy);
+	}
+	if (job->topology != NULL) {
+		job->graph = lm_graph_check(job->topology, &errors);
+	}
+	good = job->graph != NULL && errors.count == 0;
+	print_errors(name, text, size, &errors);
+	lm_errors_free(&errors);
+	return good;
 }
 
 bool
@@ -82,19 +106,8 @@ job_load(struct job *job, const struct job_request *request)
 		return false;
 	}
 	text = config_read(request->path, &size, &errors);
-	if (text != NULL) {
-		job->topology = config_load_text(request->path, text, size, request->set, &errors);
-	}
-	if (job->topology != NULL && request->elastic != NULL) {
-		config_elastic_policy(request->elastic, &job->topology->elastic.policy);
-	}
-	if (job->topology != NULL) {
-		job->graph = lm_graph_check(job->topology, &errors);
-	}
-	good = job->graph != NULL && errors.count == 0;
-	if (errors.count > 0) {
-		print_errors(request, text, size, &errors);
-	}
+	good = text != NULL && job_load_text(job, request, request->path, text, size);
+	print_errors(request->path, text, size, &errors);
 	lm_errors_free(&errors);
 	free(text);
 	return good;
@@ -164,9 +177,7 @@ job_place(struct job *job, const struct job_request *request, const struct cli *
 	placement.machine = job->machine;
 	placement.port_node = job->port_node;
 	result = place(job, &placement, &errors);
-	if (errors.count > 0) {
-		print_errors(request, NULL, 0, &errors);
-	}
+	print_errors(request->path, NULL, 0, &errors);
 	lm_errors_free(&errors);
 	if (result != 0) {
 		return false;

@@ -302,7 +302,10 @@ cut(const struct journal_options *options, const uint8_t *bytes, size_t size, si
 static int
 read_journal(const struct journal_options *options, struct manager *manager, char why[JOURNAL_WHY])
 {
-	struct manager_past past = { .next_id = 1, .is_complete = options->is_complete };
+	struct manager_past past = { .next_id = 1,
+		                     .is_complete = options->is_complete,
+		                     .durable = options->durable,
+		                     .changed_by = options->changed_by };
 	char path[PATH_MAX_BYTES];
 	uint8_t *bytes;
 	size_t size, good;

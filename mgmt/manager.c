@@ -60,6 +60,19 @@ action_state_text(enum action_state state)
 }
 
 const char *
+action_phase_text(enum action_phase phase)
+{
+	static const char *const text[] = {
+#define ACTION_PHASE_TEXT(suffix, text) [PHASE_##suffix] = text,
+		ACTION_PHASES(ACTION_PHASE_TEXT)
+#undef ACTION_PHASE_TEXT
+	};
+
+	assert(phase < ACTION_PHASE_COUNT);
+	return text[phase];
+}
+
+const char *
 manager_state_text(enum manager_state state)
 {
 	static const char *const text[] = {
@@ -173,6 +186,7 @@ manager_submit(struct manager *manager, const struct action_ask *ask, int64_t no
 		                   .uid = ask->uid,
 		                   .limit_ns = ask->limit_ns,
 		                   .asked_ns = now_ns,
+		                   .phase = ask->kind == ACTION_APPLY ? PHASE_PROPOSED : PHASE_NONE,
 		                   .args = ask->args };
 	snprintf(action->what, sizeof(action->what), "%s", ask->what);
 	if (why == NULL && !tell(manager, action) && must_be_written(action)) {
@@ -219,10 +233,10 @@ begin_epoch(struct manager *manager, struct action *action, const struct manager
 		why = "the job has no epochs: write settings: {epoch: 1s} in its topology";
 	}
 	if (why != NULL) {
+		action->epoch = 0;
 		complete(manager, action, ACTION_FAILED, why, facts->now_ns);
 		return ORDER_NONE;
 	}
-	action->epoch = facts->epoch + 1;
 	return is_snapshot ? ORDER_SNAPSHOT : ORDER_EPOCH;
 }
 
@@ -231,6 +245,7 @@ begin(struct manager *manager, struct action *action, const struct manager_facts
 {
 	action->state = ACTION_RUNNING;
 	action->begun_ns = facts->now_ns;
+	action->epoch = action_manner(action->kind) == MANNER_EPOCH ? facts->epoch + 1 : 0;
 	manager->current = action->id;
 	(void)tell(manager, action);
 	switch (action_manner(action->kind)) {
@@ -364,6 +379,8 @@ manager_report(struct manager *manager, const struct manager_report *report, int
 	action = action_of(manager, report->id);
 	action->step = report->step;
 	action->steps = report->steps;
+	action->phase = report->phase != PHASE_NONE ? report->phase : action->phase;
+	action->epoch = report->epoch;
 	if (report->pause_ns > action->pause_ns) {
 		action->pause_ns = report->pause_ns;
 	}
@@ -450,12 +467,48 @@ manager_restore(struct manager *manager, const struct action *action)
 	}
 }
 
-/* Nobody goes on with what was under way. */
-static void
-complete_past(struct manager *manager, struct action *action, bool is_complete, int64_t now_ns)
+static bool
+is_change(enum action_kind kind)
 {
-	if (is_complete && action->kind == ACTION_DRAIN && action->state == ACTION_RUNNING) {
-		complete(manager, action, ACTION_DONE, "the job is complete", now_ns);
+	return kind == ACTION_RESCALE || kind == ACTION_APPLY;
+}
+
+/* Why what was under way is done all the same; NULL: it is not. */
+static const char *
+done_past(const struct action *action, const struct manager_past *past)
+{
+	if (action->state != ACTION_RUNNING) {
+		return NULL;
+	}
+	if (action->kind == ACTION_DRAIN && past->is_complete) {
+		return "the job is complete";
+	}
+	if (action->kind == ACTION_SNAPSHOT && action->epoch != 0 &&
+	    past->durable >= action->epoch) {
+		return "it was durable when the job broke off";
+	}
+	if (is_change(action->kind) && past->changed_by >= action->id) {
+		return "it was through when the job broke off: the job goes on with it";
+	}
+	return NULL;
+}
+
+bool
+manager_is_undone(const struct action *action, uint64_t durable)
+{
+	return is_change(action->kind) && action->state == ACTION_DONE && action->epoch != 0 &&
+	       action->epoch >= durable;
+}
+
+/* Nobody goes on with what was under way: it is as if it had never begun, or through. */
+static void
+complete_past(struct manager *manager, struct action *action, const struct manager_past *past,
+              int64_t now_ns)
+{
+	const char *done = done_past(action, past);
+
+	if (done != NULL) {
+		complete(manager, action, ACTION_DONE, done, now_ns);
 	} else if (action->state == ACTION_QUEUED) {
 		complete(manager, action, ACTION_FAILED, "the job broke off before it began",
 		         now_ns);
@@ -478,7 +531,7 @@ manager_restored(struct manager *manager, const struct manager_past *past, int64
 		struct action *action = &manager->log[id % MANAGER_LOG];
 
 		if (action->id == id && is_open(action)) {
-			complete_past(manager, action, past->is_complete, now_ns);
+			complete_past(manager, action, past, now_ns);
 		}
 	}
 }
@@ -495,6 +548,17 @@ const struct action *
 manager_current(const struct manager *manager)
 {
 	return manager_find(manager, manager->current);
+}
+
+bool
+manager_end_waits(const struct manager *manager)
+{
+	for (uint32_t i = 0; i < manager->queue_count; i++) {
+		if (action_manner(manager_find(manager, manager->queue[i])->kind) == MANNER_END) {
+			return true;
+		}
+	}
+	return false;
 }
 
 const struct action *

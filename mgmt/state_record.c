@@ -11,11 +11,11 @@
 const char *
 state_record_kind_name(enum state_record_kind kind)
 {
-	static const char *const names[] = { [STATE_RECORD_JOB] = "job",
-		                             [STATE_RECORD_END] = "end",
-		                             [STATE_RECORD_SLICE] = "slice",
-		                             [STATE_RECORD_TXN] = "transaction",
-		                             [STATE_RECORD_OTHER] = "other" };
+	static const char *const names[] = {
+		[STATE_RECORD_JOB] = "job",           [STATE_RECORD_END] = "end",
+		[STATE_RECORD_SLICE] = "slice",       [STATE_RECORD_TXN] = "transaction",
+		[STATE_RECORD_TOPOLOGY] = "topology", [STATE_RECORD_OTHER] = "other"
+	};
 
 	return names[kind];
 }
@@ -95,6 +95,9 @@ state_record_read(const struct manifest_record *record)
 		}
 	} else if (strcmp(name, SNAPSHOT_RECORD_END) == 0) {
 		out.kind = STATE_RECORD_END;
+		out.is_whole = true;
+	} else if (strcmp(name, SNAPSHOT_RECORD_NOTE) == 0) {
+		out.kind = STATE_RECORD_TOPOLOGY;
 		out.is_whole = true;
 	} else if (strncmp(name, SNAPSHOT_RECORD_SLICE, slice) == 0 &&
 	           take_owner(&out, name + slice, false)) {

@@ -35,6 +35,7 @@ struct engine_origin;
 #define SNAPSHOT_WHY 400u
 
 struct snapshots;
+struct snapshot_note;
 
 struct snapshot_options {
 	const char *folder;
@@ -48,7 +49,31 @@ struct snapshot_options {
 	uint64_t verify;     /* bytes per second that are read back; 0: none are */
 	bool has_index;      /* a catalogue for people (index.h) */
 	bool has_thread;     /* false: whoever opened it calls snapshots_step */
+	/* The caller goes by this note: what has another one is not gone on from. NULL: any will
+	 * do. */
+	const struct snapshot_note *note;
 };
+
+/*
+ * A note that goes into every epoch, and so always fits what it goes with: what whoever runs the
+ * job has to know to go on from there.
+ */
+struct snapshot_note {
+	uint64_t epoch; /* that it is of; 0: there is no epoch to go on from */
+	void *bytes;    /* NULL: it has none */
+	size_t size;
+};
+/*
+ * That of the epoch in the folder that a job goes on from, before anything is opened: `bytes` is to
+ * be freed. Where notes differ from epoch to epoch all bytes of the newest are read, so that it is
+ * known that it will do. No folder, no epoch, one of another job: there is none. 0, or -errno and
+ * why. Without EAL.
+ */
+int snapshots_read_note(const char *folder, uint64_t job, struct snapshot_note *note,
+                        char why[SNAPSHOT_WHY]);
+/* Of the epochs from here on. Before snapshots_start, or while they are held. 0, or -ENOMEM: it is
+ * what it was. */
+int snapshots_set_note(struct snapshots *snapshots, const void *bytes, size_t size);
 
 /* Failures in a row after which people are told that the state is degraded. */
 #define SNAPSHOT_DEGRADED 3u
@@ -98,12 +123,30 @@ void snapshots_hold(struct snapshots *snapshots);
 bool snapshots_is_held(const struct snapshots *snapshots);
 int snapshots_resume(struct snapshots *snapshots);
 
+/*
+ * For a rehearsal, in a process beside the one that has the folder: nothing is taken, written or
+ * committed.
+ *
+ *     result = snapshots_look(folder, &snapshots, why);             the newest whole epoch
+ *     snapshots_resumes, snapshots_origin                           as above
+ *     result = snapshots_try(snapshots, engine, wanted, why);       restores those [operator]
+ *     snapshots_restored, snapshots_close
+ *
+ * 0, or -errno and why. -EAGAIN: the job has removed that epoch meanwhile; look again, and build
+ * the engine anew.
+ */
+int snapshots_look(const char *folder, struct snapshots **snapshots, char why[SNAPSHOT_WHY]);
+int snapshots_try(struct snapshots *snapshots, struct lm_engine *engine, const bool *wanted,
+                  char why[SNAPSHOT_WHY]);
+
 int snapshots_start(struct snapshots *snapshots);
 /* One step; false: it is over. For those who have no thread. */
 bool snapshots_step(void *snapshots);
 /*
  * If the engine has ended: a last epoch, with which the sinks commit everything. Else no more are
- * made. Waits. Returns whether everything that sinks wrote is committed.
+ * made; an engine that ends meanwhile may get one or not. Waits. Returns whether everything is
+ * committed that sinks handed over, and of an engine that had ended all that they wrote; else the
+ * status says how many transactions are left, and why.
  */
 bool snapshots_stop(struct snapshots *snapshots);
 

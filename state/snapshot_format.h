@@ -19,6 +19,7 @@
  *     "slice/<operator>/<slice>"   struct snapshot_slice, then its three byte strings
  *     "txn/<operator>/<slice>/<n>" what a sink said about its transaction n (lm_op.h, prepare)
  *     "end"                        every slice has ended: there is nothing to go on with
+ *     "topology"                   the note of whoever runs the job: what ran (mgmt/resume.h)
  *
  * Integers are little endian.
  */
@@ -87,6 +88,7 @@ struct snapshot_shape {
 
 #define SNAPSHOT_RECORD_JOB "job"
 #define SNAPSHOT_RECORD_END "end"
+#define SNAPSHOT_RECORD_NOTE "topology"
 #define SNAPSHOT_RECORD_SLICE "slice/"
 #define SNAPSHOT_RECORD_TXN "txn/"
 

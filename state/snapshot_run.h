@@ -67,6 +67,10 @@ struct snapshots {
 	uint64_t skipped;
 	bool had_ended;
 	struct snapshot_restored restored;
+	const bool *wanted;      /* [operator] that are restored; NULL: all */
+	struct store_list aside; /* of a folder that somebody else has */
+	void *note;              /* NULL: none */
+	size_t note_size;
 
 	struct snap_slice *slice;
 	uint32_t slice_count;
@@ -174,8 +178,17 @@ int restore_ops_resume(struct snapshots *s, struct restore_op *ops, char why[SNA
 int restore_say(char why[SNAPSHOT_WHY], int result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* snapshot_note.c: 0, or -ENOENT and why: the epoch to go on from has another one than is wanted.
+ */
+int snapshots_check_note(const struct snapshots *s, char why[SNAPSHOT_WHY]);
+
 /* restore.c */
 int restore_engine(struct snapshots *s, char why[SNAPSHOT_WHY]);
+/* All slices, or those wanted, from the good epoch. -EBADMSG: it is damaged, and nothing was
+ * restored. */
+int restore_epoch(struct snapshots *s, char why[SNAPSHOT_WHY]);
+/* The epoch to go on from, and what it says of the job. 0, or -errno and why. */
+int restore_choose(struct snapshots *s, const struct store_epoch *epoch, char why[SNAPSHOT_WHY]);
 /* The store's newest good epoch into `good`, or NULL. */
 int restore_pick(struct snapshots *s, char why[SNAPSHOT_WHY]);
 

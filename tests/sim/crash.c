@@ -254,6 +254,7 @@ enum fate {
 	FATE_FAULTS,
 	FATE_DAMAGE,
 	FATE_NO_MEMORY,
+	FATE_IS_STOPPED, /* snapshots end while slices go on, and may come to their end */
 	FATE_COUNT
 };
 
@@ -298,6 +299,44 @@ resume(void *snapshots)
 	return snapshots_resume(snapshots) == 0;
 }
 
+/* Stops the snapshots, as the control thread does when a job is not to go on. */
+struct stopper {
+	struct crash *crash;
+	struct snapshots *snapshots;
+};
+
+static void
+stop(void *arg)
+{
+	struct stopper *stopper = arg;
+	struct snapshot_status status;
+	bool is_committed = snapshots_stop(stopper->snapshots);
+
+	snapshots_status(stopper->snapshots, &status);
+	if (!is_committed && status.uncommitted == 0) {
+		wrong(stopper->crash, "stopped, and nothing is left to commit, but it says so");
+	}
+}
+
+/* It goes on later, unless it came to its end meanwhile. */
+static bool
+run_until_stopped(struct crash *crash, struct snapshots *snapshots, struct lm_engine *engine)
+{
+	struct stopper stopper = { .crash = crash, .snapshots = snapshots };
+	struct sim_leave leave = { .stop = stop, .arg = &stopper };
+	uint64_t steps = STEPS_MAX;
+
+	if (sim_below(2) == 0 && engine->slice_count > 1) {
+		leave.ended_slices = 1 + (uint32_t)sim_below(engine->slice_count - 1);
+	} else {
+		steps = sim_below(crash->sound_steps);
+	}
+	sim_leave(&leave);
+	(void)sim_run(engine, sim_steps() + steps);
+	sim_leave(&(struct sim_leave){ .stop = NULL });
+	return false;
+}
+
 /* The engine stands; it runs until its fate, or its end. True: everything is committed. */
 static bool
 run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *engine,
@@ -313,6 +352,9 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
 
 	if (snapshots_start(snapshots) != 0) {
 		return wrong(crash, "no thread");
+	}
+	if (fate == FATE_IS_STOPPED) {
+		return run_until_stopped(crash, snapshots, engine);
 	}
 	if (crash->rescales) {
 		control_let_change(&(struct control_changes){ .may_rescale = topo_may_rescale_keyed,

@@ -26,7 +26,7 @@ JOB = """name: changing
 settings: {epoch: 50ms, seed: 7}
 state: {folder: "${state:-none}"}
 operators:
-  rows: {type: generator, rows: "${rows:-0}",
+  rows: {type: generator, rows: "${rows:-0}", rate: "${rate:-0}",
          fields: {key: u64 = uniform 0 4999, value: i64 = uniform -1000 1000}}
 %s  sums: {type: aggregate, input: %s by key, by: key, count: rows, sum: {total: value}, min: {low: value},
          emit: end, keys: 20000, slices: %d}

@@ -308,27 +308,45 @@ test_restored(void **state)
 	static const struct {
 		enum action_kind kind;
 		enum action_state was, is;
-		bool is_complete;
+		struct manager_past past;
 		const char *reason;
 	} lives[] = {
-		{ ACTION_MIGRATE, ACTION_DONE, ACTION_DONE, false, "kept" },
-		{ ACTION_MIGRATE, ACTION_FAILED, ACTION_FAILED, false, "kept" },
-		{ ACTION_MIGRATE, ACTION_QUEUED, ACTION_FAILED, false, "before it began" },
-		{ ACTION_REBALANCE, ACTION_RUNNING, ACTION_FAILED, false, "under way" },
-		{ ACTION_DRAIN, ACTION_RUNNING, ACTION_FAILED, false, "under way" },
-		{ ACTION_DRAIN, ACTION_RUNNING, ACTION_DONE, true, "complete" },
-		{ ACTION_DRAIN, ACTION_QUEUED, ACTION_FAILED, true, "before it began" },
-		{ ACTION_STOP, ACTION_RUNNING, ACTION_FAILED, true, "under way" },
+		{ ACTION_MIGRATE, ACTION_DONE, ACTION_DONE, { 0 }, "kept" },
+		{ ACTION_MIGRATE, ACTION_FAILED, ACTION_FAILED, { 0 }, "kept" },
+		{ ACTION_MIGRATE, ACTION_QUEUED, ACTION_FAILED, { 0 }, "before it began" },
+		{ ACTION_MIGRATE, ACTION_RUNNING, ACTION_FAILED, { 0 }, "under way" },
+		{ ACTION_REBALANCE, ACTION_RUNNING, ACTION_FAILED, { 0 }, "under way" },
+		{ ACTION_DRAIN, ACTION_RUNNING, ACTION_FAILED, { 0 }, "under way" },
+		{ ACTION_DRAIN, ACTION_RUNNING, ACTION_DONE, { .is_complete = true }, "complete" },
+		{ ACTION_DRAIN,
+		  ACTION_QUEUED,
+		  ACTION_FAILED,
+		  { .is_complete = true },
+		  "before it began" },
+		{ ACTION_STOP, ACTION_RUNNING, ACTION_FAILED, { .is_complete = true }, "under" },
+		{ ACTION_SNAPSHOT, ACTION_RUNNING, ACTION_FAILED, { .durable = 39 }, "under way" },
+		{ ACTION_SNAPSHOT, ACTION_RUNNING, ACTION_DONE, { .durable = 40 }, "was durable" },
+		{ ACTION_SNAPSHOT, ACTION_QUEUED, ACTION_FAILED, { .durable = 41 }, "before it" },
+		{ ACTION_SYNCHRONIZE, ACTION_RUNNING, ACTION_FAILED, { .durable = 41 }, "under" },
+		{ ACTION_APPLY, ACTION_RUNNING, ACTION_FAILED, { .changed_by = 299 }, "under way" },
+		{ ACTION_APPLY, ACTION_RUNNING, ACTION_DONE, { .changed_by = 300 }, "through" },
+		{ ACTION_RESCALE, ACTION_RUNNING, ACTION_DONE, { .changed_by = 301 }, "through" },
+		{ ACTION_RESCALE, ACTION_QUEUED, ACTION_FAILED, { .changed_by = 301 }, "before" },
+		{ ACTION_RESCALE, ACTION_FAILED, ACTION_FAILED, { .changed_by = 301 }, "kept" },
+		{ ACTION_MIGRATE, ACTION_RUNNING, ACTION_FAILED, { .changed_by = 301 }, "under" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lives) / sizeof(lives[0]); i++) {
-		struct action action = {
-			.id = 300, .kind = lives[i].kind, .state = lives[i].was, .reason = "kept"
-		};
-		struct manager_past past = { .next_id = 302, .is_complete = lives[i].is_complete };
+		struct action action = { .id = 300,
+			                 .kind = lives[i].kind,
+			                 .state = lives[i].was,
+			                 .epoch = 40,
+			                 .reason = "kept" };
+		struct manager_past past = lives[i].past;
 		struct manager manager;
 
+		past.next_id = 302;
 		manager_init(&manager);
 		manager_restore(&manager, &action);
 		manager_restored(&manager, &past, 5);
@@ -337,6 +355,30 @@ test_restored(void **state)
 		assert_int_equal(manager.completed_count, 1);
 		assert_int_equal(ask(&manager, ACTION_SNAPSHOT, 6), 302);
 		assert_int_equal(manager.state, MANAGER_RUNNING);
+	}
+}
+
+/* What was told to be done, and the snapshot that is gone on from does not have. */
+static void
+test_undone(void **state)
+{
+	static const struct {
+		struct action action;
+		uint64_t durable;
+		bool is_undone;
+	} lives[] = {
+		{ { .kind = ACTION_APPLY, .state = ACTION_DONE, .epoch = 40 }, 41, false },
+		{ { .kind = ACTION_APPLY, .state = ACTION_DONE, .epoch = 40 }, 40, true },
+		{ { .kind = ACTION_RESCALE, .state = ACTION_DONE, .epoch = 40 }, 0, true },
+		{ { .kind = ACTION_RESCALE, .state = ACTION_FAILED, .epoch = 40 }, 0, false },
+		{ { .kind = ACTION_APPLY, .state = ACTION_DONE }, 0, false }, /* a dry run */
+		{ { .kind = ACTION_SNAPSHOT, .state = ACTION_DONE, .epoch = 40 }, 0, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lives) / sizeof(lives[0]); i++) {
+		assert_int_equal(manager_is_undone(&lives[i].action, lives[i].durable),
+		                 lives[i].is_undone);
 	}
 }
 
@@ -581,6 +623,7 @@ main(void)
 		cmocka_unit_test(test_synchronize),
 		cmocka_unit_test(test_watched),
 		cmocka_unit_test(test_restored),
+		cmocka_unit_test(test_undone),
 		cmocka_unit_test(test_one_at_a_time),
 		cmocka_unit_test(test_queue_full),
 		cmocka_unit_test(test_ends),

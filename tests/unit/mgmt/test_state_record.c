@@ -79,6 +79,7 @@ test_names(void **state)
 		assert_int_equal(read_record(bad[i], "", 0).kind, STATE_RECORD_OTHER);
 	}
 	assert_int_equal(read_record("end", "", 0).kind, STATE_RECORD_END);
+	assert_int_equal(read_record("topology", "{}\n", 3).kind, STATE_RECORD_TOPOLOGY);
 	out = read_record("slice/flows/4294967295", "", 0);
 	assert_int_equal(out.kind, STATE_RECORD_SLICE);
 	assert_string_equal(out.op, "flows");

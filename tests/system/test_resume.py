@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a job goes on with when it is started again: the topology that ran, as its snapshot has it.
+
+Prints TAP. Environment: see harness.py.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+
+from harness import LONG, check, equal, named, tap
+from test_change import Changing, done, slices_of, sums, undisturbed, written
+from test_control import guarded
+from test_snapshots import child_of
+
+sys.dont_write_bytecode = True
+
+BASE = {"rows": 1, "sums": 2, "out": 1}
+WIDER = {"rows": 1, "pass": 2, "sums": 3, "out": 1}
+KEPT = "going on with the topology that ran"
+FORGOTTEN = "it is gone by, and what was applied or rescaled meanwhile is forgotten"
+
+
+def job(folder, words=(), **sets):
+    return Changing(folder, words=words, sets={"state": os.path.join(folder, "state"), **sets})
+
+
+def killed(running):
+    running.process.send_signal(signal.SIGKILL)
+    running.process.wait()
+
+
+def stopped(running, client):
+    done(client.finish("stop"))
+    equal("stopped", running.end()["status"], "status")
+
+
+def wider(folder):
+    return written(folder, "wider.yaml", slices=3, passes=2)
+
+
+def test_kept(folder):
+    """what was applied and rescaled outlives a kill, and is said; lodectl compares with it"""
+    with job(folder) as running, running.client() as client:
+        check("topology that ran" not in running.said(), running.said())
+        done(client.finish("apply", file=wider(folder)))
+        done(client.finish("snapshot"))
+        killed(running)
+    with job(folder) as running, running.client() as client:
+        check(KEPT in running.said(), running.said())
+        check("wider.yaml as it was, since action 1;" in running.said(), running.said())
+        equal(WIDER, slices_of(client), "slices")
+        equal("nothing differs", done(client.finish("apply", file=wider(folder)))["reason"], "the same again")
+        done(client.finish("rescale", operator="sums", slices=4))
+        done(client.finish("snapshot"))
+        killed(running)
+    os.remove(os.path.join(folder, "wider.yaml"))
+    with job(folder) as running, running.client() as client:
+        check("since action 4, with sums: 4 slices; --fresh-topology" in running.said(), running.said())
+        equal({**WIDER, "sums": 4}, slices_of(client), "slices")
+        # The file that the job is started with, as the documentation has it; then it is rescaled.
+        written(folder, "job.yaml", slices=5, passes=2)
+        done(client.finish("apply", file=running.first))
+        done(client.finish("rescale", operator="sums", slices=6))
+        stopped(running, client)
+    with job(folder) as running, running.client() as client:
+        equal({**WIDER, "sums": 6}, slices_of(client), "slices")
+        stopped(running, client)
+
+
+def test_ways_out(folder):
+    """a file that has changed is gone by, and so it is with --fresh-topology; both are said"""
+    with job(folder) as running, running.client() as client:
+        done(client.finish("rescale", operator="sums", slices=4))
+        stopped(running, client)
+    with job(folder, ["--fresh-topology"]) as running, running.client() as client:
+        check("--fresh-topology: what was applied or rescaled is forgotten" in running.said(), running.said())
+        equal(BASE, slices_of(client), "slices")
+        done(client.finish("rescale", operator="sums", slices=3))
+        stopped(running, client)
+    written(folder, "job.yaml", slices=5)
+    with job(folder) as running, running.client() as client:
+        check(FORGOTTEN in running.said(), running.said())
+        equal({**BASE, "sums": 5}, slices_of(client), "slices")
+        stopped(running, client)
+    # Nothing was applied: nothing is to be said.
+    written(folder, "job.yaml", slices=6)
+    with job(folder) as running, running.client() as client:
+        check("topology" not in running.said() and FORGOTTEN not in running.said(), running.said())
+        equal({**BASE, "sums": 6}, slices_of(client), "slices")
+        stopped(running, client)
+
+
+def crash(running):
+    """Kills the job under its parent and waits until it is there again."""
+    child = child_of(running)
+    os.kill(child, signal.SIGKILL)
+    give_up = time.monotonic() + 60
+    while child_of(running) in (child, None) or not answers(running):
+        check(time.monotonic() < give_up, "it does not come back: " + running.said()[-2000:])
+        time.sleep(0.05)
+
+
+def answers(running):
+    try:
+        with running.client() as client:
+            return client.status()["pid"] == child_of(running)
+    except OSError:
+        return False
+
+
+def test_supervised(folder):
+    """a parent has the job go on with what ran, also where the file has changed meanwhile"""
+    with job(folder, ["--supervise"]) as running:
+        with running.client() as client:
+            done(client.finish("snapshot"))
+        written(folder, "job.yaml", slices=7)
+        crash(running)
+        check("going on with the topology that ran" in running.said(), running.said())
+        with running.client() as client:
+            equal(BASE, slices_of(client), "slices")
+            done(client.finish("apply", file=running.first))
+            done(client.finish("snapshot"))
+        written(folder, "job.yaml", slices=8, passes=1)
+        crash(running)
+        with running.client() as client:
+            equal({**BASE, "sums": 7}, slices_of(client), "slices")
+            stopped(running, client)
+
+
+def test_supervised_fresh(folder):
+    """what a first start passes over stays forgotten after a crash, and what is applied since does not"""
+    with job(folder) as running, running.client() as client:
+        done(client.finish("rescale", operator="sums", slices=4))
+        stopped(running, client)
+    with job(folder, ["--fresh-topology", "--supervise"]) as running:
+        crash(running)
+        with running.client() as client:
+            equal(BASE, slices_of(client), "slices")
+            done(client.finish("rescale", operator="sums", slices=3))
+            done(client.finish("snapshot"))
+        crash(running)
+        with running.client() as client:
+            equal({**BASE, "sums": 3}, slices_of(client), "slices")
+            stopped(running, client)
+
+
+def told(client, action, was, becomes, running):
+    """What the next life says of a change, and whether the graph is what it says."""
+    now = slices_of(client)
+    if action["state"] == "failed" or "action %d, %s " % (action["id"], action["kind"]) in running.said():
+        equal(was, now, "slices: %s; %s" % (action, running.said()))
+    else:
+        equal(becomes, now, "slices: %s; %s" % (action, running.said()))
+    return now
+
+
+def test_any_moment(folder):
+    """kill -9 at any moment of a change: it is done or it is not, and the graph and the rows are so"""
+    rate, seconds = 500000, 60 if LONG else 6
+    rows = rate * seconds
+    rng, undone, made = random.Random(3), 0, 0
+    plain, shape = {1: BASE, 2: WIDER}, BASE
+    files = {1: written(folder, "plain.yaml"), 2: wider(folder)}
+    goal = None
+    while True:
+        with job(folder, rows=rows, rate=rate) as running, running.client() as client:
+            if made > 0:
+                last = client.actions(count=1)["actions"][0]
+                shape = told(client, last, shape, goal, running)
+                undone += "is undone" in running.said()
+            made += 1
+            if made > (60 if LONG else 8):
+                running.process.wait(timeout=600)
+                equal("complete", running.end()["status"], "status")
+                break
+            if rng.random() < 0.5:
+                slices = rng.choice([n for n in range(1, 6) if n != shape["sums"]])
+                goal = {**shape, "sums": slices}
+                client.call("rescale", {"operator": "sums", "slices": slices})
+            else:
+                kind = 2 if "pass" not in shape else 1
+                goal = plain[kind]
+                client.call("apply", {"file": files[kind]})
+            time.sleep(rng.choice([0, rng.random() * 0.02, rng.random() * 0.3]))
+            check(running.process.poll() is None, "it has ended before it was killed: " + running.said())
+            killed(running)
+    equal(undisturbed(folder, rows), sums(os.path.join(folder, "out0")), "sums over all lives")
+    print("# %d lives, %d changes were undone" % (made, undone))
+
+
+if __name__ == "__main__":
+    points = [test_kept, test_ways_out, test_supervised, test_supervised_fresh, test_any_moment]
+    chosen = [p for p in points if p.__name__[5:] in sys.argv[1:]] or points
+    sys.exit(tap(named([guarded(p) for p in chosen])))
