@@ -162,6 +162,10 @@ struct lm_op {
 	struct lm_hist *latency;             /* sinks */
 	struct op_state state;
 	uint32_t key[LM_KEY_FIELDS_MAX]; /* of its state */
+	/* Rows by slot, a sample: one row of a batch stands for all of it. NULL: nothing is keyed.
+	 */
+	uint32_t *slot_rows;
+	uint32_t slot_key[LM_PORTS_MAX]; /* of the hash that an input's rows come with; 0: none */
 	bool opened;
 	uint64_t bytes_in_before, bytes_out_before; /* control's: over edges that are gone */
 	bool retired;         /* in a change of the graph: it is no more, and hears nothing */
