@@ -130,19 +130,26 @@ past_tick(struct lm_engine *engine)
 		return;
 	}
 	engine->past_waits = false;
-	if (engine->first != now) {
+	if (engine->first != now && engine->first != engine->past_kept) {
 		(void)let_go(engine, engine->first); /* the rest is the caller's */
 	}
 	for (uint32_t i = 0; i < engine->past_count; i++) {
 		struct lm_graph *graph = engine->past[i];
 
-		if (graph != now && let_go(engine, graph)) {
+		if (graph != now && graph != engine->past_kept && let_go(engine, graph)) {
 			lm_graph_free(graph);
 		} else {
 			engine->past[count++] = graph;
 		}
 	}
 	engine->past_count = count;
+}
+
+void
+past_keep(struct lm_engine *engine, const struct lm_graph *graph)
+{
+	engine->past_kept = graph;
+	engine->past_waits = true;
 }
 
 void

@@ -17,6 +17,8 @@
 
 /* The engine goes on without it. */
 void past_add(struct lm_engine *engine, struct lm_graph *graph);
+/* This one may come back: nothing of it goes until another one, or NULL, is named instead. */
+void past_keep(struct lm_engine *engine, const struct lm_graph *graph);
 /* What can go by now goes; while something waits, again with each tick. */
 void past_tick(struct lm_engine *engine);
 /* All of it: nothing is left of the engine but this. */

@@ -176,6 +176,22 @@ test_goes(void **state)
 	finish();
 }
 
+/* What may come back stays whole, until it may not. */
+static void
+test_may_come_back(void **state)
+{
+	(void)state;
+	begin(sample("good"));
+	past_keep(rig.engine, rig.graph);
+	go_over_to(sample("newer"), "sample_one");
+	assert_int_equal(plugin_count().loaded, 2);
+	assert_non_null(rig.graph->op[1].class);
+	past_keep(rig.engine, NULL);
+	rounds(1);
+	assert_int_equal(plugin_count().loaded, 1);
+	finish();
+}
+
 /* A kept operator needs its code, though the graph in which it came is long gone. */
 static void
 test_stays(void **state)
@@ -363,9 +379,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_goes),
-		cmocka_unit_test(test_stays),
-		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_goes),   cmocka_unit_test(test_may_come_back),
+		cmocka_unit_test(test_stays),  cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_cycles),
 	};
 	const char *why;
