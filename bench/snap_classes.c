@@ -23,8 +23,9 @@ struct snap_probe snap_probe;
 /* ---- keys ---- */
 
 bool
-snap_source_open(uint64_t keys, uint32_t draws, bool is_uniform)
+snap_source_open(const struct snap_shape *shape, uint32_t draws)
 {
+	uint64_t keys = shape->keys;
 	struct generator_field field = {
 		.kind = GENERATOR_ZIPF, .type = LM_U64, .key = generator_key(7, 0), .range = keys
 	};
@@ -34,8 +35,8 @@ snap_source_open(uint64_t keys, uint32_t draws, bool is_uniform)
 	struct lm_schema schema;
 	struct lm_batch *batch;
 
-	snap_source = (struct snap_source){ .keys = keys };
-	if (is_uniform) {
+	snap_source = (struct snap_source){ .keys = keys, .windows = shape->windows };
+	if (shape->is_uniform) {
 		return true;
 	}
 	generator_zipf_init(&field.zipf, keys, 1.0);
@@ -68,10 +69,10 @@ snap_source_close(void)
 static int
 keys_configure(struct lm_setup *setup, void *config)
 {
-	static const struct lm_field field = { "key", LM_U64, 0 };
+	static const struct lm_field field[] = { { "key", LM_U64, 0 }, { "time", LM_TIME, 0 } };
 
 	(void)config;
-	return lm_setup_output(setup, 0, &field, 1);
+	return lm_setup_output(setup, 0, field, snap_source.windows == 0 ? 1 : 2);
 }
 
 static uint64_t
@@ -107,6 +108,15 @@ write_keys(uint64_t *key, uint32_t count, enum snap_feed feed)
 	}
 }
 
+/* Time stands still: no window is ever complete. */
+static void
+write_times(int64_t *time_ns, uint32_t count, uint64_t at)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		time_ns[i] = (int64_t)((at + i) % snap_source.windows * SNAP_WINDOW_NS);
+	}
+}
+
 static enum lm_poll
 keys_poll(struct lm_op *op)
 {
@@ -125,6 +135,9 @@ keys_poll(struct lm_op *op)
 	count = left < count ? (uint32_t)left : count;
 	out = lm_op_reserve(op, 0, count, &first);
 	write_keys(lm_batch_u64(out, 0) + first, count, feed);
+	if (s->windows > 0) {
+		write_times(lm_batch_i64(out, 1) + first, count, s->sent);
+	}
 	lm_op_emit(op, 0, count);
 	s->some -= feed == SNAP_SOME ? count : 0;
 	__atomic_store_n(&s->sent, s->sent + count, __ATOMIC_RELEASE);

@@ -19,6 +19,7 @@ struct snap_source {
 	uint64_t random;
 	uint64_t filled, some;
 	enum snap_feed feed; /* atomic */
+	uint32_t windows;    /* 0: rows have no time; else a row is in one of so many, by turns */
 	bool is_done;        /* atomic: all of SNAP_FILL or SNAP_SOME is sent */
 	uint64_t sent;       /* atomic */
 };
@@ -35,7 +36,7 @@ struct snap_probe {
 extern struct snap_probe snap_probe;
 
 /* False: no memory. `draws`: a multiple of LM_BATCH_ROWS. */
-bool snap_source_open(uint64_t keys, uint32_t draws, bool is_uniform);
+bool snap_source_open(const struct snap_shape *shape, uint32_t draws);
 void snap_source_close(void);
 void snap_register_classes(void);
 

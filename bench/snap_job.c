@@ -158,16 +158,24 @@ snap_seen_add(struct lm_hist *batch_ns)
 static void
 write_text(struct snap_job *job)
 {
-	snprintf(job->text, sizeof(job->text),
-	         "name: snapshots\n"
-	         "settings: {epoch: %" PRIu64 "ns, batch_rows: %u, seed: 11}\n"
-	         "operators:\n"
-	         "  events: {type: bench_keys}\n"
-	         "  count:  {type: bench_count, input: events%s, by: key, count: rows, emit: end, "
-	         "keys: %" PRIu64 ", slices: %u}\n"
-	         "  out:    {type: null_sink, input: count}\n",
-	         job->shape.epoch_ns, job->shape.batch_rows,
-	         job->shape.is_shared_out ? " by key" : "", job->shape.keys, job->shape.slices);
+	char count[200];
+
+	snprintf(count, sizeof(count), "type: bench_count, emit: end");
+	if (job->shape.windows > 0) {
+		snprintf(count, sizeof(count),
+		         "type: window_aggregate, window: tumbling %uns, windows: %u",
+		         SNAP_WINDOW_NS, job->shape.windows);
+	}
+	snprintf(
+	    job->text, sizeof(job->text),
+	    "name: snapshots\n"
+	    "settings: {epoch: %" PRIu64 "ns, batch_rows: %u, seed: 11, slots: %u}\n"
+	    "operators:\n"
+	    "  events: {type: bench_keys}\n"
+	    "  count:  {%s, input: events%s, by: key, count: rows, keys: %" PRIu64 ", slices: %u}\n"
+	    "  out:    {type: null_sink, input: count}\n",
+	    job->shape.epoch_ns, job->shape.batch_rows, job->shape.windows > 0 ? 4096 : 1024, count,
+	    job->shape.is_shared_out ? " by key" : "", job->shape.keys, job->shape.slices);
 }
 
 static bool
@@ -208,8 +216,7 @@ snap_job_open(struct snap_job *job, const struct snap_shape *shape,
 	/* Off the worker's CPU, and the threads that come from here too. */
 	bench_pin(1);
 	good = probe_open(shape->is_traced) &&
-	       snap_source_open(shape->keys, (uint32_t)(draws + LM_BATCH_ROWS) & ~1023u,
-	                        shape->is_uniform);
+	       snap_source_open(shape, (uint32_t)(draws + LM_BATCH_ROWS) & ~1023u);
 	if (good && options != NULL) {
 		good = snapshots_open(options, &job->snapshots, job->why) == 0;
 	}

@@ -31,6 +31,7 @@
 struct snap_shape {
 	uint64_t keys;
 	bool is_uniform;    /* else Zipf 1.0 */
+	uint32_t windows;   /* keys are counted by window, and all of these are open; 0: without */
 	bool is_shared_out; /* rows come by key: there may be several slices that count */
 	uint32_t batch_rows;
 	uint64_t epoch_ns;
@@ -38,6 +39,7 @@ struct snap_shape {
 	uint32_t workers; /* all else of the job is on the first; 0: one */
 	bool is_traced;   /* slices note when they had what in hand: snap_seen */
 };
+#define SNAP_WINDOW_NS 1000000000
 /* Keys for a state of so many bytes. */
 uint64_t snap_keys(uint64_t bytes);
 /* State of this size, its log and the keys fit into memory; else a half, a quarter …, down to

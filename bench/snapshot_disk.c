@@ -204,7 +204,7 @@ count_touched(const struct state_space *space)
 
 	for (const struct arena_part *part = space->part; part != NULL; part = part->next) {
 		for (uint32_t i = 0; i < part->arena_count; i++) {
-			const struct arena *arena = part->arena[i];
+			const struct arena *arena = arena_nth(part, i);
 
 			for (uint64_t c = 0; c * ARENA_CHUNK < arena->size; c++) {
 				touched.all += arena->mark[c].stamp != 0;

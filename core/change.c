@@ -388,6 +388,16 @@ put_away_slice(struct lm_engine *engine, const struct lm_op *slice, struct lm_er
 	}
 }
 
+/* Slices that retire, or whose engine does not run any more, do it no more. */
+static void
+settle_rest(const struct change *change)
+{
+	for (uint32_t i = 0; i < change->part_count; i++) {
+		while (!state_settle(change->part[i].slice)) {
+		}
+	}
+}
+
 /* What other code could not read is lost. */
 static void
 check_hands(struct lm_engine *engine, const struct rewire *part, struct lm_errors *errors)
@@ -413,6 +423,7 @@ commit(struct lm_engine *engine)
 	struct lm_graph *graph;
 	uint32_t ended = 0;
 
+	settle_rest(change);
 	exchange(engine, &change->next);
 	take_spare(engine);
 	check_edges(engine, &change->next, &errors);
@@ -543,6 +554,7 @@ change_drop(struct lm_engine *engine)
 	struct lm_graph *graph;
 
 	if (engine->change != NULL) {
+		settle_rest(engine->change);
 		graph = engine->change->next.graph;
 		change_free(engine, engine->change);
 		engine->change = NULL;

@@ -419,15 +419,16 @@ make_room(struct change *change)
 		const uint16_t *slice_of = change->part[i].is_switched
 		                               ? slice->state.slice_of
 		                               : change->part[i].wiring.slice_of;
+		uint32_t bundles = change->part[i].awaits + change->part[i].hand_count;
 		uint32_t slots = 0;
 
-		if (change->part[i].awaits == 0) {
+		if (bundles == 0) {
 			continue;
 		}
 		for (uint32_t s = 0; s < 1u << slice->state.slot_bits; s++) {
 			slots += slice_of == NULL || slice_of[s] == slice->index;
 		}
-		if (state_prepare_move(slice, slots) != 0) {
+		if (state_prepare_move(slice, slots, bundles) != 0) {
 			return false;
 		}
 	}

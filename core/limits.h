@@ -34,6 +34,8 @@
 
 /* Functions in the mailbox of a worker. */
 #define MAIL_SLOTS 1024u
+/* Workers that pass on mail for a slice that has gone: see mail.h. */
+#define MAIL_HOPS_MAX 1u
 /* How long a worker without slices sleeps at a time when there is no mail. */
 #define MAIL_WAIT_NS 100000000u
 /* Slices that may be on their way between workers, or have arrived untold, at a time. */

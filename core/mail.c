@@ -17,6 +17,7 @@ struct mail {
 	void *arg;
 	uint64_t value;
 	struct lm_op *slice; /* that it is for; NULL: for the worker */
+	uint64_t hops;       /* workers that have passed it on */
 };
 
 int
@@ -60,6 +61,12 @@ mail_send(struct worker *to, mail_fn *function, void *arg, uint64_t value)
 	mail_put(to, &mail);
 }
 
+static struct worker *
+mail_target(const struct lm_op *slice)
+{
+	return __atomic_load_n(&slice->worker, __ATOMIC_SEQ_CST);
+}
+
 void
 mail_send_to_slice(struct lm_op *slice, mail_fn *function, void *arg, uint64_t value)
 {
@@ -70,7 +77,35 @@ mail_send_to_slice(struct lm_op *slice, mail_fn *function, void *arg, uint64_t v
 		.slice = slice,
 	};
 
-	mail_put(slice_worker(slice), &mail);
+	/*
+	 * In one order with what migrate.c does: either who would let go of the slice sees that
+	 * there is mail, or the worker that it goes to is seen here, or the one that it was at.
+	 */
+	__atomic_add_fetch(&slice->letters, 1, __ATOMIC_SEQ_CST);
+	PREEMPT();
+	mail_put(mail_target(slice), &mail);
+}
+
+bool
+mail_is_under_way(const struct lm_op *head)
+{
+	for (uint32_t i = 0; i < head->chain_count; i++) {
+		if (__atomic_load_n(&head->chain[i]->letters, __ATOMIC_SEQ_CST) > 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The worker has the slice no more; or, if it is to have it, not yet: then its own mailbox. */
+static void
+mail_pass_on(const struct worker *self, struct mail *mail)
+{
+	struct worker *to = mail_target(mail->slice);
+
+	mail->hops += to != self;
+	assert(mail->hops <= MAIL_HOPS_MAX);
+	mail_put(to, mail);
 }
 
 bool
@@ -83,10 +118,15 @@ mail_run(struct worker *self)
 
 	while (count-- > 0 && rte_ring_dequeue_elem(self->mailbox.ring, &mail, sizeof(mail)) == 0) {
 		PREEMPT();
-		if (mail.slice == NULL || worker_has(self, mail.slice)) {
+		if (mail.slice == NULL) {
 			mail.function(self, mail.arg, mail.value);
-		} else if (!mail.slice->retired && !CANARY(CANARY_LOST_MAIL)) {
-			mail_put(slice_worker(mail.slice), &mail);
+		} else if (worker_has(self, mail.slice)) {
+			__atomic_sub_fetch(&mail.slice->letters, 1, __ATOMIC_SEQ_CST);
+			mail.function(self, mail.arg, mail.value);
+		} else if (mail.slice->retired) {
+			__atomic_sub_fetch(&mail.slice->letters, 1, __ATOMIC_SEQ_CST);
+		} else if (!CANARY(CANARY_LOST_MAIL)) {
+			mail_pass_on(self, &mail);
 		}
 		busy = true;
 	}

@@ -69,7 +69,7 @@ migrate_take(struct worker *self, void *arg, uint64_t value)
 	worker_add(self, move->head);
 }
 
-/* On the lcore that has the slice: lets go of it. */
+/* On the lcore that has the slice: lets go of it, once no mail for it is under way. */
 static void
 migrate_give(struct worker *self, void *arg, uint64_t value)
 {
@@ -81,6 +81,11 @@ migrate_give(struct worker *self, void *arg, uint64_t value)
 		mail_send(move->worker, migrate_decline, move, 0);
 		return;
 	}
+	/* Else it might run after a slice that moves again and again. */
+	if (mail_is_under_way(head)) {
+		mail_send_to_slice(head, migrate_give, move, 0);
+		return;
+	}
 	if (!CANARY(CANARY_TWO_OWNERS)) {
 		worker_remove(self, head);
 	}
@@ -90,7 +95,7 @@ migrate_give(struct worker *self, void *arg, uint64_t value)
 		if (CANARY(CANARY_LOST_CALL)) {
 			head->chain[i]->pending.call = CALL_NONE;
 		}
-		__atomic_store_n(&head->chain[i]->worker, move->worker, __ATOMIC_RELAXED);
+		__atomic_store_n(&head->chain[i]->worker, move->worker, __ATOMIC_SEQ_CST);
 		PREEMPT();
 	}
 	self->has_given = true;

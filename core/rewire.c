@@ -313,7 +313,23 @@ go_on(struct lm_op *head)
 		if (part->took_over) {
 			tell_edges(part);
 		}
-		is_through(part);
+	}
+	head->rewire->is_settling = true;
+}
+
+/* A step of what giving and taking state left for later; the head is the last that is through. */
+static void
+settle(struct lm_op *head)
+{
+	for (uint32_t i = head->chain_count; i-- > 0;) {
+		struct lm_op *slice = head->chain[i];
+
+		if (slice->rewire != NULL) {
+			if (!state_settle(slice)) {
+				return;
+			}
+			is_through(slice->rewire);
+		}
 	}
 }
 
@@ -395,6 +411,10 @@ rewire_lets(struct lm_op *head)
 		}
 		return !part->is_due;
 	}
+	if (part->is_settling) {
+		settle(head);
+		return true;
+	}
 	if (part->chain_awaits > 0) {
 		take_arrived(head);
 	}
@@ -402,6 +422,7 @@ rewire_lets(struct lm_op *head)
 		return false;
 	}
 	go_on(head);
+	settle(head);
 	return true;
 }
 

@@ -12,6 +12,7 @@
  *     the marker has passed the chain        all that was sent over old edges is in front of it
  *     rewire_switch                          gives, puts in the new wiring, retires
  *     all awaited has come                   takes it; event time is told on new edges; goes on
+ *     state has settled                      is through
  *
  * Nobody waits in a circle: producers send their markers on all edges in one turn, so whoever has
  * yet to give something has its marker waiting, and needs only room downstream, where nobody waits
@@ -44,6 +45,7 @@ struct rewire {
 	bool retires;
 	bool is_due;      /* heads: waits for the worker to switch it */
 	bool is_switched; /* new slices: from the start */
+	bool is_settling; /* heads: the chain has all it awaits and goes on */
 	bool is_heir;     /* slots come to it from others */
 	struct rewire *next_due;
 	struct wiring wiring; /* to come; then: what was */

@@ -120,6 +120,7 @@ struct lm_op {
 
 	struct worker *worker;
 	struct move *move;     /* heads: that has brought it here, and is not complete */
+	uint32_t letters;      /* mail for it that was sent and not run; atomic */
 	struct rewire *rewire; /* its part in a change of the graph; NULL: none is under way */
 
 	/* State of the turn. */

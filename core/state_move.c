@@ -15,11 +15,11 @@ state_moves(struct lm_op *op)
 }
 
 int
-state_prepare_move(struct lm_op *op, uint32_t slots_max)
+state_prepare_move(struct lm_op *op, uint32_t slots_max, uint32_t bundles)
 {
 	struct op_state *state = &op->state;
 
-	return state->space == NULL ? 0 : state->ops->prepare(op, slots_max);
+	return state->space == NULL ? 0 : state->ops->prepare(op, slots_max, bundles);
 }
 
 void
@@ -54,6 +54,12 @@ state_take(struct lm_op *op, struct state_bundle *bundle)
 	if (op->class->take != NULL) {
 		op->class->take(op, &bundle->move);
 	}
+}
+
+bool
+state_settle(struct lm_op *op)
+{
+	return op->state.space == NULL || op->state.ops->settle(op);
 }
 
 /* Slots are of the same keys: as many, routed by the same columns. */
@@ -93,7 +99,7 @@ state_take_over(struct lm_op *op, struct lm_op *was, const struct op_text *text)
 void
 state_drop(struct state_bundle *bundle)
 {
-	if (bundle->first != NULL) {
+	if (bundle->from != NULL) {
 		bundle->ops->drop(bundle);
 	}
 }

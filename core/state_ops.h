@@ -24,10 +24,15 @@
  *     op_can_rescale(class, &why)            before anything else
  *     slice->state.is_heir = true, open      of the slices that are added; state_arm if the others
  *                                            are armed
- *     state_prepare_move(slice, slots)       of each slice that gets some, also one that runs
+ *     state_prepare_move(slice, slots, n)    of each slice that gets or gives some, in n bundles,
+ *                                            also one that runs
  *     state_give(slice, slice_of, to, &b)    the owner; a bundle, zeroed, for each pair of slices
  *     state_take(slice, &b)                  the new owner, of each bundle that is for it, before
  *                                            its first row by the new table
+ *     state_settle(slice)                    its owner, again and again until it says that all is
+ *                                            done: what giving and taking left for later. The
+ *                                            slice runs meanwhile; the next snapshot or move
+ *                                            waits, and so does whoever frees one of the two
  *     state.slice_of, state.is_alone         the engine writes them anew; nothing here reads them
  *                                            while the slice runs
  *
@@ -49,14 +54,14 @@
 
 #include "core/lm_op.h"
 
-struct arena;
 struct state_space;
 
 /* Slots on their way from one slice to another. Zeroed, then given to, then taken. */
 struct state_bundle {
-	struct lm_move move;  /* as the class sees it */
-	struct arena *first;  /* linked through the arenas, those of a map behind each other */
-	struct arena **end;   /* NULL: nothing was given */
+	struct lm_move move;      /* as the class sees it */
+	struct state_space *from; /* in whose tables they are until they are taken; NULL: nothing */
+	const uint16_t *slot;     /* [slot_count] */
+	uint32_t slot_count;
 	uint32_t arena_count; /* of all maps and lists */
 	uint32_t epoch;       /* of what was written last in them */
 	uint64_t size;        /* bytes */
@@ -73,18 +78,22 @@ struct state_ops {
 
 	/*
 	 * A control thread, before a change, while the slice runs or before it does: memory for
-	 * what taking up to so many slots more needs; nothing is allocated when they come. 0, or
-	 * -ENOMEM: nothing is changed, and the change must not begin.
+	 * what giving and taking so many bundles, with up to so many slots more, needs; nothing is
+	 * allocated when they come. 0, or -ENOMEM: nothing is changed, and the change must not
+	 * begin.
 	 */
-	int (*prepare)(struct lm_op *op, uint32_t slots_max);
+	int (*prepare)(struct lm_op *op, uint32_t slots_max, uint32_t bundles);
 	/*
 	 * The owner, between two callbacks: all slots s with slice_of[s] == to leave its space.
-	 * Some stores for each map and slot, whatever is in them.
+	 * Constant time for a slot and for a map, whatever is in them. From then on the slice may
+	 * go on; its space stays until who takes the bundle has settled.
 	 */
 	void (*give)(struct lm_op *op, const uint16_t *slice_of, uint32_t to,
 	             struct state_bundle *into);
 	/* The new owner, between two callbacks. The bundle is empty then. */
 	void (*take)(struct lm_op *op, struct state_bundle *bundle);
+	/* The owner, between two callbacks: one step of what is left to do; true: nothing is. */
+	bool (*settle)(struct lm_op *op);
 	/* Whether all that it keeps goes with slots, or is seen to by the class. */
 	bool (*moves)(struct lm_op *op);
 	/*
@@ -152,9 +161,10 @@ int state_adopt(struct lm_op *op, struct lm_adoption *from);
 
 /* core/state_move.c: with the class's part in it; an operator without state gives nothing. */
 bool state_moves(struct lm_op *op);
-int state_prepare_move(struct lm_op *op, uint32_t slots_max);
+int state_prepare_move(struct lm_op *op, uint32_t slots_max, uint32_t bundles);
 void state_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into);
 void state_take(struct lm_op *op, struct state_bundle *bundle);
+bool state_settle(struct lm_op *op);
 /* Whether state of one slice can be that of another one, of other code, as it is. */
 bool state_alike(struct lm_op *was, struct lm_op *op);
 /* What the class writes down of itself for other code. False: it is too much. */

@@ -27,12 +27,13 @@ void
 space_add_part(struct state_space *space, struct arena_part *part)
 {
 	part->next = NULL;
+	part->space = space;
 	part->index = space->part_count++;
 	*space->part_end = part;
 	space->part_end = &part->next;
 	for (uint32_t i = 0; i < part->arena_count; i++) {
-		part->arena[i]->part = part;
-		space->size += part->arena[i]->size;
+		arena_nth(part, i)->part = part;
+		space->size += arena_nth(part, i)->size;
 	}
 	space->slot_size += part->by_slot ? part->size : 0;
 }
@@ -174,30 +175,31 @@ arena_holding(const struct arena_part *part, const void *at)
 		arena = chunk_holding(part->chunk[i], at);
 	}
 	for (uint32_t i = 0; arena == NULL && i < part->arena_count; i++) {
-		arena = chunk_holding(part->arena[i]->chunk, at);
+		arena = chunk_holding(arena_nth(part, i)->chunk, at);
 	}
 	assert(arena != NULL);
-	assert(arena->part == part);
+	assert(arena_at(part, arena->slot) == arena);
 	return arena;
 }
 
 void
-arena_watch(struct arena *arena, uint64_t offset, uint64_t size, uint32_t *whole)
+arena_watch(struct arena_part *part, uint64_t offset, uint64_t size, uint32_t *whole)
 {
-	arena->whole = whole;
-	arena->watch_first = (uint32_t)(offset / ARENA_CHUNK);
-	arena->watch_count = (uint32_t)((offset + size - 1) / ARENA_CHUNK) - arena->watch_first + 1;
+	part->whole = whole;
+	part->watch_first = (uint32_t)(offset / ARENA_CHUNK);
+	part->watch_count = (uint32_t)((offset + size - 1) / ARENA_CHUNK) - part->watch_first + 1;
 }
 
 /* A chunk carries the epoch from now on. */
 static void
-arena_count_fresh(struct arena *arena, uint64_t chunk, uint32_t epoch)
+arena_count_fresh(const struct arena_part *part, struct arena *arena, uint64_t chunk,
+                  uint32_t epoch)
 {
 	if (arena->fresh_epoch != epoch) {
 		arena->fresh_epoch = epoch;
 		arena->fresh = 0;
 	}
-	arena->fresh += chunk - arena->watch_first < arena->watch_count;
+	arena->fresh += chunk - part->watch_first < part->watch_count;
 }
 
 /*
@@ -206,35 +208,33 @@ arena_count_fresh(struct arena *arena, uint64_t chunk, uint32_t epoch)
  * large.
  */
 static void
-arena_freshen(struct arena *arena, uint32_t epoch)
+arena_freshen(const struct arena_part *part, struct arena *arena, uint32_t epoch)
 {
-	struct arena_mark *mark = &arena->mark[arena->watch_first];
+	struct arena_mark *mark = &arena->mark[part->watch_first];
 
-	if (arena->fresh_epoch != epoch || arena->fresh == arena->watch_count ||
-	    arena->fresh < (arena->watch_count + 1) / 2) {
+	if (arena->fresh_epoch != epoch || arena->fresh == part->watch_count ||
+	    arena->fresh < (part->watch_count + 1) / 2) {
 		return;
 	}
-	for (uint64_t i = 0; i < arena->watch_count; i++) {
+	for (uint64_t i = 0; i < part->watch_count; i++) {
 		if (mark[i].stamp != epoch) {
 			__atomic_store_n(&mark[i].before, mark[i].stamp, __ATOMIC_RELAXED);
 			mark[i].logged = UINT64_MAX;
 			__atomic_store_n(&mark[i].stamp, epoch, __ATOMIC_RELEASE);
 		}
 	}
-	arena->fresh = arena->watch_count;
+	arena->fresh = part->watch_count;
 }
 
 /* No copier comes by any more: bytes that are watched may all have had their touch. */
 static void
-arena_settle(struct arena *arena, uint32_t epoch)
+arena_settle(struct arena_part *part, const struct arena *arena, uint32_t epoch)
 {
-	struct arena_part *part = arena->part;
-
-	if (arena->whole == NULL || *arena->whole == epoch || arena->fresh_epoch != epoch ||
-	    arena->fresh != arena->watch_count) {
+	if (part->whole == NULL || part->whole[arena->slot] == epoch ||
+	    arena->fresh_epoch != epoch || arena->fresh != part->watch_count) {
 		return;
 	}
-	*arena->whole = epoch;
+	part->whole[arena->slot] = epoch;
 	if (part->whole_epoch != epoch) {
 		part->whole_epoch = epoch;
 		part->whole_count = 0;
@@ -318,11 +318,16 @@ arena_publish_log(struct state_space *space)
 }
 
 static void
-arena_save(struct state_space *space, struct arena *arena, uint64_t chunk, uint64_t granules)
+arena_save(struct state_space *space, struct arena_part *part, struct arena *arena, uint64_t chunk,
+           uint64_t granules)
 {
 	struct arena_mark *mark = &arena->mark[chunk];
 	bool is_pending = arena_is_pending(space, arena);
 
+	/* A copier that may be there has been told: slots move when there is none. */
+	if (arena->part != part) {
+		arena->part = part;
+	}
 	if (mark->stamp != space->epoch) {
 		uint32_t before = mark->stamp;
 
@@ -330,14 +335,14 @@ arena_save(struct state_space *space, struct arena *arena, uint64_t chunk, uint6
 		mark->logged = is_pending && before > space->base ? 0 : UINT64_MAX;
 		__atomic_store_n(&mark->before, before, __ATOMIC_RELAXED);
 		__atomic_store_n(&mark->stamp, space->epoch, __ATOMIC_RELEASE);
-		arena_count_fresh(arena, chunk, space->epoch);
+		arena_count_fresh(part, arena, chunk, space->epoch);
 	}
 	if (!is_pending) {
 		mark->logged = UINT64_MAX;
-		if (arena->whole != NULL) {
-			arena_freshen(arena, space->epoch);
+		if (part->whole != NULL) {
+			arena_freshen(part, arena, space->epoch);
 		}
-		arena_settle(arena, space->epoch);
+		arena_settle(part, arena, space->epoch);
 	}
 	for (uint64_t left = granules & ~mark->logged; left != 0; left &= left - 1) {
 		uint64_t granule = (uint64_t)__builtin_ctzll(left);
@@ -348,25 +353,27 @@ arena_save(struct state_space *space, struct arena *arena, uint64_t chunk, uint6
 }
 
 void
-arena_save_range(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+arena_save_range(struct state_space *space, struct arena_part *part, struct arena *arena,
+                 uint64_t offset, uint64_t size)
 {
 	assert(offset + size <= arena->size);
 	while (size > 0) {
 		uint64_t chunk = offset / ARENA_CHUNK, left = ARENA_CHUNK - offset % ARENA_CHUNK;
-		uint64_t part = size < left ? size : left;
-		uint64_t granules = arena_granules(offset, part);
+		uint64_t here = size < left ? size : left;
+		uint64_t granules = arena_granules(offset, here);
 
 		if (!arena_is_touched(&arena->mark[chunk], granules, space->epoch)) {
-			arena_save(space, arena, chunk, granules);
+			arena_save(space, part, arena, chunk, granules);
 		}
-		offset += part;
-		size -= part;
+		offset += here;
+		size -= here;
 	}
 }
 
 void
-arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+arena_log_range(struct state_space *space, struct arena_part *part, struct arena *arena,
+                uint64_t offset, uint64_t size)
 {
-	arena_save_range(space, arena, offset, size);
+	arena_save_range(space, part, arena, offset, size);
 	arena_publish(space);
 }

@@ -15,7 +15,7 @@
  * is a ring that the copier empties as it goes. Nobody waits, there is no lock and no
  * compare-and-swap; a log that is full costs the snapshot, never the stream.
  *
- *     arena_touch(space, arena, at, size);       the owner, before every write
+ *     arena_touch(space, part, arena, at, size);      the owner, before every write
  *     arena_touch_later(...); ... arena_publish(space);    or once before many of them
  *     ok = space_flip(space, epoch);             the owner, between two callbacks
  *
@@ -65,27 +65,18 @@ struct arena_chunk {
 
 struct arena {
 	char *memory;
-	struct arena_mark *mark; /* [chunk] */
-	uint64_t size;           /* a multiple of ARENA_GRANULE */
-	struct arena_part *part;
+	struct arena_mark *mark;     /* [chunk] */
+	uint64_t size;               /* a multiple of ARENA_GRANULE */
 	uint32_t slot;               /* that the arena is for */
 	uint32_t copied;             /* the copier's: the last snapshot that has passed it whole */
 	struct arena_shadow *shadow; /* test builds, see arena_shadow.c */
-
+	struct arena_chunk *chunk;   /* that it stands in */
 	/* Chunks that arena_watch named: how many of them are stamped with `fresh_epoch`. */
-	uint32_t *whole;
-	uint32_t watch_first, watch_count;
 	uint32_t fresh, fresh_epoch;
-
-	/* On its way to another slice: what *whole was; which of its slice's parts it was in, and
-	 * that one's label; of the first one of a part, the last. */
-	uint32_t settled;
-	uint32_t part_index;
-	struct arena_label label;
-	struct arena *next, *last;
-	struct arena_chunk *chunk; /* that it stands in */
+	/* As of its last save, for who looks at the log: it is not told when its slot moves. */
+	struct arena_part *part;
 } __attribute__((aligned(64)));
-static_assert(sizeof(struct arena) == 128, "two lines, and no more, are fetched to move it");
+static_assert(sizeof(struct arena) == 64, "a line, and its move touches not even that");
 
 /* Of an entry of the log: where the granule belongs. Its bytes stand apart, a line for each. */
 struct arena_place {
@@ -95,23 +86,36 @@ struct arena_place {
 /* Bytes of an entry in both. */
 #define ARENA_ENTRY (ARENA_GRANULE + sizeof(struct arena_place))
 
+/* Slots that move together, in no order. */
+struct arena_slots {
+	const uint16_t *slot; /* [count] */
+	uint32_t count;
+};
+
 struct arena_part;
 /* What whoever opened a part keeps beside its arenas must follow them. All may be NULL. */
 struct arena_part_ops {
 	/* They were filled from a snapshot: it is made anew. False: what they hold is not of this
 	 * shape. */
 	bool (*restored)(struct arena_part *part);
-	/* The owner's: one has come from another slice, or leaves for one. Constant time. */
-	void (*came)(struct arena_part *part, struct arena *arena);
-	void (*gone)(struct arena_part *part, struct arena *arena);
+	/*
+	 * The owner's: arenas leave for another slice, or have come from `from`, a part of one that
+	 * left them as they were. Both are constant time for a slot: what is in them is not looked
+	 * at by maps whose keys do not grow old.
+	 */
+	void (*gave)(struct arena_part *part, const struct arena_slots *slots);
+	void (*took)(struct arena_part *part, struct arena_part *from,
+	             const struct arena_slots *slots);
 	/* All of them that do so at a time have. */
 	void (*moved)(struct arena_part *part);
+	/* A control thread: one is there whose bytes nobody has looked at. */
+	void (*found)(struct arena_part *part, uint32_t slot);
 	/* Test builds: what is counted is what the arenas have. */
 	bool (*agrees)(const struct arena_part *part);
 	/* Whether what is in the arenas of one can be in those of the other; of the same size. */
 	bool (*alike)(const struct arena_part *was, const struct arena_part *part);
 	/* What is in it cannot stay: it is emptied. Returns how many keys that were. */
-	uint64_t (*empty)(struct arena_part *part, struct arena *arena);
+	uint64_t (*empty)(struct arena_part *part, uint32_t slot);
 };
 
 /* Chunks that a part knows its arenas to stand in; more are found by looking at each arena. */
@@ -123,13 +127,23 @@ struct arena_part {
 	uint32_t index;
 	uint32_t arena_count, arena_max;
 	uint64_t size; /* of each arena */
-	struct arena **arena;
+	/*
+	 * Where they are: base + at[slot]; at[slot] == nowhere: not in this slice. Of a part that
+	 * is not by slot they are counted from 0. What a slice gave away stays in its tables, here
+	 * and beside it, until the one that has the slot now takes it out: see space_move.c.
+	 */
+	uintptr_t base;
+	int64_t *at;
+	int64_t nowhere;
 	struct arena_chunk *chunk[ARENA_PART_CHUNKS];
 	uint32_t chunk_count;
 	bool by_slot;                      /* its arenas go where their slots go */
 	bool is_value;                     /* it has no keys */
-	uint32_t whole_epoch, whole_count; /* arenas whose *whole is that epoch */
+	uint32_t *whole;                   /* [slot], see arena_watch; NULL: not watched */
+	uint32_t watch_first, watch_count; /* chunks of each arena */
+	uint32_t whole_epoch, whole_count; /* arenas for which whole[slot] is that epoch */
 	const struct arena_part_ops *ops;  /* NULL: nothing is kept beside them */
+	const struct state_space *space;   /* that it is in; NULL: none */
 
 	/*
 	 * Parts that stand for one another (the maps of windows) are a family, named by its first;
@@ -140,7 +154,26 @@ struct arena_part {
 	struct arena_part *family;
 	struct arena_label label, label_cut;
 	uint32_t label_epoch;
-	bool has_got; /* arenas from the bundle that is being taken */
+	/* When slots were given away: its label, and of its chunks those that it knew. */
+	struct arena_label given;
+	uint32_t given_chunks;
+	/*
+	 * Of the bundle that is being taken: the part that its arenas come from, NULL: none;
+	 * whether their keys are lost; and whether the part in this place of the other space has
+	 * found one for its own.
+	 */
+	struct arena_part *source;
+	bool loses, has_place;
+	/* Its tables may be behind with slots that came and went, see arena_part_settle; they are;
+	 * how many of the space's dues they are not behind with. */
+	bool can_wait, is_behind;
+	uint32_t dues_done;
+};
+
+/* Slots that have come, or that went. */
+struct space_due {
+	struct arena_slots slots;
+	struct arena_part **source; /* [part] that the arenas come from; NULL: they went */
 };
 
 struct state_space {
@@ -172,6 +205,21 @@ struct state_space {
 	uint32_t part_count;
 	uint64_t slot_size; /* bytes of the arenas of one slot */
 
+	/*
+	 * The owner's: the slots that it has, of which every part that goes by slot has an arena;
+	 * those, and [slot] whether it is one. A ring of those that it gave away last. NULL: it has
+	 * no such parts.
+	 */
+	uint16_t *slot;
+	uint8_t *has_slot;
+	uint32_t slot_count, slot_max;
+	uint16_t *given;
+	uint32_t given_next;
+	/* What some parts are behind with; where to look for the next one that is. */
+	struct space_due *due;
+	uint32_t due_count, due_max;
+	struct arena_part *unsettled;
+
 	/* Control threads': a longer log, which the owner takes with the arenas that need it; and
 	 * the one in use, if it is not of open. */
 	char *log_longer;
@@ -202,11 +250,11 @@ uint64_t arena_size_of(uint64_t size);
 uint64_t arena_marks_size(uint64_t size);
 
 /*
- * A quicker way than a mark, for what is touched at random all over: *whole becomes the space's
- * epoch when all chunks of these bytes carry it and no copier may still come by. As long as they
- * are equal, the bytes need no touch.
+ * A quicker way than a mark, for what is touched at random all over: whole[slot] becomes the
+ * space's epoch when all chunks of these bytes, of the arena of that slot, carry it and no copier
+ * may still come by. As long as they are equal, the bytes need no touch.
  */
-void arena_watch(struct arena *arena, uint64_t offset, uint64_t size, uint32_t *whole);
+void arena_watch(struct arena_part *part, uint64_t offset, uint64_t size, uint32_t *whole);
 
 /* The owner: the part is in use for something, or no longer. */
 void arena_label(const struct state_space *space, struct arena_part *part,
@@ -214,14 +262,35 @@ void arena_label(const struct state_space *space, struct arena_part *part,
 /* The copier: what the label was at the flip. */
 struct arena_label arena_label_at_cut(const struct arena_part *part, uint32_t epoch);
 
+/*
+ * The owner: where a part stands, and what is counted beside it, follows slots that have come or
+ * gone. A part that can wait is behind with that, until this is called or the slice has settled;
+ * whoever looks at it calls this first.
+ */
+void arena_part_settle(struct arena_part *part);
+
+/* The arena of a slot, which the slice has. */
+static inline struct arena *
+arena_at(const struct arena_part *part, uint32_t slot)
+{
+	return (struct arena *)(part->base + (uintptr_t)part->at[slot]);
+}
+
+/* All of a part, i below arena_count; which is which changes when slots move. */
+static inline struct arena *
+arena_nth(const struct arena_part *part, uint32_t i)
+{
+	return arena_at(part, part->by_slot && part->space != NULL ? part->space->slot[i] : i);
+}
+
 /* The arena of the part that the address is in; it is in one. Constant time. */
 struct arena *arena_holding(const struct arena_part *part, const void *at);
 
 /* The slow way of a touch: the chunk or some of the granules are new in this epoch. */
-void arena_save_range(struct state_space *space, struct arena *arena, uint64_t offset,
-                      uint64_t size);
-void arena_log_range(struct state_space *space, struct arena *arena, uint64_t offset,
-                     uint64_t size);
+void arena_save_range(struct state_space *space, struct arena_part *part, struct arena *arena,
+                      uint64_t offset, uint64_t size);
+void arena_log_range(struct state_space *space, struct arena_part *part, struct arena *arena,
+                     uint64_t offset, uint64_t size);
 void arena_publish_log(struct state_space *space);
 
 /* Test builds: nothing was written without a touch since the last flip, or the run stops. */
@@ -256,7 +325,8 @@ arena_range_is_touched(const struct arena_mark *mark, uint64_t offset, uint64_t 
 
 /* The owner is about to write to `size` (at least 1) bytes at `offset`. */
 static inline void
-arena_touch_at(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+arena_touch_at(struct state_space *space, struct arena_part *part, struct arena *arena,
+               uint64_t offset, uint64_t size)
 {
 #ifdef LODEMILL_CANARY
 	/* The write that follows may go over what arena_touch_later saved: the copier knows. */
@@ -265,7 +335,7 @@ arena_touch_at(struct state_space *space, struct arena *arena, uint64_t offset, 
 	if (__builtin_expect(!arena_range_is_touched(&arena->mark[offset / ARENA_CHUNK], offset,
 	                                             size, space->epoch),
 	                     0)) {
-		arena_log_range(space, arena, offset, size);
+		arena_log_range(space, part, arena, offset, size);
 	}
 #ifdef LODEMILL_CANARY
 	arena_shadow_touch(arena, offset, size);
@@ -274,9 +344,10 @@ arena_touch_at(struct state_space *space, struct arena *arena, uint64_t offset, 
 
 /* The same for who calls arena_publish before it writes: once for many. */
 static inline void
-arena_touch_later(struct state_space *space, struct arena *arena, uint64_t offset, uint64_t size)
+arena_touch_later(struct state_space *space, struct arena_part *part, struct arena *arena,
+                  uint64_t offset, uint64_t size)
 {
-	arena_save_range(space, arena, offset, size);
+	arena_save_range(space, part, arena, offset, size);
 #ifdef LODEMILL_CANARY
 	arena_shadow_touch(arena, offset, size);
 #endif
@@ -292,9 +363,10 @@ arena_publish(struct state_space *space)
 }
 
 static inline void
-arena_touch(struct state_space *space, struct arena *arena, const void *at, uint64_t size)
+arena_touch(struct state_space *space, struct arena_part *part, struct arena *arena, const void *at,
+            uint64_t size)
 {
-	arena_touch_at(space, arena, (uint64_t)((const char *)at - arena->memory), size);
+	arena_touch_at(space, part, arena, (uint64_t)((const char *)at - arena->memory), size);
 }
 
 #endif

@@ -40,7 +40,7 @@ arena_copy_begin(struct arena_copy *copy, struct state_space *space)
 			copy->part = copy->part->next;
 			continue;
 		}
-		arena_pass(copy, copy->part->arena[copy->arena]);
+		arena_pass(copy, arena_nth(copy->part, copy->arena));
 	}
 	copy->part = space->part;
 	return true;
@@ -102,7 +102,7 @@ arena_copy_find(struct arena_copy *copy, struct arena_piece *piece, uint32_t roo
 		copy->part = copy->part->next;
 	}
 	while (copy->part != NULL && !__atomic_load_n(&copy->space->log_full, __ATOMIC_RELAXED)) {
-		struct arena *arena = copy->part->arena[copy->arena];
+		struct arena *arena = arena_nth(copy->part, copy->arena);
 		uint64_t offset = copy->chunk * ARENA_CHUNK;
 
 		if (offset >= arena->size) {
@@ -112,6 +112,7 @@ arena_copy_find(struct arena_copy *copy, struct arena_piece *piece, uint32_t roo
 		piece->size = arena_run(copy, arena, room);
 		copy->chunk += piece->size == 0 ? 1 : (piece->size + ARENA_CHUNK - 1) / ARENA_CHUNK;
 		if (piece->size > 0) {
+			piece->part = copy->part;
 			piece->arena = arena;
 			piece->offset = offset;
 			piece->bytes = arena->memory + offset;
@@ -240,7 +241,7 @@ space_restored(struct state_space *space, uint32_t epoch)
 	space->finished = epoch;
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
 		for (uint32_t i = 0; i < part->arena_count; i++) {
-			part->arena[i]->copied = epoch;
+			arena_nth(part, i)->copied = epoch;
 		}
 		if (part->ops != NULL && part->ops->restored != NULL &&
 		    !part->ops->restored(part)) {

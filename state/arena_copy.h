@@ -32,6 +32,7 @@ struct arena_copy {
 };
 
 struct arena_piece {
+	struct arena_part *part;
 	struct arena *arena;
 	uint64_t offset;
 	uint32_t size;

@@ -58,15 +58,16 @@ space_shadow_take(struct state_space *space)
 {
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
 		for (uint32_t i = 0; i < part->arena_count; i++) {
-			if (part->arena[i]->shadow != NULL) {
-				shadow_take(part->arena[i]);
+			if (arena_nth(part, i)->shadow != NULL) {
+				shadow_take(arena_nth(part, i));
 			}
 		}
 	}
 }
 
 static void
-shadow_check(const struct state_space *space, const struct arena *arena)
+shadow_check(const struct state_space *space, const struct arena_part *part,
+             const struct arena *arena)
 {
 	const char *copy = arena_shadow_copy(arena);
 
@@ -76,8 +77,7 @@ shadow_check(const struct state_space *space, const struct arena *arena)
 		if ((arena->shadow->touched[g / 64] >> g % 64 & 1) == 0 &&
 		    memcmp(copy + offset, arena->memory + offset, ARENA_GRANULE) != 0) {
 			env_log(2, "%s: part %u, slot %u: written without a touch near byte %lu",
-			        space->name, arena->part->index, arena->slot,
-			        (unsigned long)offset);
+			        space->name, part->index, arena->slot, (unsigned long)offset);
 			abort();
 		}
 	}
@@ -93,8 +93,8 @@ space_check(struct state_space *space)
 			abort();
 		}
 		for (uint32_t i = 0; i < part->arena_count; i++) {
-			if (part->arena[i]->shadow != NULL) {
-				shadow_check(space, part->arena[i]);
+			if (arena_nth(part, i)->shadow != NULL) {
+				shadow_check(space, part, arena_nth(part, i));
 			}
 		}
 	}

@@ -48,7 +48,7 @@ struct lm_lists {
 	enum lm_list_full when_full;
 	uint64_t stride; /* from item to item */
 	uint64_t count, dropped;
-	struct arena *arena[]; /* [slot]; NULL: not this slice's */
+	int64_t at[]; /* [slot], see struct arena_part */
 };
 
 /*
@@ -97,7 +97,7 @@ list_restored(struct arena_part *part)
 	lists->count = 0;
 	lists->dropped = 0;
 	for (uint32_t i = 0; i < part->arena_count; i++) {
-		const struct list_block *block = (const void *)part->arena[i]->memory;
+		const struct list_block *block = (const void *)arena_nth(part, i)->memory;
 
 		if (block->magic != 0 && !list_is_like(lists, block)) {
 			return false;
@@ -108,27 +108,38 @@ list_restored(struct arena_part *part)
 	return true;
 }
 
-/* A block comes from another slice, or leaves for one. */
 static void
-list_came(struct arena_part *part, struct arena *arena)
+list_found(struct arena_part *part, uint32_t slot)
 {
 	struct lm_lists *lists = lists_of_part(part);
-	const struct list_block *block = (const void *)arena->memory;
+	const struct list_block *block = (const void *)arena_at(part, slot)->memory;
 
-	lists->arena[arena->slot] = arena;
 	lists->count += block->count;
 	lists->dropped += block->dropped;
 }
 
+/* Blocks come from another slice, or leave for one. */
 static void
-list_gone(struct arena_part *part, struct arena *arena)
+list_took(struct arena_part *part, struct arena_part *from, const struct arena_slots *slots)
+{
+	(void)from;
+	for (uint32_t i = 0; i < slots->count; i++) {
+		list_found(part, slots->slot[i]);
+	}
+}
+
+static void
+list_gave(struct arena_part *part, const struct arena_slots *slots)
 {
 	struct lm_lists *lists = lists_of_part(part);
-	const struct list_block *block = (const void *)arena->memory;
 
-	lists->arena[arena->slot] = NULL;
-	lists->count -= block->count;
-	lists->dropped -= block->dropped;
+	for (uint32_t i = 0; i < slots->count; i++) {
+		const struct list_block *block =
+		    (const void *)arena_at(part, slots->slot[i])->memory;
+
+		lists->count -= block->count;
+		lists->dropped -= block->dropped;
+	}
 }
 
 static bool
@@ -138,7 +149,7 @@ list_agrees(const struct arena_part *part)
 	uint64_t count = 0, dropped = 0;
 
 	for (uint32_t i = 0; i < part->arena_count; i++) {
-		const struct list_block *block = (const void *)part->arena[i]->memory;
+		const struct list_block *block = (const void *)arena_nth(part, i)->memory;
 
 		count += block->count;
 		dropped += block->dropped;
@@ -155,11 +166,14 @@ list_alike(const struct arena_part *was, const struct arena_part *part)
 	return a->item_size == b->item_size && a->block_items_max == b->block_items_max;
 }
 
-static const struct arena_part_ops list_part_ops = { .restored = list_restored,
-	                                             .came = list_came,
-	                                             .gone = list_gone,
-	                                             .agrees = list_agrees,
-	                                             .alike = list_alike };
+static const struct arena_part_ops list_part_ops = {
+	.restored = list_restored,
+	.gave = list_gave,
+	.took = list_took,
+	.found = list_found,
+	.agrees = list_agrees,
+	.alike = list_alike,
+};
 
 /* The blocks of items, for the slots that the map has. */
 static bool
@@ -177,16 +191,16 @@ list_open_blocks(struct lm_op *op, struct lm_lists *lists)
 	if (slot == NULL) {
 		return false;
 	}
-	for (uint32_t i = 0; i < keys->arena_count; i++) {
-		slot[i] = keys->arena[i]->slot;
+	for (uint32_t s = 0, i = 0; s < keys->arena_max; s++) {
+		if (keys->at[s] != keys->nowhere) {
+			slot[i++] = s;
+		}
 	}
+	lists->part.at = lists->at;
 	if (!space_open(op, &lists->part, &shape)) {
 		return false;
 	}
 	lists->space = space_bypass ? NULL : space_of(op);
-	for (uint32_t i = 0; i < keys->arena_count; i++) {
-		lists->arena[slot[i]] = lists->part.arena[i];
-	}
 	return true;
 }
 
@@ -204,7 +218,7 @@ lm_list_open(struct lm_op *op, const struct lm_list_shape *shape)
 		return NULL;
 	}
 	slots = 1u << map->slot_bits;
-	lists = lm_op_alloc(op, sizeof(*lists) + slots * sizeof(struct arena *));
+	lists = lm_op_alloc(op, sizeof(*lists) + slots * sizeof(int64_t));
 	if (lists == NULL) {
 		return NULL;
 	}
@@ -224,7 +238,7 @@ lm_list_open(struct lm_op *op, const struct lm_list_shape *shape)
 static struct arena *
 list_arena(const struct lm_lists *lists, const struct lm_list *list)
 {
-	return lists->arena[list->slot];
+	return arena_at(&lists->part, list->slot);
 }
 
 static struct list_block *
@@ -252,16 +266,16 @@ list_number(const struct lm_lists *lists, const struct arena *arena, const void 
 }
 
 static void
-list_touch(const struct lm_lists *lists, struct arena *arena, const void *at, uint64_t size)
+list_touch(struct lm_lists *lists, struct arena *arena, const void *at, uint64_t size)
 {
 	if (lists->space != NULL) {
-		arena_touch(lists->space, arena, at, size);
+		arena_touch(lists->space, &lists->part, arena, at, size);
 	}
 }
 
 /* A link alone, about to be written. */
 static struct list_link *
-list_write_link(const struct lm_lists *lists, struct arena *arena, uint32_t number)
+list_write_link(struct lm_lists *lists, struct arena *arena, uint32_t number)
 {
 	struct list_link *link = list_link(lists, arena, number);
 
@@ -273,7 +287,7 @@ list_write_link(const struct lm_lists *lists, struct arena *arena, uint32_t numb
 
 /* The head of the block, about to be written. */
 static struct list_block *
-list_write_block(const struct lm_lists *lists, struct arena *arena)
+list_write_block(struct lm_lists *lists, struct arena *arena)
 {
 	struct list_block *block = list_block(arena);
 

@@ -119,6 +119,9 @@ lm_map_init(void *memory, const struct lm_map_shape *shape)
 	map->count = 0;
 	map->bytes_live = 0;
 	map->space = NULL;
+	map->whole = NULL;
+	map->held = NULL;
+	map->held_bytes = NULL;
 	map->aging = NULL;
 	map->slot_bits = 0;
 	map->part.arena_count = 0;
@@ -131,6 +134,7 @@ lm_map_init(void *memory, const struct lm_map_shape *shape)
 uint32_t
 lm_map_count(const struct lm_map *map)
 {
+	map_settle(map);
 	return map->count;
 }
 
@@ -138,8 +142,26 @@ void
 lm_map_touch(struct lm_map *map, void *value)
 {
 	map_check(map);
+	map_settle(map);
 	if (map->space != NULL && map->value_size > 0) {
 		map_touch(map, map_block_holding(map, value), value, map->value_size);
+	}
+}
+
+/* So many keys, and bytes in long ones, come to a block or leave it. */
+static void
+map_count_keys(struct lm_map *map, struct map_block *block, uint32_t slot, int32_t keys,
+               int64_t bytes)
+{
+	block->count += (uint32_t)keys;
+	block->bytes_live += (uint64_t)bytes;
+	map->count += (uint32_t)keys;
+	map->bytes_live += (uint64_t)bytes;
+	if (map->held != NULL) {
+		map->held[slot] = block->count;
+	}
+	if (map->held_bytes != NULL) {
+		map->held_bytes[slot] = block->bytes_live;
 	}
 }
 
@@ -214,8 +236,6 @@ map_keep_bytes(struct lm_map *map, struct map_block *block, uint32_t index,
 	memcpy(entry, &key->word[0], 8);
 	memcpy(entry + 8, &block->bytes_used, 8);
 	block->bytes_used += size;
-	block->bytes_live += size;
-	map->bytes_live += size;
 }
 
 static bool
@@ -301,13 +321,14 @@ map_has_room(const struct lm_map *map, const struct map_block *block, uint64_t b
 char *
 map_insert(struct lm_map *map, struct map_block *block, uint64_t hash, const struct map_key *key)
 {
-	bool is_long = map_is_long(map, key);
-	uint32_t index;
+	uint32_t slot = route_slot(hash, map->slot_bits), index;
+	uint64_t bytes = map_key_bytes(map, key);
 	char *entry;
 
 	/* A row in a slot of another slice was routed wrongly. */
 	assert((char *)block - (char *)map != map->nowhere);
-	if (!map_has_room(map, block, map_key_bytes(map, key))) {
+	assert(map->space == NULL || !map->part.by_slot || map->space->has_slot[slot] != 0);
+	if (!map_has_room(map, block, bytes)) {
 		return NULL;
 	}
 	map_touch(map, block, block, sizeof(*block));
@@ -319,7 +340,7 @@ map_insert(struct lm_map *map, struct map_block *block, uint64_t hash, const str
 	if (!CANARY(CANARY_UNTOUCHED_KEY)) {
 		map_touch(map, block, entry, map->entry_size);
 	}
-	if (is_long) {
+	if (bytes > 0) {
 		map_keep_bytes(map, block, index, key, entry);
 	} else {
 		memcpy(entry, map->kind == MAP_BYTES ? (const void *)key->word : key->bytes,
@@ -329,8 +350,7 @@ map_insert(struct lm_map *map, struct map_block *block, uint64_t hash, const str
 		memcpy(entry + map->hash_offset, &hash, sizeof(hash));
 	}
 	memset(entry + map->value_offset, 0, map->value_size);
-	block->count++;
-	map->count++;
+	map_count_keys(map, block, slot, 1, (int64_t)bytes);
 	return entry;
 }
 
@@ -340,6 +360,7 @@ map_key_of(const struct lm_map *map, const void *bytes, uint32_t length)
 	struct map_key key = { .bytes = bytes, .length = length };
 
 	map_check(map);
+	map_settle(map);
 	if (map->kind == MAP_BYTES) {
 		map_key_of_bytes(&key, bytes, length);
 	} else {
@@ -399,6 +420,7 @@ map_erase_entry(struct lm_map *map, struct map_block *block, char *entry, uint64
 {
 	uint32_t place = map_place(map, block, entry), group = map_home(map->groups, hash);
 	uint32_t length = map->kind == MAP_BYTES ? map_load_half(entry) : 0;
+	uint64_t bytes = 0;
 
 	map_touch(map, block, block, sizeof(*block));
 	if (length > LM_MAP_SHORT_MAX) {
@@ -406,8 +428,7 @@ map_erase_entry(struct lm_map *map, struct map_block *block, char *entry, uint64
 
 		map_touch(map, block, record, sizeof(*record));
 		record->entry = MAP_DEAD;
-		block->bytes_live -= map_record_size(length);
-		map->bytes_live -= map_record_size(length);
+		bytes = map_record_size(length);
 	}
 	for (; group != place / MAP_SLOTS; group = map_next(map, group)) {
 		uint8_t *passed = map_tags(block, group) + MAP_SLOTS;
@@ -418,8 +439,7 @@ map_erase_entry(struct lm_map *map, struct map_block *block, char *entry, uint64
 	}
 	map_touch(map, block, map_tags(block, group), MAP_WIDTH);
 	map_tags(block, group)[place % MAP_SLOTS] = 0;
-	block->count--;
-	map->count--;
+	map_count_keys(map, block, route_slot(hash, map->slot_bits), -1, -(int64_t)bytes);
 }
 
 bool
@@ -446,11 +466,8 @@ map_clear_block(struct lm_map *map, struct map_block *block, uint32_t slot)
 
 	map_touch(map, block, block, sizeof(*block) + tags_size);
 	memset(map_tags(block, 0), 0, tags_size);
-	map->count -= block->count;
-	map->bytes_live -= block->bytes_live;
-	block->count = 0;
+	map_count_keys(map, block, slot, -(int32_t)block->count, -(int64_t)block->bytes_live);
 	block->bytes_used = 0;
-	block->bytes_live = 0;
 	if (map->aging != NULL) {
 		map_age_clear(map, block, slot);
 	}
@@ -460,11 +477,10 @@ void
 lm_map_clear(struct lm_map *map)
 {
 	map_check(map);
+	map_settle(map);
 	for (uint32_t slot = 0; map->count > 0 && slot < 1u << map->slot_bits; slot++) {
-		struct map_block *block = map_block_at(map, slot);
-
-		if (block->count > 0) {
-			map_clear_block(map, block, slot);
+		if (map_slot_has_keys(map, slot)) {
+			map_clear_block(map, map_block_at(map, slot), slot);
 		}
 	}
 	assert(map->count == 0);
@@ -504,6 +520,7 @@ lm_map_label(const struct lm_map *map, int64_t *label)
 uint32_t
 lm_map_slot(const struct lm_map *map, const void *value)
 {
+	map_settle(map);
 	return map->part.arena_max == 0 ? 0 : arena_holding(&map->part, value)->slot;
 }
 
@@ -540,6 +557,7 @@ lm_map_entry_of(const struct lm_map *map, void *value, struct lm_map_entry *entr
 	const struct map_block *block = NULL;
 
 	map_check(map);
+	map_settle(map);
 	if (map->kind == MAP_BYTES) {
 		block = map_block_holding(map, value);
 	}
@@ -579,12 +597,12 @@ lm_map_scan(const struct lm_map *map, uint64_t *cursor, struct lm_map_entry *ent
 	uint64_t place = *cursor & ((UINT64_C(1) << MAP_CURSOR_BITS) - 1);
 
 	map_check(map);
+	map_settle(map);
 	for (; slot < 1u << map->slot_bits; slot++, place = 0) {
-		const struct map_block *block = map_block_at(map, slot);
-
 		/* An unused block is not looked at: it may not be there yet. */
-		if (block->count > 0) {
-			count += map_scan_block(map, block, &place, entries + count, max - count);
+		if (map_slot_has_keys(map, slot)) {
+			count += map_scan_block(map, map_block_at(map, slot), &place,
+			                        entries + count, max - count);
 		}
 		if (count == max) {
 			break;

@@ -105,7 +105,10 @@ struct lm_map {
 	struct arena_part part;
 	int64_t nowhere; /* like `at`: the empty block of slots that are not this slice's */
 	uint32_t slot_bits;
-	uint32_t *whole; /* [slot]: of the entries of its block, see arena_watch; behind `at` */
+	/* [slot], behind `at`: of the entries of its block, see arena_watch; what its block says of
+	 * keys, and of bytes in long ones (NULL: none are). All NULL: a map of one's own memory. */
+	uint32_t *whole, *held;
+	uint64_t *held_bytes;
 	struct map_aging *aging; /* NULL: keys do not grow old */
 	int64_t at[];            /* [slot]: where its block stands, from this struct on */
 } __attribute__((aligned(64)));
@@ -174,12 +177,32 @@ map_arena(const struct lm_map *map, const struct map_block *block)
 	return (struct arena *)(void *)((char *)(uintptr_t)block - map->marks_size) - 1;
 }
 
+/* First of all, wherever a map is looked at. */
+static inline void
+map_settle(const struct lm_map *map)
+{
+	if (__builtin_expect(map->part.is_behind, 0)) {
+		arena_part_settle((struct arena_part *)(uintptr_t)&map->part);
+	}
+}
+
+/* Whether a slot is this slice's and has keys; its block is not looked at. */
+static inline bool
+map_slot_has_keys(const struct lm_map *map, uint32_t slot)
+{
+	if (map->held == NULL) {
+		return map->count > 0;
+	}
+	return (map->space == NULL || !map->part.by_slot || map->space->has_slot[slot] != 0) &&
+	       map->held[slot] > 0;
+}
+
 /* Bytes of a block are about to be written. */
 static inline void
-map_touch(const struct lm_map *map, struct map_block *block, const void *at, uint64_t size)
+map_touch(struct lm_map *map, struct map_block *block, const void *at, uint64_t size)
 {
 	if (map->space != NULL) {
-		arena_touch(map->space, map_arena(map, block), at, size);
+		arena_touch(map->space, &map->part, map_arena(map, block), at, size);
 	}
 }
 

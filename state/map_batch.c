@@ -109,7 +109,8 @@ run_touch(const struct map_run *run, struct map_block *const *blocks, uint32_t f
 		}
 		if (CANARY_BUILD || !arena_range_is_touched(run_mark(run, block, value), offset,
 		                                            size, run->epoch)) {
-			arena_touch_later(run->space, map_arena(run->map, block), offset, size);
+			arena_touch_later(run->space, &run->map->part, map_arena(run->map, block),
+			                  offset, size);
 		}
 	}
 }
@@ -294,7 +295,10 @@ run_all(struct lm_map *map, const struct lm_map_rows *in, void **values, uint8_t
         bool insert)
 {
 	bool dense = in->rows == NULL;
-	struct map_run run = {
+	struct map_run run;
+
+	map_settle(map);
+	run = (struct map_run){
 		.map = map,
 		.insert = insert,
 		.hash = in->hash + (dense ? in->first : 0),

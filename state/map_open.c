@@ -58,6 +58,24 @@ map_is_like(const struct lm_map *map, const struct map_block *block)
 	       block->count <= block->keys_max && block->has_ages == (map->aging != NULL);
 }
 
+/* A block is there whose keys were not counted yet. */
+static void
+map_found(struct arena_part *part, uint32_t slot)
+{
+	struct lm_map *map = map_of_part(part);
+	struct map_block *block = map_block_at(map, slot);
+
+	map->count += block->count;
+	map->bytes_live += block->bytes_live;
+	map->held[slot] = block->count;
+	if (map->held_bytes != NULL) {
+		map->held_bytes[slot] = block->bytes_live;
+	}
+	if (map->aging != NULL) {
+		map_age_restored(map, block, slot);
+	}
+}
+
 /* The blocks were filled from a snapshot. False: they are of another shape. */
 static bool
 map_restored(struct arena_part *part)
@@ -65,21 +83,19 @@ map_restored(struct arena_part *part)
 	struct lm_map *map = map_of_part(part);
 	uint64_t count = 0;
 
+	map->count = 0;
 	map->bytes_live = 0;
 	map_age_begin(map);
 	for (uint32_t i = 0; i < part->arena_count; i++) {
-		struct map_block *block = (void *)part->arena[i]->memory;
+		const struct arena *arena = arena_nth(part, i);
+		const struct map_block *block = (const void *)arena->memory;
 
 		if (block->magic != 0 && !map_is_like(map, block)) {
 			return false;
 		}
 		count += block->count;
-		map->bytes_live += block->bytes_live;
-		if (map->aging != NULL) {
-			map_age_restored(map, block, part->arena[i]->slot);
-		}
+		map_found(part, arena->slot);
 	}
-	map->count = (uint32_t)count;
 	return count <= LM_MAP_KEYS_MAX;
 }
 
@@ -92,58 +108,64 @@ map_bound(struct arena_part *part)
 	map->keys_max = map_share(map->asked_max, map->part.arena_count, map->part.arena_max);
 }
 
-/* A block is where its slot says from now on. */
-static void
-map_place_block(struct lm_map *map, struct arena *arena)
-{
-	map->at[arena->slot] = arena->memory - (char *)map;
-	arena_watch(arena, map->entries_offset, map->bytes_offset - map->entries_offset,
-	            &map->whole[arena->slot]);
-}
-
 /*
- * Blocks that come from another slice, or leave for one. What is counted over all blocks follows.
+ * Blocks that leave for another slice, or come from one. What is counted over all blocks follows.
  */
 static void
-map_came(struct arena_part *part, struct arena *arena)
+map_gave(struct arena_part *part, const struct arena_slots *slots)
 {
 	struct lm_map *map = map_of_part(part);
-	struct map_block *block = (void *)arena->memory;
+	uint64_t keys = 0, bytes = 0;
 
-	assert(map->at[arena->slot] == map->nowhere);
-	map_place_block(map, arena);
+	for (uint32_t i = 0; map->count > 0 && i < slots->count; i++) {
+		keys += map->held[slots->slot[i]];
+	}
+	for (uint32_t i = 0; map->held_bytes != NULL && i < slots->count; i++) {
+		bytes += map->held_bytes[slots->slot[i]];
+	}
+	for (uint32_t i = 0; map->aging != NULL && i < slots->count; i++) {
+		map_age_gone(map, map_block_at(map, slots->slot[i]), slots->slot[i]);
+	}
+	map->count -= (uint32_t)keys;
+	map->bytes_live -= bytes;
+}
+
+static void
+map_took(struct arena_part *part, struct arena_part *from, const struct arena_slots *slots)
+{
+	struct lm_map *map = map_of_part(part), *was = map_of_part(from);
+	uint64_t keys = 0, bytes = 0;
+
+	for (uint32_t i = 0; i < slots->count; i++) {
+		uint32_t slot = slots->slot[i];
+
+		map->held[slot] = was->held[slot];
+		keys += map->held[slot];
+	}
+	for (uint32_t i = 0; map->held_bytes != NULL && i < slots->count; i++) {
+		uint32_t slot = slots->slot[i];
+
+		map->held_bytes[slot] = was->held_bytes[slot];
+		bytes += map->held_bytes[slot];
+	}
 	if (CANARY(CANARY_COUNT_LEFT)) {
 		return;
 	}
-	map->count += block->count;
-	map->bytes_live += block->bytes_live;
-	if (map->aging != NULL) {
-		map_age_restored(map, block, arena->slot);
-	}
-}
-
-static void
-map_gone(struct arena_part *part, struct arena *arena)
-{
-	struct lm_map *map = map_of_part(part);
-	struct map_block *block = (void *)arena->memory;
-
-	map->at[arena->slot] = map->nowhere;
-	map->count -= block->count;
-	map->bytes_live -= block->bytes_live;
-	if (map->aging != NULL) {
-		map_age_gone(map, block, arena->slot);
+	map->count += (uint32_t)keys;
+	map->bytes_live += bytes;
+	for (uint32_t i = 0; map->aging != NULL && i < slots->count; i++) {
+		map_age_restored(map, map_block_at(map, slots->slot[i]), slots->slot[i]);
 	}
 }
 
 static uint64_t
-map_empty(struct arena_part *part, struct arena *arena)
+map_empty(struct arena_part *part, uint32_t slot)
 {
-	struct map_block *block = (void *)arena->memory;
-	uint64_t keys = block->count;
+	struct lm_map *map = map_of_part(part);
+	uint64_t keys = map->held[slot];
 
 	if (keys > 0) {
-		map_clear_block(map_of_part(part), block, arena->slot);
+		map_clear_block(map, map_block_at(map, slot), slot);
 	}
 	return keys;
 }
@@ -155,8 +177,12 @@ map_agrees(const struct arena_part *part)
 	uint64_t count = 0, bytes = 0;
 
 	for (uint32_t i = 0; i < part->arena_count; i++) {
-		const struct map_block *block = (const void *)part->arena[i]->memory;
+		const struct arena *arena = arena_nth(part, i);
+		const struct map_block *block = (const void *)arena->memory;
 
+		if (map->held[arena->slot] != block->count) {
+			return false;
+		}
 		count += block->count;
 		bytes += block->bytes_live;
 	}
@@ -178,9 +204,10 @@ map_alike(const struct arena_part *was, const struct arena_part *part)
 
 static const struct arena_part_ops map_part_ops = { .alike = map_alike,
 	                                            .restored = map_restored,
-	                                            .came = map_came,
-	                                            .gone = map_gone,
+	                                            .gave = map_gave,
+	                                            .took = map_took,
 	                                            .moved = map_bound,
+	                                            .found = map_found,
 	                                            .agrees = map_agrees,
 	                                            .empty = map_empty };
 
@@ -204,14 +231,18 @@ map_open_blocks(struct lm_op *op, struct lm_map *map, struct space_shape *shape)
 {
 	shape->size = map->block_size;
 	shape->ops = &map_part_ops;
+	/* What ages is looked at all over by who looks for what expires. */
+	map->part.can_wait = map->aging == NULL;
+	map->marks_size = arena_marks_size(map->block_size);
+	map->part.at = map->at;
+	map->part.nowhere = map->nowhere;
+	map->part.base = (uintptr_t)map - map->marks_size - sizeof(struct arena);
+	arena_watch(&map->part, map->entries_offset, map->bytes_offset - map->entries_offset,
+	            map->whole);
 	if (!space_open(op, &map->part, shape)) {
 		return false;
 	}
 	map->space = space_bypass ? NULL : space_of(op);
-	map->marks_size = arena_marks_size(map->block_size);
-	for (uint32_t i = 0; i < shape->count; i++) {
-		map_place_block(map, map->part.arena[i]);
-	}
 	map_bound(&map->part);
 	return true;
 }
@@ -241,9 +272,10 @@ map_open(struct lm_op *op, const struct lm_map_shape *shape, const struct lm_map
 	uint32_t slots = 1u << slot_bits;
 	uint32_t keys = map_share(shape->keys_max, 1, slots);
 	uint64_t bytes = shape->bytes_max * keys / shape->keys_max + MAP_BLOCK_BYTES_MORE;
-	size_t head = sizeof(struct lm_map) + slots * (sizeof(int64_t) + sizeof(uint32_t));
+	size_t head = sizeof(struct lm_map) + slots * (sizeof(int64_t) + 2 * sizeof(uint32_t));
 	struct lm_map layout, *map;
 
+	head += shape->key_size == 0 ? slots * sizeof(uint64_t) : 0;
 	head = (head + 63) & ~(size_t)63;
 	map_lay_out(&layout, shape, keys, bytes < shape->bytes_max ? bytes : shape->bytes_max);
 	map = lm_op_alloc(op, head + map_nowhere_size(&layout));
@@ -253,10 +285,11 @@ map_open(struct lm_op *op, const struct lm_map_shape *shape, const struct lm_map
 	map_lay_out(map, shape, layout.block_keys_max, layout.block_bytes_max);
 	map->slot_bits = slot_bits;
 	map->whole = (uint32_t *)(void *)(map->at + slots);
+	map->held = map->whole + slots;
+	map->held_bytes = map->kind == MAP_BYTES ? (uint64_t *)(void *)(map->held + slots) : NULL;
 	map->nowhere = (int64_t)head;
-	for (uint32_t s = 0; s < slots; s++) {
-		map->at[s] = map->nowhere;
-	}
+	/* Their pages are there before slots come: those are many then, and rows wait for them. */
+	memset(map->whole, 0, head - (size_t)((char *)map->whole - (char *)map));
 	if (asked != NULL && !map_open_ages(op, map, asked)) {
 		return NULL;
 	}

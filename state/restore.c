@@ -119,7 +119,7 @@ wipe(struct lm_op *slice)
 	for (struct arena_part *part = space == NULL ? NULL : space->part; part != NULL;
 	     part = part->next) {
 		for (uint32_t i = 0; i < part->arena_count; i++) {
-			struct arena *arena = part->arena[i];
+			struct arena *arena = arena_nth(part, i);
 
 			memset(arena->memory, 0, arena->size);
 			memset(arena->mark, 0, arena_marks_size(arena->size));

@@ -53,8 +53,10 @@ index_add(struct arena_index *index, const struct state_space *space, bool is_fi
 	for (struct arena_part *part = space->part; part != NULL; part = part->next, i++) {
 		index->by_slot[i] = part->by_slot;
 		for (uint32_t k = 0; (part->by_slot || !is_dealt) && k < part->arena_count; k++) {
-			assert(part->arena[k]->slot < index->slot_count);
-			index->of_slot[i][part->arena[k]->slot] = part->arena[k];
+			struct arena *arena = arena_nth(part, k);
+
+			assert(arena->slot < index->slot_count);
+			index->of_slot[i][arena->slot] = arena;
 		}
 		if (is_dealt && is_first && !part->by_slot) {
 			index->part->value[i] = arena_alone(part);

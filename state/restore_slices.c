@@ -354,25 +354,25 @@ sort_slots(struct lm_op *slice, const struct slice_record *old, uint64_t *lost)
 	struct state_space *space = slice->state.space;
 	struct arena_label *label = calloc(space->part_count + 1, sizeof(*label));
 	uint16_t *leaves = calloc(1u << slice->state.slot_bits, sizeof(*leaves));
+	struct arena **was = calloc(space->part_count + 1, sizeof(struct arena *));
+	bool good = label != NULL && leaves != NULL && was != NULL;
 
-	if (label == NULL || leaves == NULL) {
-		free(label);
-		free(leaves);
-		return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < space->part_count; i++) {
+	for (uint32_t i = 0; good && i < space->part_count; i++) {
 		struct snapshot_shape shape = shape_at(old, i);
 
 		label[i].is_set = (shape.flags & SNAPSHOT_LABELLED) != 0;
 		label[i].of = shape.label;
 	}
-	for (uint32_t slot = 0; slot < 1u << slice->state.slot_bits; slot++) {
+	for (uint32_t slot = 0; good && slot < 1u << slice->state.slot_bits; slot++) {
 		leaves[slot] = old->part->owned[slot];
 	}
-	space_sort(slice, leaves, label, lost);
+	if (good) {
+		space_sort(slice, leaves, label, was, lost);
+	}
+	free(was);
 	free(label);
 	free(leaves);
-	return 0;
+	return good ? 0 : -ENOMEM;
 }
 
 static int

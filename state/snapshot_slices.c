@@ -47,7 +47,7 @@ snapshots_owned(const struct state_space *space)
 	     part = part->next) {
 		/* All of them have the same. */
 		for (uint32_t i = 0; part->by_slot && i < part->arena_count; i++) {
-			owned += snapshot_owned(part->arena[i]->slot);
+			owned += snapshot_owned(arena_nth(part, i)->slot);
 		}
 		if (part->by_slot) {
 			break;
@@ -347,9 +347,9 @@ copy_some(struct snapshots *s, struct snap_slice *slice)
 			slice->phase = SLICE_COPIED;
 			return finish_part(s, slice);
 		}
-		result = put(s, slice, SNAPSHOT_BYTES, piece.arena->slot,
-		             SNAPSHOT_PLACE(piece.arena->part->index, piece.offset), piece.bytes,
-		             piece.size);
+		result =
+		    put(s, slice, SNAPSHOT_BYTES, piece.arena->slot,
+		        SNAPSHOT_PLACE(piece.part->index, piece.offset), piece.bytes, piece.size);
 		if (result != 0) {
 			return result;
 		}

@@ -4,6 +4,7 @@
 #include "state/space.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "state/arena_shadow.h"
 
@@ -46,6 +47,7 @@ static const struct state_ops space_ops = {
 	.prepare = space_prepare,
 	.give = space_give,
 	.take = space_take,
+	.settle = space_settle,
 	.close = space_close,
 	.drop = space_drop,
 	.moves = space_moves,
@@ -135,6 +137,31 @@ chunk_arena(struct arena_chunk *chunk, uint32_t index, const struct space_shape 
 	return arena;
 }
 
+/* The slots of all parts that go by slot: the first of them says which. */
+static bool
+space_know_slots(struct lm_op *op, struct state_space *space, const struct space_shape *shape)
+{
+	if (space->slot != NULL) {
+		assert(space->slot_max == shape->slots);
+		assert(space->slot_count == shape->count);
+		return true;
+	}
+	space->slot = lm_op_alloc(op, shape->slots * sizeof(*space->slot));
+	space->has_slot = lm_op_alloc(op, shape->slots);
+	space->given = lm_op_alloc(op, SPACE_GIVEN(shape->slots) * sizeof(*space->given));
+	if (space->slot == NULL || space->has_slot == NULL || space->given == NULL) {
+		return false;
+	}
+	for (uint32_t i = 0; i < shape->count; i++) {
+		space->slot[i] = (uint16_t)shape->slot[i];
+		space->has_slot[shape->slot[i]] = 1;
+	}
+	memset(space->given, 0, SPACE_GIVEN(shape->slots) * sizeof(*space->given));
+	space->slot_count = shape->count;
+	space->slot_max = shape->slots;
+	return true;
+}
+
 /* The part belongs to the family of another one, which begins with it if it had none. */
 static void
 part_join(struct arena_part *part, struct arena_part *alike)
@@ -157,17 +184,26 @@ space_open(struct lm_op *op, struct arena_part *part, const struct space_shape *
 	part->by_slot = shape->slots != 0;
 	part->ops = shape->ops;
 	part->size = arena_size_of(shape->size);
-	part->arena = lm_op_alloc(op, part->arena_max * sizeof(struct arena *));
+	if (part->at == NULL) {
+		part->at = lm_op_alloc(op, part->arena_max * sizeof(*part->at));
+	}
 	if (shape->count > 0) {
 		chunk = chunk_open(op, shape->size, shape->count);
 		part->chunk[part->chunk_count++] = chunk;
 	}
-	if (space == NULL || part->arena == NULL || (chunk == NULL && shape->count > 0)) {
+	if (space == NULL || part->at == NULL || (chunk == NULL && shape->count > 0) ||
+	    (part->by_slot && !space_bypass && !space_know_slots(op, space, shape))) {
 		chunk_close(chunk);
 		return false;
 	}
+	for (uint32_t i = 0; i < part->arena_max; i++) {
+		part->at[i] = part->nowhere;
+	}
 	for (uint32_t i = 0; i < shape->count; i++) {
-		part->arena[i] = chunk_arena(chunk, i, shape);
+		const struct arena *arena = chunk_arena(chunk, i, shape);
+
+		part->at[part->by_slot ? arena->slot : i] =
+		    (int64_t)((uintptr_t)arena - part->base);
 	}
 	part->arena_count = shape->count;
 	part_join(part, shape->alike);

@@ -25,24 +25,28 @@ struct space_shape {
 	struct arena_part *alike;
 	const struct arena_part_ops *ops;
 };
-/* In open: makes the arenas of a part, and fills in all of it. False: no memory. */
+/* Room in the ring of slots that were given away: those of one change, behind those of the last. */
+#define SPACE_GIVEN(slots) (2 * (slots) + 1)
+/* In open: makes the arenas of a part, and fills in all of it but base, at and nowhere, which who
+ * has a table of its own fills in before. False: no memory. */
 bool space_open(struct lm_op *op, struct arena_part *part, const struct space_shape *shape);
 
 /* Its pages are there before the stream is: the first writes behind a flip are many. */
 void space_log_touch(void *memory, uint32_t entries);
 
 /* See struct state_ops. */
-int space_prepare(struct lm_op *op, uint32_t slots_max);
+int space_prepare(struct lm_op *op, uint32_t slots_max, uint32_t bundles);
 void space_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into);
 void space_take(struct lm_op *op, struct state_bundle *bundle);
+bool space_settle(struct lm_op *op);
 void space_close(struct lm_op *op);
 /*
  * Behind a restore from a snapshot of other slices: arenas of slots with leaves[slot] == 1 came
  * from one of those, in which parts had these labels; they come to the parts of the same label.
- * Adds up in *lost the keys that have no place.
+ * Adds up in *lost the keys that have no place. `was`: room for a pointer for each part.
  */
 void space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
-                uint64_t *lost);
+                struct arena **was, uint64_t *lost);
 void space_drop(struct state_bundle *bundle);
 bool space_alike(struct lm_op *was, struct lm_op *op);
 void space_take_over(struct lm_op *op, struct lm_op *was);

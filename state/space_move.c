@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Slots go from one space to another, by pointer. The arenas of a slot stay where they are, with
- * their marks; what changes is which part of which space has them. A bundle is the arenas of some
- * slots, those of one part behind each other, linked through the arenas themselves.
+ * their marks; what changes is which part of which space has them, and that stands in the tables of
+ * the parts, by slot: nothing of the arenas themselves is looked at, of which there may be many
+ * thousands, none of them in a cache.
+ *
+ * Who gives strikes the slots off its list, who takes puts them on its own. What the tables of the
+ * giver have of them stays there, and is the taker's: it copies that into its own when a part is
+ * looked at for the first time, or behind the rows, a part at a time (space_settle). So rows wait
+ * for the lists, and for the parts that they need: not for a thousand windows.
  */
 
 #include "state/space.h"
@@ -12,20 +18,35 @@
 
 #include "core/canary.h"
 
-/* Arenas that are fetched ahead of the one in hand; half as far their memory is. */
-#define MOVE_AHEAD 16u
-
 /* ---- memory ---- */
 
-int
-space_prepare(struct lm_op *op, uint32_t slots_max)
+static int
+make_dues(struct lm_op *op, struct state_space *space, uint32_t bundles)
 {
-	struct state_space *space = op_state(op)->space;
-	uint32_t entries;
+	size_t stride = sizeof(struct space_due) + space->part_count * sizeof(struct arena_part *);
+	char *sources;
 
-	if (space == NULL || space->log_max == 0) {
+	assert(space->due_count == 0);
+	if (bundles <= space->due_max) {
 		return 0;
 	}
+	state_memory_free(space->due);
+	space->due = state_memory_alloc(op, bundles * stride);
+	space->due_max = space->due == NULL ? 0 : bundles;
+	sources = (char *)(space->due + space->due_max);
+	for (uint32_t i = 0; i < space->due_max; i++) {
+		space->due[i].source = (struct arena_part **)(void *)sources;
+		memset(sources, 0, space->part_count * sizeof(struct arena_part *));
+		sources += space->part_count * sizeof(struct arena_part *);
+	}
+	return space->due == NULL ? -ENOMEM : 0;
+}
+
+static int
+make_log(struct lm_op *op, struct state_space *space, uint32_t slots_max)
+{
+	uint32_t entries;
+
 	/* Taken since the last change: the one before is in nobody's hand any more. */
 	if (space->log == space->log_longer) {
 		state_memory_free(space->log_own);
@@ -47,6 +68,18 @@ space_prepare(struct lm_op *op, uint32_t slots_max)
 	return 0;
 }
 
+int
+space_prepare(struct lm_op *op, uint32_t slots_max, uint32_t bundles)
+{
+	struct state_space *space = op_state(op)->space;
+	int result = space == NULL ? 0 : make_dues(op, space, bundles);
+
+	if (result != 0 || space == NULL || space->log_max == 0) {
+		return result;
+	}
+	return make_log(op, space, slots_max);
+}
+
 bool
 space_moves(struct lm_op *op)
 {
@@ -60,15 +93,14 @@ space_moves(struct lm_op *op)
 	return true;
 }
 
-/* What is left in the space, or in a bundle, is there no more. */
+/* The arenas of a slot are nobody's any more. */
 static void
-arenas_leave(struct arena *arena)
+slot_leave(const struct state_space *space, uint32_t slot)
 {
-	while (arena != NULL) {
-		struct arena *next = arena->next;
-
-		arena_chunk_leave(arena->chunk);
-		arena = next;
+	for (const struct arena_part *part = space->part; part != NULL; part = part->next) {
+		if (part->by_slot) {
+			arena_chunk_leave(arena_at(part, slot)->chunk);
+		}
 	}
 }
 
@@ -77,12 +109,18 @@ space_close(struct lm_op *op)
 {
 	struct state_space *space = op_state(op)->space;
 
+	assert(space->due_count == 0);
+	for (uint32_t i = 0; i < space->slot_count; i++) {
+		slot_leave(space, space->slot[i]);
+	}
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
-		for (uint32_t i = 0; i < part->arena_count; i++) {
-			arena_chunk_leave(part->arena[i]->chunk);
+		if (!part->by_slot) {
+			arena_chunk_leave(arena_at(part, 0)->chunk);
 		}
 		part->arena_count = 0;
 	}
+	space->slot_count = 0;
+	state_memory_free(space->due);
 	state_memory_free(space->log_own);
 	if (space->log_longer != space->log_own) {
 		state_memory_free(space->log_longer);
@@ -92,8 +130,10 @@ space_close(struct lm_op *op)
 void
 space_drop(struct state_bundle *bundle)
 {
-	arenas_leave(bundle->first);
-	bundle->first = NULL;
+	for (uint32_t i = 0; i < bundle->slot_count; i++) {
+		slot_leave(bundle->from, bundle->slot[i]);
+	}
+	bundle->from = NULL;
 }
 
 static void
@@ -106,66 +146,68 @@ part_moved(struct arena_part *part)
 
 /* ---- giving ---- */
 
-/* The next arenas of a part, and what their part's functions read of them. */
-static void
-move_fetch(const struct arena_part *part, uint32_t at)
+/* Strikes the slots that are to leave off the list; returns them. */
+static struct arena_slots
+slots_leave(struct state_space *space, const uint16_t *slice_of, uint32_t to)
 {
-	if (at + MOVE_AHEAD < part->arena_count) {
-		const char *arena = (const char *)part->arena[at + MOVE_AHEAD];
+	struct arena_slots slots = { 0 };
+	uint32_t kept = 0, gone = 0;
+	uint16_t *given;
 
-		__builtin_prefetch(arena, 1);
-		__builtin_prefetch(arena + 64, 1);
+	if (space->slot_count == 0) {
+		return slots;
 	}
-	if (at + MOVE_AHEAD / 2 < part->arena_count) {
-		__builtin_prefetch(part->arena[at + MOVE_AHEAD / 2]->memory);
+	/* All that one change gives away is behind each other, or before what it began with. */
+	if (space->given_next + space->slot_count >= SPACE_GIVEN(space->slot_max)) {
+		space->given_next = 0;
+	}
+	given = space->given + space->given_next;
+	for (uint32_t i = 0; i < space->slot_count; i++) {
+		uint16_t slot = space->slot[i];
+		bool leaves = slice_of[slot] == to;
+
+		space->slot[kept] = slot;
+		given[gone] = slot;
+		space->has_slot[slot] = !leaves;
+		kept += !leaves;
+		gone += leaves;
+	}
+	space->slot_count = kept;
+	space->given_next += gone;
+	slots.slot = given;
+	slots.count = gone;
+	return slots;
+}
+
+/* Parts of the space are behind with what is entered there. */
+static struct space_due *
+next_due(struct state_space *space, const struct arena_slots *slots)
+{
+	struct space_due *due = &space->due[space->due_count++];
+
+	assert(space->due_count <= space->due_max);
+	due->slots = *slots;
+	space->unsettled = space->part;
+	return due;
+}
+
+/* What the part is behind with now is seen to now, or later. */
+static void
+part_owe(struct arena_part *part)
+{
+	part->is_behind = true;
+	if (!part->can_wait) {
+		arena_part_settle(part);
 	}
 }
 
-/* The arena is its part's no more; what *whole said goes with it. */
 static void
-arena_go(struct arena_part *part, struct arena *arena)
+part_give(struct arena_part *part, uint32_t slots)
 {
-	arena->part_index = part->index;
-	arena->label = part->label;
-	arena->settled = 0;
-	if (arena->whole != NULL) {
-		arena->settled = *arena->whole;
-		*arena->whole = 0;
-		part->whole_count -= arena->settled != 0 && arena->settled == part->whole_epoch;
-	}
-	if (part->ops != NULL && part->ops->gone != NULL) {
-		part->ops->gone(part, arena);
-	}
-	arena->part = NULL;
-	arena->whole = NULL;
-	arena->next = NULL;
-}
-
-/* With `all` whatever slot they are of. */
-static void
-part_give(struct arena_part *part, struct state_bundle *into, bool all)
-{
-	uint32_t kept = 0, gone;
-	struct arena *first = NULL;
-
-	for (uint32_t i = 0; i < part->arena_count; i++) {
-		struct arena *arena = part->arena[i];
-
-		move_fetch(part, i);
-		if (!all && into->move.slice_of[arena->slot] != into->move.to) {
-			part->arena[kept++] = arena;
-			continue;
-		}
-		arena_go(part, arena);
-		*into->end = arena;
-		into->end = &arena->next;
-		first = first == NULL ? arena : first;
-		first->last = arena;
-	}
-	gone = part->arena_count - kept;
-	part->arena_count = kept;
-	into->arena_count += gone;
-	into->size += gone * part->size;
+	part->arena_count -= slots;
+	part->given = part->label;
+	part->given_chunks = part->chunk_count;
+	part_owe(part);
 	part_moved(part);
 }
 
@@ -173,36 +215,57 @@ void
 space_give(struct lm_op *op, const uint16_t *slice_of, uint32_t to, struct state_bundle *into)
 {
 	struct state_space *space = op_state(op)->space;
+	struct arena_slots slots;
+	struct space_due *due;
 
-	assert(into->first == NULL);
+	assert(into->from == NULL);
 	/* Nobody copies what leaves. */
 	assert(__atomic_load_n(&space->finished, __ATOMIC_ACQUIRE) == space->snapshot);
+	slots = slots_leave(space, slice_of, to);
 	into->move.slice_of = slice_of;
 	into->move.to = to;
-	into->end = &into->first;
+	into->from = space;
+	into->slot = slots.slot;
+	into->slot_count = slots.count;
 	into->epoch = space->epoch;
+	into->size = slots.count * space->slot_size;
+	due = next_due(space, &slots);
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
+		due->source[part->index] = NULL;
 		if (part->by_slot) {
-			part_give(part, into, false);
+			part_give(part, slots.count);
+			into->arena_count += slots.count;
 		}
 	}
 	space->size -= into->size;
 	space->moved = space->epoch;
 }
 
-/* ---- taking ---- */
+/* ---- who gets what ---- */
 
-/* The part of a family that has the label, or else one that has none yet; NULL: neither. */
-static struct arena_part *
-family_find(struct state_space *space, struct arena_part *family, const struct arena_label *label)
+static bool
+has_label(const struct arena_part *part, const struct arena_label *label)
 {
-	struct arena_part *unused = NULL;
+	return part->label.is_set && part->label.of == label->of;
+}
 
-	for (struct arena_part *part = family; part != NULL; part = part->next) {
-		if (part->family != family || part->has_got) {
+/*
+ * The part of a family that has the label, or else one that has none yet, best the one in the same
+ * place; NULL: neither.
+ */
+static struct arena_part *
+family_find(struct state_space *space, struct arena_part *same, const struct arena_label *label)
+{
+	struct arena_part *unused = !same->label.is_set && same->source == NULL ? same : NULL;
+
+	if (has_label(same, label) && same->source == NULL) {
+		return same;
+	}
+	for (struct arena_part *part = same->family; part != NULL; part = part->next) {
+		if (part->family != same->family || part->source != NULL) {
 			continue;
 		}
-		if (part->label.is_set && part->label.of == label->of) {
+		if (has_label(part, label)) {
 			return part;
 		}
 		unused = unused == NULL && !part->label.is_set ? part : unused;
@@ -213,128 +276,207 @@ family_find(struct state_space *space, struct arena_part *family, const struct a
 	return unused;
 }
 
-/* Any part of a family that got no arenas of this bundle; there is one for each that gave some. */
+/* Any part of a family that gets nothing of this bundle; there is one for each that gave some. */
 static struct arena_part *
-family_left(struct arena_part *family)
+family_left(struct arena_part *same)
 {
-	struct arena_part *part = family;
+	struct arena_part *part = same->source == NULL ? same : same->family;
 
-	while (part->family != family || part->has_got) {
+	while (part->family != same->family || part->source != NULL) {
 		part = part->next;
 	}
 	return part;
 }
 
+/*
+ * For each part of a space where arenas come from, `from` the first of them, one of this space is
+ * chosen to have them: its own likeness, or, in a family, first those of the same label, and for
+ * the others whatever is left. Of those in use that find no place the keys are lost.
+ */
 static void
-arena_come(struct state_space *space, struct arena_part *part, struct arena *arena)
+space_choose(struct state_space *space, struct arena_part *from)
 {
-	assert(part->arena_count < part->arena_max);
-	assert(arena->size == part->size);
-	arena->part = part;
-	part->arena[part->arena_count++] = arena;
-	part->ops->came(part, arena);
-	if (arena->whole == NULL) {
-		return;
+	struct arena_part *same, *given;
+
+	for (same = space->part; same != NULL; same = same->next) {
+		same->source = NULL;
+		same->loses = false;
 	}
-	*arena->whole = arena->settled;
-	if (arena->settled == space->epoch && part->whole_epoch != space->epoch) {
-		part->whole_epoch = space->epoch;
-		part->whole_count = 0;
+	for (same = space->part, given = from; same != NULL;
+	     same = same->next, given = given->next) {
+		struct arena_part *to = same->by_slot ? same : NULL;
+
+		if (to != NULL && same->family != NULL) {
+			to = given->given.is_set ? family_find(space, same, &given->given) : NULL;
+		}
+		same->has_place = to != NULL;
+		if (to != NULL) {
+			to->source = given;
+		}
 	}
-	part->whole_count += arena->settled == part->whole_epoch && arena->settled != 0;
+	for (same = space->part, given = from; same != NULL;
+	     same = same->next, given = given->next) {
+		if (same->by_slot && !same->has_place) {
+			struct arena_part *to = family_left(same);
+
+			to->source = given;
+			to->loses = given->given.is_set;
+		}
+	}
+}
+
+static void
+part_empty(struct arena_part *part, const struct arena_slots *slots, uint64_t *lost)
+{
+	for (uint32_t i = 0; part->loses && i < slots->count; i++) {
+		*lost += part->ops->empty(part, slots->slot[i]);
+	}
 }
 
 /* So that it is found quickly which arena something is in. */
 static void
-part_know_chunk(struct arena_part *part, struct arena_chunk *chunk)
+part_know_chunks(struct arena_part *part, const struct arena_part *from)
 {
-	uint32_t i = 0;
+	for (uint32_t k = 0; k < from->given_chunks; k++) {
+		uint32_t i = 0;
 
-	while (i < part->chunk_count && part->chunk[i] != chunk) {
-		i++;
-	}
-	if (i == part->chunk_count && i < ARENA_PART_CHUNKS) {
-		part->chunk[part->chunk_count++] = chunk;
+		while (i < part->chunk_count && part->chunk[i] != from->chunk[k]) {
+			i++;
+		}
+		if (i == part->chunk_count && i < ARENA_PART_CHUNKS) {
+			part->chunk[part->chunk_count++] = from->chunk[k];
+		}
 	}
 }
 
-/*
- * The first arenas of a list, those that were of one part, come to a part. With `lost` what is in
- * them goes, and is counted.
- */
+/* ---- settling ---- */
+
 static void
-part_take(struct state_space *space, struct arena_part *part, struct arena *first, uint64_t *lost)
+part_settle_gone(struct arena_part *part, const struct arena_slots *slots)
 {
-	struct arena_chunk *chunk = NULL;
-	struct arena *end = first->last->next;
+	for (uint32_t i = 0; part->whole_count > 0 && i < slots->count; i++) {
+		part->whole_count -= part->whole[slots->slot[i]] == part->whole_epoch;
+	}
+	if (part->ops != NULL && part->ops->gave != NULL) {
+		part->ops->gave(part, slots);
+	}
+}
 
-	part->has_got = true;
-	for (struct arena *arena = first, *next; arena != end; arena = next) {
-		next = arena->next;
+static void
+part_settle_whole(struct arena_part *part, const struct arena_part *from,
+                  const struct arena_slots *slots)
+{
+	uint32_t epoch = part->space->epoch, fresh = 0;
 
-		if (next != NULL) {
-			__builtin_prefetch((const char *)next + 64, 1);
-			__builtin_prefetch(next->memory);
-			__builtin_prefetch(next->next, 1);
+	for (uint32_t i = 0; i < slots->count; i++) {
+		uint32_t slot = slots->slot[i];
+
+		part->whole[slot] = from->whole[slot];
+		fresh += part->whole[slot] == epoch;
+	}
+	if (fresh > 0 && part->whole_epoch != epoch) {
+		part->whole_epoch = epoch;
+		part->whole_count = 0;
+	}
+	part->whole_count += part->whole_epoch == epoch ? fresh : 0;
+}
+
+static void
+part_settle_come(struct arena_part *part, struct arena_part *from, const struct arena_slots *slots)
+{
+	int64_t apart = (int64_t)(from->base - part->base);
+	uint32_t missing = 0;
+
+	for (uint32_t i = 0; i < slots->count; i++) {
+		uint32_t slot = slots->slot[i];
+		int64_t at = from->at[slot];
+
+		missing += at == from->nowhere || part->at[slot] != part->nowhere;
+		from->at[slot] = from->nowhere;
+		part->at[slot] = at + apart;
+	}
+	assert(missing == 0);
+	part_know_chunks(part, from);
+	if (part->whole != NULL) {
+		part_settle_whole(part, from, slots);
+	}
+	if (part->ops != NULL && part->ops->took != NULL) {
+		part->ops->took(part, from, slots);
+	}
+}
+
+void
+arena_part_settle(struct arena_part *part)
+{
+	const struct state_space *space = part->space;
+
+	part->is_behind = false;
+	for (; part->dues_done < space->due_count; part->dues_done++) {
+		const struct space_due *due = &space->due[part->dues_done];
+		struct arena_part *from = due->source[part->index];
+
+		if (from == NULL) {
+			part_settle_gone(part, &due->slots);
+		} else {
+			part_settle_come(part, from, &due->slots);
 		}
-		if (arena->chunk != chunk) {
-			chunk = arena->chunk;
-			part_know_chunk(part, chunk);
-		}
-		arena_come(space, part, arena);
-		if (lost != NULL) {
-			*lost += part->ops->empty(part, arena);
-		}
+	}
+}
+
+bool
+space_settle(struct lm_op *op)
+{
+	struct state_space *space = op_state(op)->space;
+
+	while (space->unsettled != NULL && !space->unsettled->is_behind) {
+		space->unsettled = space->unsettled->next;
+	}
+	if (space->unsettled != NULL) {
+		arena_part_settle(space->unsettled);
+		return false;
+	}
+	for (struct arena_part *part = space->part; space->due_count > 0 && part != NULL;
+	     part = part->next) {
+		part->dues_done = 0;
+	}
+	space->due_count = 0;
+	return true;
+}
+
+/* ---- taking ---- */
+
+static void
+part_take(struct arena_part *part, const struct arena_slots *slots, uint64_t *lost)
+{
+	assert(part->size == part->source->size);
+	assert(part->arena_count + slots->count <= part->arena_max);
+	part->arena_count += slots->count;
+	part_owe(part);
+	if (part->loses) {
+		arena_part_settle(part);
+		part_empty(part, slots, lost);
 	}
 	part_moved(part);
 }
 
-/*
- * Those whose place is known come to it: parts of their own, and of a family what is in use. The
- * others, which are empty, are left, for whatever places are left.
- */
-static struct arena *
-bundle_take_known(struct state_space *space, struct state_bundle *bundle)
+static void
+slots_come(struct state_space *space, const struct arena_slots *slots)
 {
-	struct arena *left = NULL, **left_end = &left, *next;
-	struct arena_part *part = space->part;
-
-	for (struct arena *first = bundle->first; first != NULL; first = next) {
-		struct arena_part *to;
-
-		next = first->last->next;
-		while (part->index != first->part_index) {
-			part = part->next;
-		}
-		to = part;
-		if (part->family != NULL) {
-			to = first->label.is_set ? family_find(space, part->family, &first->label)
-			                         : NULL;
-		}
-		if (to != NULL) {
-			part_take(space, to, first, NULL);
-			continue;
-		}
-		*left_end = first;
-		left_end = &first->last->next;
+	assert(space->slot_count + slots->count <= space->slot_max);
+	for (uint32_t i = 0; i < slots->count; i++) {
+		space->slot[space->slot_count++] = slots->slot[i];
+		space->has_slot[slots->slot[i]] = 1;
 	}
-	*left_end = NULL;
-	return left;
 }
 
+/* With what comes, as of `epoch`, and the log that it needs. */
 static void
-bundle_take_left(struct state_space *space, struct arena *left, uint64_t *lost)
+space_go_on(struct state_space *space, uint32_t epoch)
 {
-	struct arena_part *part = space->part;
-	struct arena *next;
-
-	for (struct arena *first = left; first != NULL; first = next) {
-		next = first->last->next;
-		while (part->index != first->part_index) {
-			part = part->next;
-		}
-		part_take(space, family_left(part->family), first,
-		          first->label.is_set ? lost : NULL);
+	space->epoch = epoch > space->epoch ? epoch : space->epoch;
+	space->moved = space->epoch;
+	if (space->log_longer != NULL && space->log != space->log_longer) {
+		space_set_log(space, space->log_longer, space->log_longer_max);
 	}
 }
 
@@ -342,35 +484,73 @@ void
 space_take(struct lm_op *op, struct state_bundle *bundle)
 {
 	struct state_space *space = op_state(op)->space;
-	struct arena *left;
+	struct arena_slots slots = { .slot = bundle->slot, .count = bundle->slot_count };
+	struct space_due *due;
 
 	assert(__atomic_load_n(&space->finished, __ATOMIC_ACQUIRE) == space->snapshot);
-	space->epoch = bundle->epoch > space->epoch ? bundle->epoch : space->epoch;
-	space->moved = space->epoch;
-	if (space->log_longer != NULL && space->log != space->log_longer) {
-		space_set_log(space, space->log_longer, space->log_longer_max);
-	}
+	space_go_on(space, bundle->epoch);
+	slots_come(space, &slots);
+	space_choose(space, bundle->from->part);
+	due = next_due(space, &slots);
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
-		part->has_got = false;
+		due->source[part->index] = part->source;
+		if (part->by_slot) {
+			part_take(part, &slots, &bundle->move.lost);
+		}
 	}
-	left = bundle_take_known(space, bundle);
-	bundle_take_left(space, left, &bundle->move.lost);
 	space->size += bundle->size;
-	bundle->first = NULL;
+	bundle->from = NULL;
+}
+
+/* ---- behind a restore ---- */
+
+/* The arenas of a slot, [part] in `was`, come to the parts that were chosen for them. */
+static void
+slot_sort(struct state_space *space, uint16_t slot, struct arena **was, uint64_t *lost)
+{
+	struct arena_slots one = { .slot = &slot, .count = 1 };
+	struct arena_part *part;
+
+	for (part = space->part; part != NULL; part = part->next) {
+		if (part->by_slot) {
+			was[part->index] = arena_at(part, slot);
+			part->ops->gave(part, &one);
+		}
+	}
+	for (part = space->part; part != NULL; part = part->next) {
+		if (part->by_slot) {
+			struct arena *arena = was[part->source->index];
+
+			arena->part = part;
+			part->at[slot] = (int64_t)((uintptr_t)arena - part->base);
+			part->ops->found(part, slot);
+			part_empty(part, &one, lost);
+		}
+	}
 }
 
 void
 space_sort(struct lm_op *op, const uint16_t *leaves, const struct arena_label *label,
-           uint64_t *lost)
+           struct arena **was, uint64_t *lost)
 {
-	struct state_bundle bundle = { 0 };
+	struct state_space *space = op_state(op)->space;
 
-	space_give(op, leaves, 1, &bundle);
-	for (struct arena *first = bundle.first; first != NULL; first = first->last->next) {
-		first->label = label[first->part_index];
+	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
+		part->given = label[part->index];
+		part->given_chunks = part->chunk_count;
 	}
-	space_take(op, &bundle);
-	*lost += bundle.move.lost;
+	space_choose(space, space->part);
+	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
+		if (part->by_slot) {
+			part_know_chunks(part, part->source);
+		}
+	}
+	for (uint32_t i = 0; i < space->slot_count; i++) {
+		if (leaves[space->slot[i]] == 1) {
+			slot_sort(space, space->slot[i], was, lost);
+		}
+	}
+	space->moved = space->epoch;
 }
 
 /* ---- other code in its place ---- */
@@ -408,46 +588,48 @@ static void
 value_take_over(struct state_space *space, struct arena_part *part, const struct arena_part *was)
 {
 	for (uint32_t i = 0; i < part->arena_count; i++) {
-		struct arena *arena = part->arena[i];
+		struct arena *arena = arena_nth(part, i);
 
-		arena_touch(space, arena, arena->memory, arena->size);
-		memcpy(arena->memory, was->arena[i]->memory, arena->size);
+		arena_touch(space, part, arena, arena->memory, arena->size);
+		memcpy(arena->memory, arena_nth(was, i)->memory, arena->size);
 	}
 }
 
-/* All arenas of a part leave its space. */
+/* A map of one slot, which it has of itself: that goes the other way, and is freed with `was`. */
 static void
-part_leave(struct state_space *space, struct arena_part *part, struct state_bundle *bundle)
+map_take_over(struct arena_part *part, struct arena_part *was)
 {
-	memset(bundle, 0, sizeof(*bundle));
-	bundle->end = &bundle->first;
-	part_give(part, bundle, true);
-	space->size -= bundle->size;
+	uint16_t none = 0;
+	struct arena_slots one = { .slot = &none, .count = 1 };
+	uintptr_t own = (uintptr_t)arena_at(part, 0), theirs = (uintptr_t)arena_at(was, 0);
+
+	part->ops->gave(part, &one);
+	was->ops->gave(was, &one);
+	part->at[0] = (int64_t)(theirs - part->base);
+	was->at[0] = (int64_t)(own - was->base);
+	part->ops->found(part, 0);
+	was->ops->found(was, 0);
+	part->whole[0] = was->whole[0] = 0;
+	part->whole_count = was->whole_count = 0;
+	part_know_chunks(part, was);
 }
 
 static void
-part_come(struct state_space *space, struct arena_part *part, struct state_bundle *bundle)
+part_take_over(struct state_space *space, struct arena_part *part, struct arena_part *was,
+               const struct arena_slots *slots)
 {
-	if (bundle->first != NULL) {
-		part_take(space, part, bundle->first, NULL);
-		space->size += bundle->size;
+	was->given = was->label;
+	was->given_chunks = was->chunk_count;
+	if (!part->by_slot) {
+		map_take_over(part, was);
+	} else {
+		was->arena_count = 0;
+		part->arena_count += slots->count;
+		part_owe(part);
+		part_moved(part);
 	}
-}
-
-/* Those that the part has of itself go the other way, and are freed with the slice that was. */
-static void
-part_take_over(struct state_space *space, struct arena_part *part, struct state_space *old,
-               struct arena_part *was)
-{
-	struct arena_label label = was->label;
-	struct state_bundle theirs, own;
-
-	part_leave(old, was, &theirs);
-	part_leave(space, part, &own);
-	part_come(space, part, &theirs);
-	part_come(old, was, &own);
-	if (label.is_set) {
-		arena_label(space, part, &label);
+	if (was->label.is_set) {
+		arena_label(space, part, &was->label);
 	}
 }
 
@@ -455,20 +637,23 @@ void
 space_take_over(struct lm_op *op, struct lm_op *was)
 {
 	struct state_space *space = op_state(op)->space, *old = op_state(was)->space;
+	struct arena_slots slots = { .slot = old->slot, .count = old->slot_count };
 	struct arena_part *from = old->part;
+	struct space_due *due;
 
 	assert(__atomic_load_n(&space->finished, __ATOMIC_ACQUIRE) == space->snapshot);
 	assert(__atomic_load_n(&old->finished, __ATOMIC_ACQUIRE) == old->snapshot);
-	space->epoch = old->epoch > space->epoch ? old->epoch : space->epoch;
-	space->moved = space->epoch;
-	if (space->log_longer != NULL && space->log != space->log_longer) {
-		space_set_log(space, space->log_longer, space->log_longer_max);
-	}
+	space_go_on(space, old->epoch);
+	slots_come(space, &slots);
+	old->slot_count = 0;
+	space->size += slots.count * space->slot_size;
+	due = next_due(space, &slots);
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
+		due->source[part->index] = from;
 		if (part->is_value) {
 			value_take_over(space, part, from);
 		} else {
-			part_take_over(space, part, old, from);
+			part_take_over(space, part, from, &slots);
 		}
 		from = from->next;
 	}

@@ -22,10 +22,10 @@ lm_value_open(struct lm_op *op, size_t size)
 	    !space_open(op, &value->part, &(struct space_shape){ .size = size, .count = 1 })) {
 		return NULL;
 	}
-	value->arena = value->part.arena[0];
+	value->arena = arena_at(&value->part, 0);
 	value->part.is_value = true;
 	value->space = space_bypass ? NULL : space_of(op);
-	arena_watch(value->arena, 0, size, &value->whole);
+	arena_watch(&value->part, 0, size, &value->whole);
 	return value;
 }
 
@@ -47,7 +47,7 @@ void
 lm_value_touch(struct lm_value *value, const void *at, size_t size)
 {
 	if (value_needs_touch(value)) {
-		arena_touch(value->space, value->arena, at, size);
+		arena_touch(value->space, &value->part, value->arena, at, size);
 	}
 }
 
@@ -58,6 +58,6 @@ lm_value_touch_all(struct lm_value *value, void *const *at, uint32_t count, size
 		return;
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		arena_touch(value->space, value->arena, at[i], size);
+		arena_touch(value->space, &value->part, value->arena, at[i], size);
 	}
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/change.h"
 #include "core/engine.h"
 #include "state/arena_copy.h"
 #include "state/arena_shadow.h"
@@ -37,12 +38,11 @@ static struct {
 } snapshots;
 
 static struct arena *
-image_of(const struct watched *w, const struct arena *arena)
+image_of(const struct watched *w, const struct arena_part *part, const struct arena *arena)
 {
-	const struct arena_part *part = arena->part;
 	uint32_t index = 0;
 
-	while (part->arena[index] != arena) {
+	while (arena_nth(part, index) != arena) {
 		index++;
 	}
 	return w->image[part->index][index];
@@ -92,7 +92,7 @@ watched_open(struct watched *w, struct lm_op *slice)
 		w->image[part->index] = image_alloc(part->arena_count, sizeof(struct arena *));
 		w->arena_count[part->index] = part->arena_count;
 		for (uint32_t i = 0; i < part->arena_count; i++) {
-			w->image[part->index][i] = image_open(part->arena[i]);
+			w->image[part->index][i] = image_open(arena_nth(part, i));
 		}
 	}
 }
@@ -173,7 +173,7 @@ watched_compare(const struct watched *w)
 
 	for (const struct arena_part *part = space->part; part != NULL; part = part->next) {
 		for (uint32_t i = 0; i < part->arena_count; i++) {
-			const struct arena *arena = part->arena[i];
+			const struct arena *arena = arena_nth(part, i);
 
 			if (memcmp(w->image[part->index][i]->memory, arena_shadow_copy(arena),
 			           arena->size) != 0) {
@@ -196,9 +196,10 @@ watched_drain(struct watched *w)
 			return false;
 		}
 		for (uint32_t i = 0; i < logged.count; i++) {
-			arena_restore_granule(image_of(w, logged.place[i].arena),
-			                      logged.place[i].offset,
-			                      logged.bytes + i * ARENA_GRANULE, w->copy.epoch);
+			arena_restore_granule(
+			    image_of(w, logged.place[i].arena->part, logged.place[i].arena),
+			    logged.place[i].offset, logged.bytes + i * ARENA_GRANULE,
+			    w->copy.epoch);
 		}
 		arena_copy_drain(&w->copy, logged.count);
 	} while (logged.count > 0);
@@ -240,8 +241,8 @@ watched_copy(struct watched *w)
 		uint32_t room = (uint32_t)(1 + sim_below(4)) * ARENA_CHUNK;
 
 		if (arena_copy_next(&w->copy, &piece, bytes, room)) {
-			arena_restore(image_of(w, piece.arena), piece.offset, bytes, piece.size,
-			              w->copy.epoch);
+			arena_restore(image_of(w, piece.part, piece.arena), piece.offset, bytes,
+			              piece.size, w->copy.epoch);
 		} else {
 			watched_end_copy(w);
 		}
@@ -265,9 +266,20 @@ snapshots_are_finished(void)
 	return true;
 }
 
+static bool
+is_changing(const struct lm_engine *engine)
+{
+	return engine->change != NULL && engine->change->phase == CHANGE_SWITCHING;
+}
+
 static void
 snapshots_step(struct lm_engine *engine)
 {
+	/* The next change is under way already: state has yet to settle, and no snapshot is taken.
+	 */
+	if (snapshots.generation != engine->generation && is_changing(engine)) {
+		return;
+	}
 	if (snapshots.generation != engine->generation) {
 		/* Nothing was under way. */
 		watch_none();

@@ -37,6 +37,7 @@ struct race {
 	struct state_space space;
 	struct arena_part part;
 	struct arena *list[ARENAS];
+	int64_t at[ARENAS]; /* of the list */
 	void *log;
 	enum bug bug;
 	bool stop;
@@ -90,8 +91,8 @@ update_some(struct race *race)
 	for (uint32_t i = 0; i < BURST; i++) {
 		uint64_t draw = mix(race->random++), place = place_of(draw);
 
-		arena_touch(&race->space, race->list[place / WORDS], word_at(race, place),
-		            sizeof(uint64_t));
+		arena_touch(&race->space, &race->part, race->list[place / WORDS],
+		            word_at(race, place), sizeof(uint64_t));
 		add(race, place, draw);
 	}
 }
@@ -105,7 +106,7 @@ update_batch(struct race *race)
 	for (uint32_t i = 0; i < BURST; i++) {
 		uint64_t place = place_of(mix(race->random++));
 
-		arena_touch_later(&race->space, race->list[place / WORDS],
+		arena_touch_later(&race->space, &race->part, race->list[place / WORDS],
 		                  place % WORDS * sizeof(uint64_t), sizeof(uint64_t));
 	}
 	if (race->bug != BUG_TELLS_LATE) {
@@ -249,8 +250,9 @@ run(struct race *race, enum bug bug)
 	for (uint32_t a = 0; a < ARENAS; a++) {
 		race->list[a] = make_arena(a);
 		race->image[a] = make_arena(a);
+		race->at[a] = (int64_t)(uintptr_t)race->list[a];
 	}
-	race->part = (struct arena_part){ .arena_count = ARENAS, .arena = race->list };
+	race->part = (struct arena_part){ .arena_count = ARENAS, .at = race->at };
 	space_add_part(&race->space, &race->part);
 	/* Half of it, so that it must be drained. Some snapshots are lost: the owner may have the
 	 * CPU to itself for long. */

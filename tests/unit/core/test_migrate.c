@@ -249,7 +249,7 @@ test_order(void **state)
 	}
 }
 
-/* Mail that lies behind the order to let go. */
+/* Mail that lies behind the order to let go is heard before that is followed. */
 static void
 test_mail_follows(void **state)
 {
@@ -260,9 +260,8 @@ test_mail_follows(void **state)
 	rig_step(&rig, 1);
 	lm_engine_stop(rig.engine);
 	rig_step(&rig, 0);
-	assert_false(rig_slice(&rig, "in", 0)->stopping);
-	rig_step(&rig, 1);
 	assert_true(rig_slice(&rig, "in", 0)->stopping);
+	assert_ptr_equal(rig_slice(&rig, "in", 0)->worker, worker(0));
 	rig_run(&rig, 100);
 	finish();
 }
@@ -294,6 +293,76 @@ test_mail_waits(void **state)
 	worker_add(worker(1), in);
 	rig_step(&rig, 1);
 	assert_true(in->stopping);
+	finish();
+}
+
+static uint32_t heard;
+
+static void
+hear(struct worker *self, void *arg, uint64_t value)
+{
+	(void)value;
+	assert_ptr_equal(((struct lm_op *)arg)->worker, self);
+	heard++;
+}
+
+/* A slice that moves again and again: its mail is run before it goes, nothing is passed on. */
+static void
+test_mail_first(void **state)
+{
+	struct lm_op *in;
+
+	(void)state;
+	begin_line(2, 2, 3);
+	in = rig_slice(&rig, "in", 0);
+	for (uint32_t i = 0; i < 8; i++) {
+		uint32_t from = i % 2, to = 1 - from;
+		uint64_t id = engine_migrate(rig.engine, in->number, to);
+
+		rig_step(&rig, to);
+		heard = 0;
+		mail_send_to_slice(in, hear, in, 0);
+		assert_true(mail_is_under_way(in));
+		rig_step(&rig, from);
+		assert_int_equal(heard, 1);
+		assert_ptr_equal(in->worker, worker(from));
+		rig_step(&rig, from);
+		assert_ptr_equal(in->worker, worker(to));
+		rig_step(&rig, to);
+		assert_int_equal(collect(id), MOVE_DONE);
+		assert_false(mail_is_under_way(in));
+	}
+	finish();
+}
+
+/* Mail that went to where the slice was keeps it where it is until it has come there. */
+static void
+test_mail_late(void **state)
+{
+	struct lm_op *in;
+	uint64_t id;
+
+	(void)state;
+	begin_line(2, 2, 4);
+	in = rig_slice(&rig, "in", 0);
+	heard = 0;
+	/* As if the sender had looked where the slice is before it went to lcore 0. */
+	in->worker = worker(3);
+	mail_send_to_slice(in, hear, in, 0);
+	in->worker = worker(0);
+	id = engine_migrate(rig.engine, in->number, 1);
+	rig_step(&rig, 1);
+	for (uint32_t i = 0; i < 5; i++) {
+		rig_step(&rig, 0);
+		assert_ptr_equal(in->worker, worker(0));
+		assert_int_equal(heard, 0);
+	}
+	rig_step(&rig, 3);
+	rig_step(&rig, 0);
+	assert_int_equal(heard, 1);
+	rig_rounds(&rig, 3);
+	assert_int_equal(collect(id), MOVE_DONE);
+	assert_ptr_equal(in->worker, worker(1));
 	finish();
 }
 
@@ -419,6 +488,7 @@ main(void)
 		cmocka_unit_test(test_refused),      cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_pending_call), cmocka_unit_test(test_order),
 		cmocka_unit_test(test_mail_follows), cmocka_unit_test(test_mail_waits),
+		cmocka_unit_test(test_mail_first),   cmocka_unit_test(test_mail_late),
 		cmocka_unit_test(test_parked),       cmocka_unit_test(test_timers),
 	};
 	const char *why;

@@ -33,7 +33,7 @@ arena_index(const struct arena *arena)
 {
 	uint32_t index = 0;
 
-	while (arena->part->arena[index] != arena) {
+	while (arena_nth(arena->part, index) != arena) {
 		index++;
 	}
 	return index;
@@ -49,7 +49,7 @@ arena_like(const struct state_space *space, const struct arena *arena)
 		part = part->next;
 	}
 	assert_int_equal(part->arena_count, arena->part->arena_count);
-	return part->arena[arena_index(arena)];
+	return arena_nth(part, arena_index(arena));
 }
 
 static void

@@ -58,7 +58,7 @@ snapshot_begin(struct snapshot *shot, struct lm_op *slice)
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
 		for (uint32_t i = 0; i < part->arena_count; i++) {
 			uint32_t index = shot->arena_count++;
-			struct arena *arena = part->arena[i];
+			struct arena *arena = arena_nth(part, i);
 
 			assert_true(index < SNAPSHOT_ARENAS_MAX);
 			shot->arena[index] = arena;
@@ -115,9 +115,9 @@ snapshot_restore(const struct snapshot *shot, struct lm_op *slice)
 	snapshot_arm(slice);
 	for (struct arena_part *part = space->part; part != NULL; part = part->next) {
 		for (uint32_t i = 0; i < part->arena_count; i++, index++) {
-			assert_int_equal(part->arena[i]->size, shot->arena[index]->size);
-			arena_restore(part->arena[i], 0, shot->image[index],
-			              (uint32_t)part->arena[i]->size, shot->copy.epoch);
+			assert_int_equal(arena_nth(part, i)->size, shot->arena[index]->size);
+			arena_restore(arena_nth(part, i), 0, shot->image[index],
+			              (uint32_t)arena_nth(part, i)->size, shot->copy.epoch);
 		}
 	}
 	assert_int_equal(index, shot->arena_count);

@@ -22,6 +22,7 @@ static const uint64_t arena_size[ARENAS] = { 64, 4096, 4160, 100000, 20 };
 struct rig {
 	struct state_space space;
 	struct arena_part part[2];
+	int64_t at[ARENAS]; /* of the list */
 	struct arena *list[ARENAS];
 	char *cut[ARENAS];
 	struct arena *restored[ARENAS];
@@ -60,9 +61,10 @@ rig_open(struct rig *rig, uint64_t seed, uint32_t log_max)
 		rig->list[i] = make_arena(i);
 		rig->restored[i] = make_arena(i);
 		rig->cut[i] = calloc(1, rig->list[i]->size);
+		rig->at[i] = (int64_t)(uintptr_t)rig->list[i];
 	}
-	rig->part[0] = (struct arena_part){ .arena_count = 3, .arena = rig->list };
-	rig->part[1] = (struct arena_part){ .arena_count = ARENAS - 3, .arena = rig->list + 3 };
+	rig->part[0] = (struct arena_part){ .arena_count = 3, .at = rig->at };
+	rig->part[1] = (struct arena_part){ .arena_count = ARENAS - 3, .at = rig->at + 3 };
 	space_add_part(&rig->space, &rig->part[0]);
 	space_add_part(&rig->space, &rig->part[1]);
 	assert_false(space_flip(&rig->space, 1));
@@ -89,7 +91,7 @@ rig_write(struct rig *rig)
 	uint64_t offset = draw_below(rig, arena->size), size = 1 + draw_below(rig, 300);
 
 	size = size < arena->size - offset ? size : arena->size - offset;
-	arena_touch(&rig->space, arena, arena->memory + offset, size);
+	arena_touch(&rig->space, arena->part, arena, arena->memory + offset, size);
 	memset(arena->memory + offset, (int)draw_below(rig, 256), size);
 }
 
@@ -253,21 +255,21 @@ test_idle(void **state)
 	(void)state;
 	rig_open(&rig, 1, LOG_MAX);
 	arena = rig.list[1];
-	arena_touch(&rig.space, arena, arena->memory + 130, 1);
+	arena_touch(&rig.space, arena->part, arena, arena->memory + 130, 1);
 	assert_int_equal(arena->mark[0].stamp, 1);
 	assert_true(arena->mark[0].logged == UINT64_MAX);
 	assert_int_equal(rig.space.log_count, 0);
 	/* Flipped: the granule is saved once, and only the granule. */
 	assert_true(space_flip(&rig.space, 7));
 	assert_false(space_flip(&rig.space, 8));
-	arena_touch(&rig.space, arena, arena->memory + 130, 1);
-	arena_touch(&rig.space, arena, arena->memory + 128, 64);
+	arena_touch(&rig.space, arena->part, arena, arena->memory + 130, 1);
+	arena_touch(&rig.space, arena->part, arena, arena->memory + 128, 64);
 	assert_int_equal(rig.space.log_count, 1);
 	assert_int_equal(rig.space.log_place[0].offset, 128);
-	arena_touch(&rig.space, arena, arena->memory + 191, 2);
+	arena_touch(&rig.space, arena->part, arena, arena->memory + 191, 2);
 	assert_int_equal(rig.space.log_count, 2);
 	/* A chunk that was all zeroes needs no copy and no log. */
-	arena_touch(&rig.space, rig.list[3], rig.list[3]->memory, 1);
+	arena_touch(&rig.space, &rig.part[1], rig.list[3], rig.list[3]->memory, 1);
 	assert_int_equal(rig.space.log_count, 2);
 	rig_close(&rig);
 }
@@ -288,7 +290,7 @@ test_restore(void **state)
 	arena_restore(rig.list[3], 4096 + 64, bytes, 64, 9);
 	assert_true(space_restored(&rig.space, 9));
 	assert_false(arena_copy_begin(&copy, &rig.space));
-	arena_touch(&rig.space, rig.list[3], rig.list[3]->memory + 4096, 1);
+	arena_touch(&rig.space, &rig.part[1], rig.list[3], rig.list[3]->memory + 4096, 1);
 	rig.list[3]->memory[4096] = 1;
 	assert_true(space_flip(&rig.space, 10));
 	assert_true(arena_copy_begin(&copy, &rig.space));

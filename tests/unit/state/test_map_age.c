@@ -707,8 +707,8 @@ test_other_shape(void **state)
 	state_rig_open(&plain, 0);
 	map = lm_map_open(&plain, &shape);
 	assert_int_equal(map->groups, m.map->groups);
-	arena_restore(map->part.arena[0], 0, m.map->part.arena[0]->memory,
-	              (uint32_t)map->part.arena[0]->size, 1);
+	arena_restore(arena_at(&map->part, 0), 0, arena_at(&m.map->part, 0)->memory,
+	              (uint32_t)arena_at(&map->part, 0)->size, 1);
 	assert_false(space_restored(plain.state.space, 1));
 	state_rig_close(&plain);
 	state_rig_close(&m.slice[0]);

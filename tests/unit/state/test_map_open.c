@@ -164,10 +164,11 @@ test_restored(void **state)
 		*(uint64_t *)lm_map_put(from, mix(key), &key, 8, NULL) = key * 3;
 	}
 	for (uint32_t i = 0; i < from->part.arena_count; i++) {
-		const struct arena *arena = from->part.arena[i];
+		const struct arena *arena = arena_nth(&from->part, i);
 
-		arena_restore(to->part.arena[i], 0, arena->memory, (uint32_t)arena->size, 4);
-		arena_restore(other->part.arena[i], 0, arena->memory, (uint32_t)arena->size, 4);
+		arena_restore(arena_nth(&to->part, i), 0, arena->memory, (uint32_t)arena->size, 4);
+		arena_restore(arena_nth(&other->part, i), 0, arena->memory, (uint32_t)arena->size,
+		              4);
 	}
 	assert_true(space_restored(slice[1].state.space, 4));
 	assert_int_equal(lm_map_count(to), 500);

@@ -145,8 +145,18 @@ begin(uint32_t before)
 }
 
 static void
+settle_all(void)
+{
+	for (uint32_t i = 0; i < SLICES; i++) {
+		while (!holder[i].op.state.ops->settle(&holder[i].op)) {
+		}
+	}
+}
+
+static void
 end(void)
 {
+	settle_all();
 	for (uint32_t i = 0; i < SLICES; i++) {
 		holder[i].op.state.ops->close(&holder[i].op);
 	}
@@ -289,6 +299,7 @@ step_pane_over(void)
 static void
 finish_shots(void)
 {
+	settle_all();
 	for (uint32_t i = 0; i < SLICES; i++) {
 		while (holder[i].shooting && !snapshot_step(&holder[i].shot)) {
 		}
@@ -343,8 +354,9 @@ slots_of(const uint16_t of[SLOTS], uint32_t index)
 	return count;
 }
 
+/* What is left for later is left. */
 static void
-move_to(const uint16_t to[SLOTS])
+begin_move(const uint16_t to[SLOTS])
 {
 	static struct state_bundle bundle[SLICES][SLICES];
 	uint32_t moved = 0;
@@ -352,8 +364,8 @@ move_to(const uint16_t to[SLOTS])
 	memset(bundle, 0, sizeof(bundle));
 	for (uint32_t i = 0; i < SLICES; i++) {
 		holder[i].op.callback = FAKE_OPEN; /* where memory may be had */
-		assert_int_equal(holder[i].op.state.ops->prepare(&holder[i].op, slots_of(to, i)),
-		                 0);
+		assert_int_equal(
+		    holder[i].op.state.ops->prepare(&holder[i].op, slots_of(to, i), 2 * SLICES), 0);
 		holder[i].op.callback = FAKE_NONE;
 	}
 	for (uint32_t i = 0; i < SLICES * SLICES; i++) {
@@ -368,10 +380,10 @@ move_to(const uint16_t to[SLOTS])
 	for (uint32_t i = 0; i < SLICES * SLICES; i++) {
 		struct state_bundle *b = &bundle[(i * 5 + 3) % SLICES][i / SLICES];
 
-		if (b->first != NULL) {
+		if (b->from != NULL) {
 			holder[i / SLICES].op.state.ops->take(&holder[i / SLICES].op, b);
 			assert_int_equal(b->move.lost, 0);
-			assert_null(b->first);
+			assert_null(b->from);
 		}
 	}
 	for (uint32_t s = 0, due = 0; s < SLOTS; s++) {
@@ -384,13 +396,20 @@ move_to(const uint16_t to[SLOTS])
 }
 
 static void
+move_to(const uint16_t to[SLOTS])
+{
+	begin_move(to);
+	settle_all();
+}
+
+static void
 step_move(void)
 {
 	uint16_t to[SLOTS];
 
 	finish_shots();
 	deal(to);
-	move_to(to);
+	begin_move(to);
 }
 
 /*
@@ -659,7 +678,9 @@ test_lost(void **state)
 		lost += is_second && key % (PANES - 1) == 2;
 	}
 	holder[0].op.callback = FAKE_OPEN;
-	assert_int_equal(holder[0].op.state.ops->prepare(&holder[0].op, SLOTS / 2), 0);
+	assert_int_equal(holder[0].op.state.ops->prepare(&holder[0].op, SLOTS / 2, 1), 0);
+	holder[1].op.callback = FAKE_OPEN;
+	assert_int_equal(holder[1].op.state.ops->prepare(&holder[1].op, 0, 1), 0);
 	holder[1].op.state.ops->give(&holder[1].op, to, 0, &bundle);
 	holder[0].op.state.ops->take(&holder[0].op, &bundle);
 	assert_int_equal(bundle.move.lost + lm_map_count(holder[0].pane[0]) +
@@ -711,16 +732,19 @@ test_drop(void **state)
 	(void)state;
 	begin(2);
 	to[0] = 5;
+	holder[0].op.callback = FAKE_OPEN;
+	assert_int_equal(holder[0].op.state.ops->prepare(&holder[0].op, 0, 1), 0);
 	holder[0].op.state.ops->give(&holder[0].op, to, 5, &bundle);
 	assert_int_equal(bundle.arena_count, 5 + PANES);
-	for (const struct arena *arena = bundle.first; arena != NULL; arena = arena->next) {
-		left += arena->chunk->left == SLOTS / 2;
+	assert_int_equal(bundle.slot_count, 1);
+	for (const struct arena_part *part = bundle.from->part; part != NULL; part = part->next) {
+		left += part->by_slot && arena_at(part, 0)->chunk->left == SLOTS / 2;
 	}
 	assert_int_equal(left, 5 + PANES);
 	bundle.ops = holder[0].op.state.ops;
 	bundle.ops->drop(&bundle);
-	assert_null(bundle.first);
-	assert_int_equal(holder[0].counts->part.arena[0]->chunk->left, SLOTS / 2 - 1);
+	assert_null(bundle.from);
+	assert_int_equal(arena_nth(&holder[0].counts->part, 0)->chunk->left, SLOTS / 2 - 1);
 	end();
 }
 
