@@ -188,6 +188,7 @@ conduct_show(struct conduct *conduct)
 
 	host_counts(conduct->loaded, &loaded);
 	picture.loaded = &loaded;
+	picture.plugins = plugin_count();
 	picture.sample = &conduct->job.live->now;
 	if (conduct->job.durability->snapshots != NULL) {
 		snapshots_status(conduct->job.durability->snapshots, &status);

@@ -44,8 +44,9 @@ struct control_picture {
 	const struct sample *sample;
 	const struct snapshot_status *snapshots; /* may be NULL */
 	const struct view_loaded *loaded;        /* may be NULL */
-	const struct elastic_view *elastic;      /* NULL: none */
-	uint32_t bottleneck;                     /* operator; LM_NONE: none */
+	struct plugin_counts plugins;
+	const struct elastic_view *elastic; /* NULL: none */
+	uint32_t bottleneck;                /* operator; LM_NONE: none */
 };
 /* What somebody has asked of elasticity since the last call; false: nothing. */
 bool control_take_freeze(struct control *control, bool *is_frozen);

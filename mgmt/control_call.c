@@ -123,6 +123,7 @@ view_of(const struct control *control)
 		              .sample = &control->mine.sample,
 		              .snapshots = &control->mine.snapshots,
 		              .loaded = &control->mine.loaded,
+		              .plugins = control->mine.plugins,
 		              .manager = &control->mine.manager,
 		              .counts = &control->counts,
 		              .elastic = &control->mine.elastic,

@@ -24,6 +24,7 @@ struct picture {
 	struct sample sample;
 	struct snapshot_status snapshots;
 	struct view_loaded loaded;
+	struct plugin_counts plugins;
 	struct manager manager;
 	struct elastic_view elastic;
 	uint32_t bottleneck;

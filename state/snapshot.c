@@ -191,13 +191,16 @@ snapshots_is_held(const struct snapshots *s)
 	return __atomic_load_n(&s->hold, __ATOMIC_ACQUIRE) == HOLD_HELD;
 }
 
-/* Whether a snapshot that was asked for is not to come; one that has begun comes. */
+/*
+ * Whether a snapshot that was asked for is not to come; one that has begun comes. What a sink has
+ * not committed yet names its slice, and needs its code: until it is, they come as ever.
+ */
 static bool
 stands_back(struct snapshots *s)
 {
 	uint32_t hold = __atomic_load_n(&s->hold, __ATOMIC_ACQUIRE);
 
-	if (hold == HOLD_ASKED &&
+	if (hold == HOLD_ASKED && s->txn == NULL &&
 	    (s->phase == PHASE_IDLE ||
 	     __atomic_exchange_n(&s->engine->snapshot_wanted, false, __ATOMIC_ACQ_REL))) {
 		s->phase = PHASE_IDLE;
