@@ -11,7 +11,7 @@
 #include "core/change.h"
 #include "mgmt/carry_struct.h"
 #include "mgmt/config_load.h"
-#include "mgmt/resume.h"
+#include "mgmt/resume_note.h"
 #include "mgmt/units.h"
 
 /* ---- where new slices go ---- */
@@ -452,6 +452,7 @@ change_look(struct carry *carry)
 void
 carry_end(struct carry *carry)
 {
+	back_end(carry);
 	drop_next(&carry->change);
 	lm_topology_free(carry->change.owned);
 	carry->change.owned = NULL;

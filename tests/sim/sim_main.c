@@ -56,7 +56,7 @@ struct scenario {
 /* Nothing is read back from a disk; and where slots move, no map is near its bound. */
 #define BLIND_STORE                                                                                \
 	(~0u << CANARY_STORE_FIRST | BLIND(CANARY_LOST_POSITION) | BLIND(CANARY_EARLY_COMMIT) |    \
-	 BLIND(CANARY_EARLY_EPOCH) | BLIND(CANARY_COUNT_LEFT))
+	 BLIND(CANARY_EARLY_EPOCH) | BLIND(CANARY_COUNT_LEFT) | BLIND(CANARY_NOTE_STALE))
 #define BLIND_ENGINE (~(~0u << CANARY_STORE_FIRST))
 /* Operators keep their slices. */
 #define BLIND_CHANGE (BLIND(CANARY_EARLY_SWITCH) | BLIND(CANARY_EARLY_TURN))
