@@ -70,9 +70,10 @@ bool bench_snapshot_p99(uint32_t runs, bool small);
 bool bench_snapshot_write(uint32_t runs, bool small);
 bool bench_snapshot_incremental(uint32_t runs, bool small);
 bool bench_restore(uint32_t runs, bool small);
-/* Slices that move between lcores; prints one line. */
+/* A job that changes while it runs; each prints one line. */
 bool bench_migrate_pause(uint32_t runs, bool small);
 bool bench_rescale_pause(uint32_t runs, bool small);
+bool bench_change_throughput(uint32_t runs, bool small);
 /* Bytes of state that they are asked to have; 0: as each likes. */
 extern uint64_t bench_state_bytes;
 

@@ -39,6 +39,7 @@ static const struct own {
 	{ "restore", bench_restore, 2 },
 	{ "migrate_pause_us", bench_migrate_pause, 2 },
 	{ "rescale_pause_us", bench_rescale_pause, 2 },
+	{ "change_throughput", bench_change_throughput, 2 },
 };
 
 uint64_t bench_state_bytes;

@@ -5,9 +5,9 @@
 /*
  * How long a key waits while the job changes: the frame of migrate_pause_us, rescale_pause_us and
  * whatever else changes a running keyed count. For states of 1 MiB, 1 GiB and 8 GiB (as much as
- * there is memory for) it fills the count of bench/snap_job.h, looks at it for a while as it is,
- * then has it changed again and again under full load. In the end every row that was sent must have
- * been counted once.
+ * there is memory for) it fills the count of bench/snap_job.h, and has it changed again and again
+ * under full load, with a look at it as it is before each change. In the end every row that was
+ * sent must have been counted once.
  *
  * What a key sees is from the end of the last batch before the change to the start of the first one
  * behind it, as the slices noted them (struct snap_seen): of all keys the one that waits longest.

@@ -152,10 +152,12 @@ note_batch(const struct lm_op *op, int64_t start_ns, int64_t end_ns)
 
 	if (seen->epoch != op->stats.epoch || seen->worker != op->worker) {
 		note_crossing(seen, op, start_ns);
-	} else if (__atomic_load_n(&snap_probe.is_quiet, __ATOMIC_RELAXED)) {
-		lm_hist_record(&seen->batch_ns, (uint64_t)(end_ns - start_ns), 1);
-		lm_hist_record(&seen->gap_ns, (uint64_t)(start_ns - seen->last_end_ns), 1);
+	} else if (start_ns - seen->last_end_ns >
+	           __atomic_load_n(&seen->longest_gap_ns, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&seen->longest_gap_ns, start_ns - seen->last_end_ns,
+		                 __ATOMIC_RELAXED);
 	}
+	lm_hist_record(&seen->batch_ns, (uint64_t)(end_ns - start_ns), 1);
 	__atomic_store_n(&seen->last_end_ns, end_ns, __ATOMIC_RELEASE);
 }
 

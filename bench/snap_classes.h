@@ -30,7 +30,6 @@ struct snap_probe {
 	uint32_t intervals; /* flips since it is on */
 	struct snap_interval *interval;
 	struct snap_bucket *bucket;
-	bool is_quiet;          /* atomic */
 	struct snap_seen *seen; /* [SNAP_SEEN_MAX]; NULL: not traced */
 };
 extern struct snap_probe snap_probe;

@@ -131,18 +131,25 @@ snap_seen_crossed(uint32_t slice, uint64_t crossings, int64_t *before_ns, int64_
 	return true;
 }
 
-void
-snap_seen_quiet(bool is_on)
+int64_t
+snap_seen_longest_gap(void)
 {
-	__atomic_store_n(&snap_probe.is_quiet, is_on, __ATOMIC_RELEASE);
+	int64_t longest_ns = 0;
+
+	for (uint32_t i = 0; i < SNAP_SEEN_MAX; i++) {
+		int64_t gap_ns =
+		    __atomic_exchange_n(&snap_probe.seen[i].longest_gap_ns, 0, __ATOMIC_RELAXED);
+
+		longest_ns = gap_ns > longest_ns ? gap_ns : longest_ns;
+	}
+	return longest_ns;
 }
 
 void
-snap_seen_add(struct lm_hist *batch_ns, struct lm_hist *gap_ns)
+snap_seen_add(struct lm_hist *batch_ns)
 {
 	for (uint32_t i = 0; i < SNAP_SEEN_MAX; i++) {
 		lm_hist_add(batch_ns, &snap_probe.seen[i].batch_ns);
-		lm_hist_add(gap_ns, &snap_probe.seen[i].gap_ns);
 	}
 }
 
@@ -157,23 +164,29 @@ write_text(struct snap_job *job)
 	         "operators:\n"
 	         "  events: {type: bench_keys}\n"
 	         "  count:  {type: bench_count, input: events%s, by: key, count: rows, emit: end, "
-	         "keys: %" PRIu64 "}\n"
+	         "keys: %" PRIu64 ", slices: %u}\n"
 	         "  out:    {type: null_sink, input: count}\n",
 	         job->shape.epoch_ns, job->shape.batch_rows,
-	         job->shape.is_shared_out ? " by key" : "", job->shape.keys);
+	         job->shape.is_shared_out ? " by key" : "", job->shape.keys, job->shape.slices);
 }
 
 static bool
 open_engine(struct snap_job *job)
 {
 	struct engine_origin origin = { 0 };
-	uint32_t workers = job->shape.workers == 0 ? 1 : job->shape.workers;
+	uint16_t worker_of[LM_SLICES_MAX] = { 0 };
 
+	job->shape.workers += job->shape.workers == 0;
+	job->shape.slices += job->shape.slices == 0;
+	for (uint32_t i = 0; i < job->shape.slices; i++) {
+		worker_of[COUNT_SLICE + i] = (uint16_t)(i % job->shape.workers);
+	}
 	write_text(job);
 	job->topology =
 	    config_load_text("bench.yaml", job->text, strlen(job->text), NULL, &job->errors);
 	job->graph = job->topology == NULL ? NULL : lm_graph_check(job->topology, &job->errors);
-	if (job->graph == NULL || !bench_place(&job->placement, NULL, workers, LM_SLICES_MAX)) {
+	if (job->graph == NULL ||
+	    !bench_place(&job->placement, worker_of, job->shape.workers, LM_SLICES_MAX)) {
 		return false;
 	}
 	if (job->snapshots != NULL) {

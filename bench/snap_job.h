@@ -34,7 +34,8 @@ struct snap_shape {
 	bool is_shared_out; /* rows come by key: there may be several slices that count */
 	uint32_t batch_rows;
 	uint64_t epoch_ns;
-	uint32_t workers; /* all of the job is on the first; 0: one */
+	uint32_t slices;  /* that count, dealt to the workers; 0: one */
+	uint32_t workers; /* all else of the job is on the first; 0: one */
 	bool is_traced;   /* slices note when they had what in hand: snap_seen */
 };
 /* Keys for a state of so many bytes. */
@@ -67,13 +68,13 @@ struct snap_bucket {
  */
 #define SNAP_SEEN_MAX 16u
 struct snap_seen {
-	uint64_t crossings;  /* so far */
-	int64_t before_ns;   /* of the last crossing: the end of the batch before it … */
-	int64_t first_ns;    /* … and the start of the one behind it */
-	int64_t last_end_ns; /* of the last batch so far */
-	/* While snap_seen_quiet is on: how long batches took, and how long it was between them. */
-	struct lm_hist batch_ns, gap_ns;
-	uint64_t epoch; /* the slice's own, as `worker` */
+	uint64_t crossings;      /* so far */
+	int64_t before_ns;       /* of the last crossing: the end of the batch before it … */
+	int64_t first_ns;        /* … and the start of the one behind it */
+	int64_t last_end_ns;     /* of the last batch so far */
+	int64_t longest_gap_ns;  /* between two batches, since control set it to 0 */
+	struct lm_hist batch_ns; /* how long batches took */
+	uint64_t epoch;          /* the slice's own, as `worker` */
 	const void *worker;
 } __attribute__((aligned(64)));
 
@@ -115,14 +116,15 @@ void snap_probe_reset(void);
 const struct snap_interval *snap_probe_intervals(uint32_t *count);
 const struct snap_bucket *snap_probe_buckets(uint32_t *count);
 
-/* Any time but for `quiet`, which is for a job whose slices stay as they are. */
+/* Any time. */
 uint64_t snap_seen_crossings(uint32_t slice);
 int64_t snap_seen_last_end(uint32_t slice); /* of one that is gone, or stands still */
 /* The last crossing; false: it has not crossed since there were so many. */
 bool snap_seen_crossed(uint32_t slice, uint64_t crossings, int64_t *before_ns, int64_t *first_ns);
-void snap_seen_quiet(bool is_on);
-/* Adds what was noted in quiet. */
-void snap_seen_add(struct lm_hist *batch_ns, struct lm_hist *gap_ns);
+/* The longest that any of them waited for its next batch since this was last called. */
+int64_t snap_seen_longest_gap(void);
+/* Adds how long batches took. */
+void snap_seen_add(struct lm_hist *batch_ns);
 
 /* A folder for one benchmark, on the disk that is to be measured; removed with all that is in it.
  * False: said why. */

@@ -32,7 +32,7 @@ enum canary {
 	CANARY_EARLY_SWITCH,  /* wires are exchanged before the marker has passed */
 	CANARY_EARLY_TURN,    /* a slice goes on before it has all that it is to be given */
 	CANARY_DEAF_SOURCE,   /* a source that is to pause sends on */
-	CANARY_NOTE_STALE,    /* snapshots behind a change have the topology of before */
+	CANARY_LATE_END,      /* a job that ends while it is stopped counts as one that had ended */
 	/* Of the store. */
 	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */
 	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */

@@ -76,6 +76,10 @@ struct lm_graph {
  */
 struct lm_graph *graph_resize(const struct lm_graph *graph, uint32_t op, uint32_t slices,
                               struct lm_errors *errors);
+/* The same with numbers of slices that it has had, [operator] in `slices`, all at once; also those
+ * that it has now. */
+struct lm_graph *graph_view(const struct lm_graph *graph, const uint32_t *slices,
+                            struct lm_errors *errors);
 /* The grouping FORWARD is what it says only where it can be: from what was declared to what is
  * done. */
 enum lm_grouping graph_grouping(enum lm_grouping declared, uint32_t from_slices,

@@ -93,15 +93,11 @@ check(const struct lm_graph *graph, uint32_t op, uint32_t slices, struct lm_erro
 }
 
 struct lm_graph *
-graph_resize(const struct lm_graph *graph, uint32_t op, uint32_t slices, struct lm_errors *errors)
+graph_view(const struct lm_graph *graph, const uint32_t *slices, struct lm_errors *errors)
 {
-	struct lm_graph *view;
+	struct lm_graph *view = malloc(sizeof(*view));
 	uint32_t first = 0;
 
-	if (!check(graph, op, slices, errors)) {
-		return NULL;
-	}
-	view = malloc(sizeof(*view));
 	if (view != NULL) {
 		*view = *graph;
 		view->base = graph->base != NULL ? graph->base : graph;
@@ -115,8 +111,8 @@ graph_resize(const struct lm_graph *graph, uint32_t op, uint32_t slices, struct 
 	}
 	memcpy(view->op, graph->op, graph->operator_count * sizeof(*view->op));
 	memcpy(view->wire, graph->wire, graph->wire_count * sizeof(*view->wire));
-	view->op[op].slices = slices;
 	for (uint32_t i = 0; i < view->operator_count; i++) {
+		view->op[i].slices = slices[i];
 		view->op[i].first_slice = first;
 		first += view->op[i].slices;
 	}
@@ -128,4 +124,18 @@ graph_resize(const struct lm_graph *graph, uint32_t op, uint32_t slices, struct 
 		                                view->op[wire->to].slices);
 	}
 	return view;
+}
+
+struct lm_graph *
+graph_resize(const struct lm_graph *graph, uint32_t op, uint32_t slices, struct lm_errors *errors)
+{
+	uint32_t all[LM_OPERATORS_MAX];
+
+	if (!check(graph, op, slices, errors)) {
+		return NULL;
+	}
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		all[i] = i == op ? slices : graph->op[i].slices;
+	}
+	return graph_view(graph, all, errors);
 }

@@ -540,6 +540,24 @@ plugin_load(const char *path, struct lm_place place, struct lm_errors *errors)
 	return plugin;
 }
 
+bool
+plugin_is_loaded(const char *path, uint64_t *content)
+{
+	struct lm_errors errors = { 0 };
+	struct plugin_report report = { .path = path, .errors = &errors };
+	size_t size = 0;
+	char *bytes = plugin_read(&report, &size);
+	XXH128_hash_t digest = { 0 };
+
+	if (bytes != NULL) {
+		digest = XXH3_128bits(bytes, size);
+	}
+	*content = bytes == NULL ? 0 : digest.low64 | 1;
+	free(bytes);
+	lm_errors_free(&errors);
+	return *content != 0 && plugin_loaded(digest, size) != NULL;
+}
+
 void
 plugin_release(struct plugin *plugin)
 {

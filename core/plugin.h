@@ -20,6 +20,9 @@ struct plugin;
 
 /* Loads what stands at `path`; NULL after reporting why not, at `place`. */
 struct plugin *plugin_load(const char *path, struct lm_place place, struct lm_errors *errors);
+/* Whether what stands there now is loaded, and what tells it from other content; 0: it cannot be
+ * read. */
+bool plugin_is_loaded(const char *path, uint64_t *content);
 /* Nothing may use its classes any more when it is the last; NULL is fine. */
 void plugin_release(struct plugin *plugin);
 

@@ -442,3 +442,19 @@ text_characters(const char *text, size_t size)
 	}
 	return count;
 }
+
+bool
+text_in_list(const char *list, const char *name)
+{
+	size_t length = strlen(name);
+
+	while (*list != '\0') {
+		size_t one = strcspn(list, ",");
+
+		if (one == length && memcmp(list, name, length) == 0) {
+			return true;
+		}
+		list += one + (list[one] == ',');
+	}
+	return false;
+}

@@ -28,6 +28,8 @@ const char *text_hint(const char *text, const char *what, const char *const *can
 
 /* A name: letters, digits, _ and, if `dashes`, -; no digit or dash first; at most 31 characters. */
 bool text_is_name(const char *text, bool dashes);
+/* Whether a list such as "sums,talkers" has the name. */
+bool text_in_list(const char *list, const char *name);
 /* Characters in the first `size` bytes of a UTF-8 text. */
 uint32_t text_characters(const char *text, size_t size);
 

@@ -319,7 +319,7 @@ static const struct carry_class classes[ACTION_KIND_COUNT] = {
 	[ACTION_DEACTIVATE] = { activity_begin, activity_step, activity_abandon },
 	[ACTION_ACTIVATE] = { activity_begin, activity_step, activity_abandon },
 	[ACTION_RESCALE] = { rescale_begin, change_step, change_abandon },
-	[ACTION_APPLY] = { apply_begin, change_step, change_abandon },
+	[ACTION_APPLY] = { apply_begin, apply_step, change_abandon },
 };
 
 static void

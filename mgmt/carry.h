@@ -21,8 +21,31 @@
 #include "mgmt/balance.h"
 #include "mgmt/kept.h"
 #include "mgmt/manager.h"
+#include "mgmt/rehearse.h"
 #include "mgmt/sample.h"
+#include "mgmt/soak.h"
 #include "state/snapshot.h"
+
+/* Names of all operators, with commas between them. */
+#define CARRY_NAMES (LM_OPERATORS_MAX * 32u)
+
+/* How far apply is. */
+enum carry_stage {
+	STAGE_CODE,   /* rehearsed before this process loads its code */
+	STAGE_TRY,    /* rehearsed when it is known what differs */
+	STAGE_CHANGE, /* the engine is asked, and goes over */
+	STAGE_SOAK,   /* what has come is watched */
+	STAGE_BACK,   /* what was before it comes again */
+};
+
+/* What ran before. */
+struct carry_past {
+	const struct lm_topology *topology; /* NULL: it is not kept */
+	struct lm_topology *owned;
+	uint64_t changed_by;
+	const struct lm_graph *graph; /* the engine keeps it */
+	uint32_t *slices;             /* [operator of it] */
+};
 
 /* A change of the graph. */
 struct carry_change {
@@ -36,6 +59,21 @@ struct carry_change {
 	struct lm_topology *owned;    /* that runs; NULL: the one at the start does */
 	char what[MANAGER_REASON];
 	struct manager_report report;
+
+	/* apply */
+	enum carry_stage stage;
+	struct rehearse rehearse;
+	bool is_apply; /* else it is a rescale */
+	bool is_rehearsed, is_irreversible;
+	bool is_cut;      /* the job is to end: no more soaking */
+	uint64_t content; /* of the plugins that are rehearsed */
+	uint64_t epoch;   /* at which this one came */
+	uint64_t since;   /* the epoch at which the topology came that runs; 0: it is the first */
+	char operators[CARRY_NAMES]; /* that are rehearsed */
+	struct soak *soak;           /* NULL: it is not wanted */
+	struct soak_count *then;     /* [operator that was] when it began */
+	char bad[SOAK_WHY];          /* why it goes back */
+	struct carry_past before;    /* to go back to, as long as it soaks */
 };
 
 struct carry {
@@ -43,6 +81,7 @@ struct carry {
 	struct snapshots *snapshots;        /* NULL: none are taken */
 	const struct lm_topology *topology; /* what runs */
 	const char *const *set;             /* "NAME=value" for files, ended by NULL */
+	const char *folder;                 /* of the snapshots */
 	const char *file;                   /* as in struct resume */
 	uint64_t changed_by;                /* the last action that changed what runs; 0: none */
 	const struct sample *now, *before;  /* how busy slices are: what lies between the two */
@@ -72,6 +111,13 @@ void carry_begin(struct carry *carry, const struct action *action);
 bool carry_step(struct carry *carry, struct manager_report *report);
 /* What cannot be taken back goes on by itself. */
 void carry_abandon(struct carry *carry);
+/*
+ * The job is to end. False: what soaks is taken back first, unless it is irreversible; ask again
+ * behind the next step.
+ */
+bool carry_may_end(struct carry *carry);
+/* Whether snapshots stand back for it. */
+bool carry_holds(const struct carry *carry);
 /* Nothing is carried out any more, and the engine is joined. A zeroed one is fine. */
 void carry_end(struct carry *carry);
 

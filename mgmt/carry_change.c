@@ -93,61 +93,21 @@ place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_
 
 /* ---- the topology to come ---- */
 
-static void
-drop_next(struct carry_change *change)
+void
+change_drop_next(struct carry *carry)
 {
+	struct carry_change *change = &carry->change;
+
 	lm_graph_free(change->graph);
 	lm_topology_free(change->topology);
 	change->graph = NULL;
 	change->topology = NULL;
 }
 
-static void
-say_errors(const char *file, const struct lm_errors *errors, struct manager_report *report)
-{
-	const struct lm_error *error = &errors->error[0];
-	char place[40] = "", more[40] = "";
-
-	if (error->place.line > 0) {
-		snprintf(place, sizeof(place), ":%u:%u", error->place.line, error->place.column);
-	}
-	if (errors->count > 1) {
-		snprintf(more, sizeof(more), " (and %u more)", errors->count - 1);
-	}
-	carry_fail(report, "%s%s%s%s%s%s%s", file, place, file[0] == '\0' ? "" : ": ",
-	           error->message, error->hint[0] == '\0' ? "" : "; ", error->hint, more);
-}
-
-/* As `run` loads it. False after saying what is wrong with it. */
-static bool
-load_next(struct carry *carry, struct manager_report *report)
-{
-	struct carry_change *change = &carry->change;
-	const char *file = carry->action.args.file;
-	struct lm_errors errors = { 0 };
-	bool good;
-
-	change->topology = config_load(file, carry->set, &errors);
-	if (change->topology != NULL) {
-		change->graph = lm_graph_check(change->topology, &errors);
-	}
-	good = change->graph != NULL && errors.count == 0;
-	if (!good && errors.count > 0) {
-		say_errors(file, &errors, report);
-	} else if (!good) {
-		carry_fail(report, "%s: no memory for it", file);
-	}
-	lm_errors_free(&errors);
-	if (!good) {
-		drop_next(change);
-	}
-	return good;
-}
-
 /* ---- asking ---- */
 
-static struct change_side
-side_of_now(const struct carry *carry)
+struct change_side
+change_side_of_now(const struct carry *carry)
 {
 	return (struct change_side){ .topology = carry->topology, .graph = carry->engine->graph };
 }
@@ -172,15 +132,14 @@ ask_rescale(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
 	return *workers == NULL ? 0 : engine_rescale(engine, op, slices, *workers, errors);
 }
 
+/* To a topology; its graph is the engine's if there is a number. */
 static uint64_t
-ask_apply(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
-          struct manager_report *report)
+ask_topology(struct carry *carry, const struct change_side *is, struct lm_graph *graph,
+             uint16_t **workers, struct lm_errors *errors, struct manager_report *report)
 {
-	struct carry_change *change = &carry->change;
-	const struct change_side was = side_of_now(carry);
-	const struct change_side is = { .topology = change->topology, .graph = change->graph };
+	const struct change_side was = change_side_of_now(carry);
 	struct change_diff *diff = malloc(sizeof(*diff));
-	struct change_ask ask = { .graph = change->graph };
+	struct change_ask ask = { .graph = graph };
 	uint64_t number = 0;
 
 	if (diff == NULL) {
@@ -188,17 +147,52 @@ ask_apply(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
 		return 0;
 	}
 	/* It may have been changed since it was looked at. */
-	change_compare(&was, &is, diff);
-	if (diff_allows(carry, &was, &is, diff, report)) {
-		*workers = place_new(carry, change->graph, diff->kept, diff->heir_of, report);
+	change_compare(&was, is, diff);
+	if (diff_allows(carry, &was, is, diff, report)) {
+		*workers = place_new(carry, graph, diff->kept, diff->heir_of, report);
 		ask.workers = *workers;
 		ask.kept = diff->kept;
 		ask.heir_of = diff->heir_of;
 		number = *workers == NULL ? 0 : engine_change(carry->engine, &ask, errors);
 	}
 	free(diff);
+	return number;
+}
+
+static uint64_t
+ask_apply(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
+          struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	const struct change_side is = { .topology = change->topology, .graph = change->graph };
+	uint64_t number;
+
+	if (!update_asks(carry)) {
+		carry_fail(report, "no memory for the soak");
+		return 0;
+	}
+	number = ask_topology(carry, &is, change->graph, workers, errors, report);
 	if (number != 0) {
 		change->graph = NULL; /* it is the engine's */
+	}
+	return number;
+}
+
+/* What was before comes again, with as many slices as it had. */
+static uint64_t
+ask_back(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
+         struct manager_report *report)
+{
+	const struct carry_past *before = &carry->change.before;
+	struct lm_graph *graph = graph_view(before->graph, before->slices, errors);
+	const struct change_side is = { .topology = before->topology, .graph = graph };
+	uint64_t number = 0;
+
+	if (graph != NULL) {
+		number = ask_topology(carry, &is, graph, workers, errors, report);
+	}
+	if (number == 0) {
+		lm_graph_free(graph);
 	}
 	return number;
 }
@@ -207,20 +201,26 @@ ask_apply(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
 static bool
 ask_engine(struct carry *carry, struct manager_report *report)
 {
+	struct carry_change *change = &carry->change;
 	struct lm_errors errors = { 0 };
 	uint16_t *workers = NULL;
 
-	carry->change.number = carry->action.kind == ACTION_RESCALE
-	                           ? ask_rescale(carry, &workers, &errors, report)
-	                           : ask_apply(carry, &workers, &errors, report);
-	if (carry->change.number == 0 && errors.count > 0) {
-		say_errors("", &errors, report);
-	} else if (carry->change.number == 0 && !report->has_failed) {
+	if (!change->is_apply) {
+		change->number = ask_rescale(carry, &workers, &errors, report);
+	} else if (change->stage == STAGE_BACK) {
+		change->number = ask_back(carry, &workers, &errors, report);
+	} else {
+		change->number = ask_apply(carry, &workers, &errors, report);
+	}
+	if (change->number == 0 && errors.count > 0) {
+		report->has_failed = true;
+		config_errors_line("", &errors, report->reason, sizeof(report->reason));
+	} else if (change->number == 0 && !report->has_failed) {
 		carry_fail(report, "no memory for the change");
 	}
 	free(workers);
 	lm_errors_free(&errors);
-	return carry->change.number != 0;
+	return change->number != 0;
 }
 
 /* ---- its life ---- */
@@ -262,8 +262,8 @@ let_go(struct carry *carry)
 }
 
 /* False after saying that one is under way that nobody waits for. */
-static bool
-may_begin(struct carry *carry, struct manager_report *report)
+bool
+change_may_begin(struct carry *carry, struct manager_report *report)
 {
 	if (carry->change.is_left) {
 		carry_fail(report,
@@ -272,15 +272,14 @@ may_begin(struct carry *carry, struct manager_report *report)
 	return !carry->change.is_left;
 }
 
-static bool
-hold(struct carry *carry)
+void
+change_hold(struct carry *carry)
 {
 	carry->change.by = carry->action.id;
 	if (carry->snapshots != NULL) {
 		snapshots_hold(carry->snapshots);
 		carry->change.holds = true;
 	}
-	return false;
 }
 
 bool
@@ -288,7 +287,7 @@ rescale_begin(struct carry *carry, struct manager_report *report)
 {
 	uint32_t op, slices = carry->action.args.slices;
 
-	if (!may_begin(carry, report) || !carry_find_operator(carry, &op, report)) {
+	if (!change_may_begin(carry, report) || !carry_find_operator(carry, &op, report)) {
 		return true;
 	}
 	if (carry->engine->graph->op[op].slices == slices) {
@@ -297,65 +296,9 @@ rescale_begin(struct carry *carry, struct manager_report *report)
 	}
 	snprintf(carry->change.what, sizeof(carry->change.what), "%s: %u to %u slices",
 	         carry->action.args.operator, carry->engine->graph->op[op].slices, slices);
-	return hold(carry);
-}
-
-/* True: there is nothing to wait for; said why. */
-static bool
-look_at_next(struct carry *carry, struct manager_report *report)
-{
-	struct carry_change *change = &carry->change;
-	const struct change_side was = side_of_now(carry);
-	const struct change_side is = { .topology = change->topology, .graph = change->graph };
-	struct change_diff *diff = malloc(sizeof(*diff));
-	bool is_over = true;
-
-	if (diff == NULL) {
-		return carry_fail(report, "no memory for the change");
-	}
-	change_compare(&was, &is, diff);
-	if (diff_allows(carry, &was, &is, diff, report)) {
-		is_over =
-		    !diff_describe(&was, &is, diff, change->what) || carry->action.args.is_dry;
-		snprintf(report->reason, sizeof(report->reason), "%s", change->what);
-	}
-	free(diff);
-	return is_over;
-}
-
-bool
-apply_begin(struct carry *carry, struct manager_report *report)
-{
-	if (!may_begin(carry, report) || !load_next(carry, report)) {
-		return true;
-	}
-	if (look_at_next(carry, report)) {
-		drop_next(&carry->change);
-		return true;
-	}
-	return hold(carry);
-}
-
-/* What was asked for is so, or is not to be. */
-static void
-settle(struct carry *carry)
-{
-	struct carry_change *change = &carry->change;
-	const struct change_report *changed = &carry->engine->changed;
-	bool is_done = change->number != 0 && changed->number == change->number &&
-	               changed->result == CHANGE_DONE;
-
-	if (is_done) {
-		carry->changed_by = change->by;
-	}
-	if (change->topology != NULL && is_done) {
-		lm_topology_free(change->owned);
-		change->owned = change->topology;
-		carry->topology = change->owned;
-		change->topology = NULL;
-	}
-	change->number = 0;
-	drop_next(change);
+	carry->change.is_apply = false;
+	change_hold(carry);
+	return false;
 }
 
 static void
@@ -389,6 +332,43 @@ may_ask(const struct carry *carry)
 	       (!carry->change.holds || snapshots_is_held(carry->snapshots));
 }
 
+/* It is told as soon as snapshots go on. */
+bool
+change_tell(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+
+	change->stage = STAGE_CHANGE;
+	if (let_go(carry)) {
+		return true;
+	}
+	change->is_told = true;
+	change->report = *report;
+	return false;
+}
+
+/* What was asked for is so, or is not to be. True: it goes on. */
+static bool
+settle(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	const struct change_report *changed = &carry->engine->changed;
+	bool goes_on = false;
+
+	if (change->number != 0 && changed->number == change->number &&
+	    changed->result == CHANGE_DONE && !change->is_apply) {
+		carry->changed_by = change->by;
+	}
+	if (change->is_apply && report->has_failed) {
+		update_stays(carry, report);
+	} else if (change->is_apply) {
+		goes_on = update_went_over(carry, report);
+	}
+	change->number = 0;
+	change_drop_next(carry);
+	return goes_on;
+}
+
 bool
 change_step(struct carry *carry, struct manager_report *report)
 {
@@ -401,22 +381,17 @@ change_step(struct carry *carry, struct manager_report *report)
 	if (change->number == 0) {
 		if (carry->engine->suspending) {
 			carry_fail(report, "the job is ending");
-		} else if (!may_ask(carry) || ask_engine(carry, report)) {
+		} else if (!may_ask(carry)) {
 			return false;
+		} else if (ask_engine(carry, report)) {
+			return change->is_apply && update_aligns(carry, report);
 		}
 	} else if (is_through(carry)) {
 		tell(carry, &carry->engine->changed, report);
 	} else {
 		return false;
 	}
-	settle(carry);
-	if (let_go(carry)) {
-		return true;
-	}
-	/* What came of it is told when snapshots go on. */
-	change->is_told = true;
-	change->report = *report;
-	return false;
+	return settle(carry, report) || change_tell(carry, report);
 }
 
 void
@@ -425,10 +400,12 @@ change_abandon(struct carry *carry)
 	struct carry_change *change = &carry->change;
 
 	change->is_told = false;
-	if (change->number == 0) {
-		drop_next(change);
-	}
 	change->is_left = true;
+	if (change->is_apply) {
+		update_abandon(carry);
+	} else if (change->number == 0) {
+		change_drop_next(carry);
+	}
 	change_look(carry);
 }
 
@@ -436,24 +413,35 @@ void
 change_look(struct carry *carry)
 {
 	struct carry_change *change = &carry->change;
+	struct manager_report unheard = { 0 };
 
-	if (!change->is_left) {
+	if (!change->is_left || !rehearse_step(&change->rehearse)) {
 		return;
 	}
-	if (change->number != 0) {
-		if (!is_through(carry)) {
+	if (change->number != 0 || update_goes_on(carry)) {
+		if (!(change->is_apply ? apply_step(carry, &unheard)
+		                       : change_step(carry, &unheard)) ||
+		    unheard.is_step) {
 			return;
 		}
-		settle(carry);
 	}
+	change->is_told = false;
 	change->is_left = !let_go(carry);
+}
+
+bool
+carry_holds(const struct carry *carry)
+{
+	return carry->change.holds;
 }
 
 void
 carry_end(struct carry *carry)
 {
 	back_end(carry);
-	drop_next(&carry->change);
+	rehearse_close(&carry->change.rehearse);
+	change_drop_next(carry);
+	update_free(carry);
 	lm_topology_free(carry->change.owned);
 	carry->change.owned = NULL;
 }

@@ -73,25 +73,8 @@ stays_the_job(const struct carry *carry, const struct change_side *was,
 
 /* ---- state ---- */
 
-/* Whether a list such as "sums,talkers" has the name. */
-static bool
-has_name(const char *list, const char *name)
-{
-	size_t length = strlen(name);
-
-	while (*list != '\0') {
-		size_t one = strcspn(list, ",");
-
-		if (one == length && memcmp(list, name, length) == 0) {
-			return true;
-		}
-		list += one + (list[one] == ',');
-	}
-	return false;
-}
-
-static bool
-has_state(const struct carry *carry, uint32_t op)
+bool
+diff_has_state(const struct carry *carry, uint32_t op)
 {
 	const struct graph_operator *of = &carry->engine->graph->op[op];
 
@@ -148,8 +131,8 @@ settle_heir(const struct carry *carry, const struct change_side *was, const stru
 {
 	const struct graph_operator *old = &was->graph->op[item->was];
 	const struct lm_op_class *class = is->graph->op[item->is].class;
-	bool is_dropped = has_name(carry->action.args.drop_state, old->name);
-	bool has = has_state(carry, item->was);
+	bool is_dropped = text_in_list(carry->action.args.drop_state, old->name);
+	bool has = diff_has_state(carry, item->was);
 
 	if (has && !is_dropped && !state_goes_on(item, old->class, class)) {
 		say_lost(item, old, class, report);

@@ -4,7 +4,8 @@
 
 /*
  * What the files of carrying out share: carry.c (the table, moves, sources), carry_change.c
- * (changes of the graph), carry_diff.c (what a topology would change, and whether it may).
+ * (changes of the graph), carry_update.c (another topology: rehearsed, soaked, taken back),
+ * carry_diff.c (what a topology would change, and whether it may).
  */
 
 #include "core/change_diff.h"
@@ -22,16 +23,42 @@ void back_end(struct carry *carry);
 
 /* carry_change.c */
 bool rescale_begin(struct carry *carry, struct manager_report *report);
-bool apply_begin(struct carry *carry, struct manager_report *report);
 bool change_step(struct carry *carry, struct manager_report *report);
 void change_abandon(struct carry *carry);
 /* One that nobody waits for any more comes to its end. */
 void change_look(struct carry *carry);
+/* False after saying that one is under way that nobody waits for. */
+bool change_may_begin(struct carry *carry, struct manager_report *report);
+/* Snapshots stand back from here on. */
+void change_hold(struct carry *carry);
+/* It is over, as the report says; false: that is told once snapshots go on. */
+bool change_tell(struct carry *carry, struct manager_report *report);
+/* Frees what was to come. */
+void change_drop_next(struct carry *carry);
+struct change_side change_side_of_now(const struct carry *carry);
+
+/* carry_update.c */
+bool apply_begin(struct carry *carry, struct manager_report *report);
+bool apply_step(struct carry *carry, struct manager_report *report);
+/* The engine is about to be asked. False: no memory. */
+bool update_asks(struct carry *carry);
+/* It has been asked; true: there is a step to report. */
+bool update_aligns(struct carry *carry, struct manager_report *report);
+/* It has gone over. True: this goes on, and the report is a step. */
+bool update_went_over(struct carry *carry, struct manager_report *report);
+/* It has not, as the report says. */
+void update_stays(struct carry *carry, struct manager_report *report);
+/* Nobody waits for it. */
+void update_abandon(struct carry *carry);
+/* Whether it soaks or goes back, and has to come to its end. */
+bool update_goes_on(const struct carry *carry);
+void update_free(struct carry *carry);
 
 /*
  * carry_diff.c: false after saying why the change may not be made. Operators whose state and
  * counters go nowhere have no heir in the diff behind it.
  */
+bool diff_has_state(const struct carry *carry, uint32_t op); /* of what runs */
 bool diff_allows(const struct carry *carry, const struct change_side *was,
                  const struct change_side *is, struct change_diff *diff,
                  struct manager_report *report);

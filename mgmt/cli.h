@@ -25,6 +25,7 @@ int cli_run(const struct cli *cli);
 int cli_check(const struct cli *cli);
 int cli_plan(const struct cli *cli);
 int cli_operators(const struct cli *cli);
+int cli_rehearse(const struct cli *cli);
 int cli_doctor(int argc, char **argv);
 int cli_top(int argc, char **argv);
 int cli_state(int argc, char **argv);

@@ -36,6 +36,7 @@
  * under way may take to drain after Ctrl-C. */
 #define TICK_NS 100000000
 #define STEP_NS 10000000u
+#define CARRY_STEP_NS 2000000u
 #define STOP_STEP_NS 5000000u
 #define DRAIN_NS 5000000000u
 
@@ -242,13 +243,23 @@ step(struct run *run)
 	}
 }
 
+/* Who asked for something waits for its end, and may have more to ask. */
+static uint64_t
+step_ns(const struct run *run)
+{
+	if (run->stop_ns != 0) {
+		return STOP_STEP_NS;
+	}
+	return run->conduct.carry.action.id != 0 ? CARRY_STEP_NS : STEP_NS;
+}
+
 static void
 follow(struct run *run, const struct run_options *options)
 {
 	int64_t tick_ns = env_now_ns();
 
 	run->start_ns = tick_ns;
-	while (!lm_engine_wait(run->engine, run->stop_ns == 0 ? STEP_NS : STOP_STEP_NS)) {
+	while (!lm_engine_wait(run->engine, step_ns(run))) {
 		if (live_follow(&run->live)) {
 			/* What is shown together speaks of the same slices. */
 			elastic_tick(&run->elastic, env_now_ns(), live_lost(&run->live));
@@ -260,13 +271,16 @@ follow(struct run *run, const struct run_options *options)
 			conduct_show(&run->conduct);
 		}
 		step(run);
-		if (run->stop_ns == 0 && is_to_stop(run, options)) {
+		/* Whoever asks twice does not wait. */
+		if (run->stop_ns == 0 && is_to_stop(run, options) &&
+		    (interrupts > 1 || conduct_may_end(&run->conduct))) {
 			ask_to_stop(run, DRAIN_NS, false);
 		}
 		if (run->stop_ns != 0 && has_stopped(run)) {
 			return;
 		}
 	}
+	conduct_let_go(&run->conduct);
 	conduct_ending(&run->conduct);
 }
 

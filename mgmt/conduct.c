@@ -12,6 +12,10 @@
 #include "core/engine.h"
 #include "mgmt/control_socket.h"
 
+/* How long a snapshot that is under way may take when all has ended. */
+#define LET_GO_NS INT64_C(10000000000)
+#define LET_GO_STEP_NS 1000000u
+
 /* Without a socket, since none is wanted or none can be made. False: no memory. */
 static bool
 open_without(struct conduct *conduct, const struct conduct_options *options)
@@ -178,14 +182,17 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 		return false;
 	}
 	conduct->job = *job;
-	conduct->carry = (struct carry){ .engine = job->engine,
-		                         .snapshots = job->durability->snapshots,
-		                         .topology = job->declared,
-		                         .set = job->set,
-		                         .file = job->resume->file,
-		                         .changed_by = job->resume->changed_by,
-		                         .now = &job->live->probe,
-		                         .before = &job->live->probe_before };
+	conduct->carry =
+	    (struct carry){ .engine = job->engine,
+		            .snapshots = job->durability->snapshots,
+		            .topology = job->declared,
+		            .set = job->set,
+		            .file = job->resume->file,
+		            .changed_by = job->resume->changed_by,
+		            .folder =
+		                job->durability->snapshots == NULL ? NULL : job->durability->folder,
+		            .now = &job->live->probe,
+		            .before = &job->live->probe_before };
 	if (carry_note(&conduct->carry) != 0) {
 		fprintf(stderr, "error: no memory to keep the topology\n");
 		return false;
@@ -328,6 +335,12 @@ keep_moved(struct conduct *conduct, uint64_t action)
 	carry->moved_count = 0;
 }
 
+bool
+conduct_may_end(struct conduct *conduct)
+{
+	return carry_may_end(&conduct->carry);
+}
+
 /* What is carried out goes on, as long as the manager waits for it. */
 static void
 carry_on(struct conduct *conduct)
@@ -338,11 +351,26 @@ carry_on(struct conduct *conduct)
 	if (!control_current(conduct->control, &action) || action.id != conduct->carry.action.id) {
 		carry_abandon(&conduct->carry);
 	}
+	/* Who waits to end the job need not wait for a soak. */
+	if (control_end_waits(conduct->control)) {
+		(void)carry_may_end(&conduct->carry);
+	}
 	while (carry_step(&conduct->carry, &report)) {
 		keep_moved(conduct, report.id);
 		control_report(conduct->control, &report);
 	}
 	keep_moved(conduct, 0);
+}
+
+void
+conduct_let_go(struct conduct *conduct)
+{
+	int64_t until_ns = env_now_ns() + LET_GO_NS;
+
+	while (carry_holds(&conduct->carry) && env_now_ns() < until_ns) {
+		carry_on(conduct);
+		env_sleep_ns(LET_GO_STEP_NS);
+	}
 }
 
 enum manager_order

@@ -63,6 +63,10 @@ void conduct_show(struct conduct *conduct);
 void conduct_changed(struct conduct *conduct);
 /* STOP and DRAIN with their limit in *limit_ns: the caller ends the job. */
 enum manager_order conduct_step(struct conduct *conduct, uint64_t *limit_ns);
+/* The job is to end. False: not before what is watched has been taken back; see carry_may_end. */
+bool conduct_may_end(struct conduct *conduct);
+/* All slices have ended: what is carried out lets go of snapshots, so that there is a last one. */
+void conduct_let_go(struct conduct *conduct);
 /* The job ends for a reason of its own. */
 void conduct_ending(struct conduct *conduct);
 void conduct_end(struct conduct *conduct, enum manager_outcome outcome);

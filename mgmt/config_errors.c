@@ -144,3 +144,19 @@ config_print_errors(FILE *to, const char *file, const char *text, size_t size,
 		print_error(to, file, text, size, &errors->error[i], colour ? &ansi : &plain);
 	}
 }
+
+void
+config_errors_line(const char *file, const struct lm_errors *errors, char *text, size_t size)
+{
+	const struct lm_error *error = &errors->error[0];
+	char place[40] = "", more[40] = "";
+
+	if (error->place.line > 0) {
+		snprintf(place, sizeof(place), ":%u:%u", error->place.line, error->place.column);
+	}
+	if (errors->count > 1) {
+		snprintf(more, sizeof(more), " (and %u more)", errors->count - 1);
+	}
+	snprintf(text, size, "%s%s%s%s%s%s%s", file, place, file[0] == '\0' ? "" : ": ",
+	         error->message, error->hint[0] == '\0' ? "" : "; ", error->hint, more);
+}

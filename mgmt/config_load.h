@@ -41,5 +41,8 @@ const char *config_elastic_hint(const char *text, char *hint, size_t size);
  * NULL. */
 void config_print_errors(FILE *to, const char *file, const char *text, size_t size,
                          const struct lm_errors *errors, bool colour);
+/* The first of them as one line, and how many more: "job.yaml:7:3: no column "kay"; did you mean
+ * "key"? (and 2 more)". Without a file: what is behind its place. */
+void config_errors_line(const char *file, const struct lm_errors *errors, char *text, size_t size);
 
 #endif

@@ -298,6 +298,17 @@ control_current(struct control *control, struct action *action)
 	return current != NULL;
 }
 
+bool
+control_end_waits(struct control *control)
+{
+	bool waits;
+
+	pthread_mutex_lock(&control->lock);
+	waits = manager_end_waits(&control->shared.manager);
+	pthread_mutex_unlock(&control->lock);
+	return waits;
+}
+
 void
 control_ending(struct control *control, int64_t now_ns)
 {

@@ -82,6 +82,8 @@ uint64_t control_completed_before(struct control *control);
 void control_report(struct control *control, const struct manager_report *report);
 /* A copy of the action under way; false: there is none. */
 bool control_current(struct control *control, struct action *action);
+/* Whether an action waits that ends the job. */
+bool control_end_waits(struct control *control);
 /* Whether the sources are to be inactive, now or as the job goes on. */
 bool control_is_inactive(struct control *control);
 /* The job ends for a reason of its own. */

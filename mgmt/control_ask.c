@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mgmt/units.h"
+
 #define NS_PER_MS 1000000
 
 /* A checked parameter; NULL: the method has none of that name. */
@@ -49,6 +51,24 @@ text_of(const struct rpc_call *call, const char *name, char *to, size_t size)
 	snprintf(to, size, "%s", value == NULL ? "" : value);
 }
 
+/* REHEARSE_COUNT: there is no such word. */
+static enum action_rehearse
+rehearse_of(const struct rpc_call *call)
+{
+	static const char *const words[] = {
+#define ACTION_REHEARSE_TEXT(suffix, text) [REHEARSE_##suffix] = text,
+		ACTION_REHEARSES(ACTION_REHEARSE_TEXT)
+#undef ACTION_REHEARSE_TEXT
+	};
+	const char *value = value_of(call, "rehearse");
+	enum action_rehearse found = REHEARSE_AUTO;
+
+	while (value != NULL && found < REHEARSE_COUNT && strcmp(words[found], value) != 0) {
+		found++;
+	}
+	return found;
+}
+
 /* The end of a path is what tells it from others. */
 static const char *
 end_of(const char *path, size_t most)
@@ -75,8 +95,9 @@ describe(const struct action_args *args, struct action_ask *ask)
 		         args->slices);
 		break;
 	case ACTION_APPLY:
-		snprintf(ask->what, sizeof(ask->what), "%.110s%s", end_of(args->file, 110),
-		         args->is_dry ? ", dry run" : "");
+		snprintf(ask->what, sizeof(ask->what), "%.70s%s%s%s", end_of(args->file, 70),
+		         args->is_dry ? ", dry run" : "", args->soak_ns == 0 ? "" : ", soak ",
+		         args->soak_ns == 0 ? "" : units_ns(args->soak_ns).text);
 		break;
 	default:
 		break;
@@ -96,7 +117,12 @@ control_ask(const struct rpc_call *call, uint32_t uid, struct action_ask *ask)
 		                    .args = { .slice = (uint32_t)integer_of(call, "slice"),
 		                              .lcore = (uint32_t)integer_of(call, "lcore"),
 		                              .slices = (uint32_t)integer_of(call, "slices"),
-		                              .is_dry = flag_of(call, "dry_run") } };
+		                              .is_dry = flag_of(call, "dry_run"),
+		                              .soak_ns = integer_of(call, "soak_ms") * NS_PER_MS,
+		                              .is_irreversible = flag_of(call, "irreversible"),
+		                              .rehearse = rehearse_of(call) } };
+	/* The deadline is for what is done, not for what is waited for. */
+	ask->limit_ns += ask->args.soak_ns;
 	text_of(call, "operator", ask->args.operator, sizeof(ask->args.operator));
 	text_of(call, "file", ask->args.file, sizeof(ask->args.file));
 	text_of(call, "drop_state", ask->args.drop_state, sizeof(ask->args.drop_state));

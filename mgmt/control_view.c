@@ -174,6 +174,7 @@ view_action(const struct action *action, int64_t now_ns)
 	failed += json_put_u64(entry, "epoch", action->epoch);
 	failed += json_put_u64(entry, "step", action->step);
 	failed += json_put_u64(entry, "steps", action->steps);
+	failed += json_put_text(entry, "phase", action_phase_text(action->phase));
 	failed += json_put_u64(entry, "pause_ns", action->pause_ns);
 	failed += json_put_u64(entry, "uid", action->uid);
 	failed += json_put_u64(entry, "age_ms", age_ns < 0 ? 0 : (uint64_t)age_ns / 1000000);

@@ -95,8 +95,10 @@ def show_status(result):
     if action is not None:
         what = " " + clean(action["what"]) if action["what"] else ""
         steps = ", %d of %d" % (action["step"], action["steps"]) if action["steps"] else ""
-        print("  action     %d, %s%s%s, for %s; %d more wait" % (
-            action["id"], action["kind"], what, steps, time_of(action["age_ms"] * 1e6), result["queued"]))
+        phase = ", " + clean(action["phase"]) if action["phase"] else ""
+        print("  action     %d, %s%s%s%s, for %s; %d more wait" % (
+            action["id"], action["kind"], what, steps, phase, time_of(action["age_ms"] * 1e6),
+            result["queued"]))
     manager = result["manager"]
     if manager is not None:
         print("  manager    %s %s: %s calls, %s late, the longest took %s; %s asked for, %s refused" % (
@@ -137,8 +139,8 @@ def show_actions(result):
     if not result["actions"]:
         print("no action was asked for")
         return
-    table(["ID", "<ACTION", "<WHAT", "<STATE", "EPOCH", "PAUSE", "TOOK", "AGE", "UID", "<REASON"],
-          [[a["id"], a["kind"], a["what"], a["state"], nonzero(a["epoch"]),
+    table(["ID", "<ACTION", "<WHAT", "<STATE", "<PHASE", "EPOCH", "PAUSE", "TOOK", "AGE", "UID", "<REASON"],
+          [[a["id"], a["kind"], a["what"], a["state"], a["phase"], nonzero(a["epoch"]),
             time_of(a["pause_ns"]) if a["pause_ns"] else "",
             "" if a["took_ms"] is None else time_of(a["took_ms"] * 1e6), time_of(a["age_ms"] * 1e6), a["uid"],
             a["reason"]] for a in result["actions"]])

@@ -31,6 +31,8 @@ static const char usage[] =
     "                      --quiet          no notes\n"
     "  check TOPOLOGY    check the file, print every error, run nothing\n"
     "  plan TOPOLOGY     print slices, lcores, NUMA nodes, edges and memory, and why\n"
+    "  rehearse TOPOLOGY open its operators, with the state of --state FOLDER, as `lodectl apply`\n"
+    "                    does it in a child process; run nothing\n"
     "  operators [NAME]  the operators there are, with their parameters\n"
     "  doctor            check this machine for fast packet and stream work\n"
     "  top               watch a running engine\n"
@@ -80,11 +82,17 @@ print_help(const struct cli *cli)
 }
 
 static const struct subcommand subcommands[] = {
-	{ "run", cli_run },       { "check", cli_check },
-	{ "plan", cli_plan },     { "operators", cli_operators },
-	{ "doctor", run_doctor }, { "top", run_top },
-	{ "state", run_state },   { "--version", print_version },
-	{ "--help", print_help }, { "-h", print_help },
+	{ "run", cli_run },
+	{ "check", cli_check },
+	{ "plan", cli_plan },
+	{ "rehearse", cli_rehearse },
+	{ "operators", cli_operators },
+	{ "doctor", run_doctor },
+	{ "top", run_top },
+	{ "state", run_state },
+	{ "--version", print_version },
+	{ "--help", print_help },
+	{ "-h", print_help },
 	{ "help", print_help },
 };
 

@@ -60,6 +60,19 @@ action_state_text(enum action_state state)
 }
 
 const char *
+action_phase_text(enum action_phase phase)
+{
+	static const char *const text[] = {
+#define ACTION_PHASE_TEXT(suffix, text) [PHASE_##suffix] = text,
+		ACTION_PHASES(ACTION_PHASE_TEXT)
+#undef ACTION_PHASE_TEXT
+	};
+
+	assert(phase < ACTION_PHASE_COUNT);
+	return text[phase];
+}
+
+const char *
 manager_state_text(enum manager_state state)
 {
 	static const char *const text[] = {
@@ -173,6 +186,7 @@ manager_submit(struct manager *manager, const struct action_ask *ask, int64_t no
 		                   .uid = ask->uid,
 		                   .limit_ns = ask->limit_ns,
 		                   .asked_ns = now_ns,
+		                   .phase = ask->kind == ACTION_APPLY ? PHASE_PROPOSED : PHASE_NONE,
 		                   .args = ask->args };
 	snprintf(action->what, sizeof(action->what), "%s", ask->what);
 	if (why == NULL && !tell(manager, action) && must_be_written(action)) {
@@ -365,6 +379,7 @@ manager_report(struct manager *manager, const struct manager_report *report, int
 	action = action_of(manager, report->id);
 	action->step = report->step;
 	action->steps = report->steps;
+	action->phase = report->phase != PHASE_NONE ? report->phase : action->phase;
 	action->epoch = report->epoch;
 	if (report->pause_ns > action->pause_ns) {
 		action->pause_ns = report->pause_ns;
@@ -540,6 +555,17 @@ const struct action *
 manager_current(const struct manager *manager)
 {
 	return manager_find(manager, manager->current);
+}
+
+bool
+manager_end_waits(const struct manager *manager)
+{
+	for (uint32_t i = 0; i < manager->queue_count; i++) {
+		if (action_manner(manager_find(manager, manager->queue[i])->kind) == MANNER_END) {
+			return true;
+		}
+	}
+	return false;
 }
 
 const struct action *

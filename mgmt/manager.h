@@ -75,6 +75,25 @@ enum action_state {
 	    ACTION_STATE_COUNT
 };
 
+/* How far an action is that lets other code in; all others have none. */
+#define ACTION_PHASES(X)                                                                           \
+	X(NONE, "")                                                                                \
+	X(PROPOSED, "proposed")         /* nothing is known of it yet */                           \
+	X(LOADED, "loaded")             /* its topology and its code are, and it may be */         \
+	X(REHEARSED, "rehearsed")       /* a child process has tried it */                         \
+	X(ALIGNING, "aligning")         /* slices go over, each at the marker */                   \
+	X(SOAK, "soak")                 /* it runs, and is watched */                              \
+	X(COMMITTED, "committed")       /* it stays */                                             \
+	X(ROLLING_BACK, "rolling back") /* what was before it comes again */                       \
+	X(ROLLED_BACK, "rolled back")
+
+enum action_phase {
+#define ACTION_PHASE_ENUM(suffix, text) PHASE_##suffix,
+	ACTION_PHASES(ACTION_PHASE_ENUM)
+#undef ACTION_PHASE_ENUM
+	    ACTION_PHASE_COUNT
+};
+
 #define MANAGER_STATES(X)                                                                          \
 	X(RUNNING, "running")                                                                      \
 	X(INACTIVE, "inactive")                                                                    \
@@ -94,7 +113,20 @@ const char *action_kind_text(enum action_kind kind);
 enum action_kind action_kind_find(const char *text);
 enum action_manner action_manner(enum action_kind kind);
 const char *action_state_text(enum action_state state);
+const char *action_phase_text(enum action_phase phase);
 const char *manager_state_text(enum manager_state state);
+
+#define ACTION_REHEARSES(X)                                                                        \
+	X(AUTO, "auto")     /* if operators begin with code of plugins */                          \
+	X(ALWAYS, "always") /* if anything is replaced or added */                                 \
+	X(NEVER, "never")
+
+enum action_rehearse {
+#define ACTION_REHEARSE_ENUM(suffix, text) REHEARSE_##suffix,
+	ACTION_REHEARSES(ACTION_REHEARSE_ENUM)
+#undef ACTION_REHEARSE_ENUM
+	    REHEARSE_COUNT
+};
 
 /* What an action is about; each kind uses some of it. */
 struct action_args {
@@ -105,6 +137,9 @@ struct action_args {
 	bool is_dry;                   /* say what would be done, and do nothing */
 	char file[MANAGER_FILE];       /* a topology */
 	char drop_state[MANAGER_WHAT]; /* operators, with commas between them */
+	uint64_t soak_ns;              /* it is watched for so long; 0: it is not */
+	bool is_irreversible;          /* it may be watched though there is no way back */
+	enum action_rehearse rehearse;
 };
 
 struct action {
@@ -121,6 +156,7 @@ struct action {
 	bool has_marker;         /* SNAPSHOT: it is under way */
 	uint64_t lost;           /* … so many were lost before */
 	uint32_t step, steps;    /* ORDER: through, of so many */
+	enum action_phase phase; /* … of one that lets code in */
 	uint64_t pause_ns;       /* the longest that a slice stood still */
 	char reason[MANAGER_REASON];
 };
@@ -168,6 +204,7 @@ struct manager_report {
 	bool is_step;         /* it goes on */
 	bool has_failed;      /* else: it is done */
 	uint32_t step, steps; /* as in struct action */
+	enum action_phase phase;
 	uint64_t pause_ns;
 	uint64_t epoch;              /* a change of the graph came behind it; 0: none did */
 	char reason[MANAGER_REASON]; /* why it failed; of one that is done a remark, or empty */
@@ -239,6 +276,8 @@ bool manager_is_undone(const struct action *action, uint64_t durable);
 /* NULL: it never was, or is forgotten. */
 const struct action *manager_find(const struct manager *manager, uint64_t id);
 const struct action *manager_current(const struct manager *manager); /* NULL: none runs */
+/* Whether a stop or a drain is in the queue. */
+bool manager_end_waits(const struct manager *manager);
 /* The n-th completion, from 0; NULL: not yet, or forgotten. */
 const struct action *manager_completed(const struct manager *manager, uint64_t n);
 

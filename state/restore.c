@@ -32,8 +32,6 @@ int
 restore_pick(struct snapshots *s, char why[SNAPSHOT_WHY])
 {
 	struct store_pick pick;
-	const struct manifest_record *record;
-	struct snapshot_job job;
 	int result = store_pick(s->store, STORE_LENGTHS, &pick);
 
 	if (result != 0) {
@@ -53,9 +51,19 @@ restore_pick(struct snapshots *s, char why[SNAPSHOT_WHY])
 		return 0;
 	}
 	s->skipped = pick.newest->epoch != pick.good->epoch ? pick.newest->epoch : 0;
-	s->good_epoch = pick.good->epoch;
-	s->good_wall_ns = pick.good->manifest->wall_ns;
-	record = manifest_record(pick.good->manifest, SNAPSHOT_RECORD_JOB);
+	return restore_choose(s, pick.good, why);
+}
+
+int
+restore_choose(struct snapshots *s, const struct store_epoch *epoch, char why[SNAPSHOT_WHY])
+{
+	const struct manifest_record *record =
+	    manifest_record(epoch->manifest, SNAPSHOT_RECORD_JOB);
+	struct snapshot_job job;
+
+	s->good = epoch;
+	s->good_epoch = epoch->epoch;
+	s->good_wall_ns = epoch->manifest->wall_ns;
 	if (record == NULL || record->size != sizeof(job)) {
 		return restore_say(why, -EINVAL,
 		                   "epoch %" PRIu64 " in %s does not say what job it is of",
@@ -70,7 +78,7 @@ restore_pick(struct snapshots *s, char why[SNAPSHOT_WHY])
 		                   s->good_epoch, s->folder, job.format);
 	}
 	s->secret = job.secret;
-	s->had_ended = manifest_record(pick.good->manifest, SNAPSHOT_RECORD_END) != NULL;
+	s->had_ended = manifest_record(epoch->manifest, SNAPSHOT_RECORD_END) != NULL;
 	return snapshots_check_note(s, why);
 }
 
@@ -206,7 +214,7 @@ restore_found(struct snapshots *s, struct restore_op *ops, char why[SNAPSHOT_WHY
 	return result;
 }
 
-static int
+int
 restore_epoch(struct snapshots *s, char why[SNAPSHOT_WHY])
 {
 	struct restore_op *ops = calloc(s->engine->graph->operator_count + 1, sizeof(*ops));
@@ -217,7 +225,7 @@ restore_epoch(struct snapshots *s, char why[SNAPSHOT_WHY])
 		return restore_say(why, -ENOMEM, "no memory to go on from epoch %" PRIu64,
 		                   s->good_epoch);
 	}
-	result = check_all_taken(s, why);
+	result = s->wanted == NULL ? check_all_taken(s, why) : 0;
 	result = result == 0 ? restore_ops_find(s, ops, why) : result;
 	result = result == 0 ? restore_found(s, ops, why) : result;
 	restore_ops_free(s, ops);

@@ -224,6 +224,9 @@ restore_ops_find(struct snapshots *s, struct restore_op *ops, char why[SNAPSHOT_
 
 		ro->op = &graph->op[i];
 		ro->number = i;
+		if (s->wanted != NULL && !s->wanted[i]) {
+			continue;
+		}
 		result = find_records(s, ro, why);
 		if (result != 0 || ro->old == NULL) {
 			continue;

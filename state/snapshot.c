@@ -94,6 +94,7 @@ snapshots_close(struct snapshots *s)
 		index_close(s->index);
 	}
 	store_close(s->store);
+	store_list_free(&s->aside);
 	pthread_mutex_destroy(&s->lock);
 	free(s->slice);
 	free(s->note);
@@ -117,6 +118,10 @@ snapshots_had_ended(const struct snapshots *s)
 void
 snapshots_origin(const struct snapshots *s, struct engine_origin *origin)
 {
+	if (s->store == NULL) {
+		*origin = (struct engine_origin){ .secret = s->secret, .epoch = s->good_epoch };
+		return;
+	}
 	*origin = (struct engine_origin){ .secret = s->secret,
 		                          .incarnation = store_incarnation(s->store),
 		                          .epoch = store_epoch_next(s->store) - 1 };
@@ -531,12 +536,17 @@ step_final(struct snapshots *s)
 static void
 step_idle(struct snapshots *s)
 {
+	/* Asked first: what had ended before the stop is seen to have ended. */
+	bool stops = is_stopping(s);
 	struct verified verified;
 
 	if (stands_back(s)) {
+		/* Whoever held it has gone: no more are made. */
+		s->is_over |= is_stopping(s);
 		env_sleep_ns(LOOK_NS);
 		return;
 	}
+	PREEMPT();
 	if (s->engine != NULL && engine_has_ended(s->engine)) {
 		if (env_now_ns() >= s->retry_ns || s->stop_tries == 0) {
 			step_final(s);
@@ -545,7 +555,7 @@ step_idle(struct snapshots *s)
 		}
 		return;
 	}
-	if (is_stopping(s)) {
+	if (stops) {
 		s->is_over = true;
 	} else if (env_now_ns() >= s->retry_ns) {
 		engine_want_snapshot(s->engine);
@@ -565,7 +575,9 @@ step_idle(struct snapshots *s)
 static void
 step_asked(struct snapshots *s)
 {
-	/* Asked first: an epoch that begins later than this has not been passed by all. */
+	/* Asked first, for the same reason; an epoch that begins later has not been passed by all.
+	 */
+	bool stops = is_stopping(s);
 	bool has_ended = engine_has_ended(s->engine);
 	uint64_t epoch;
 
@@ -582,10 +594,24 @@ step_asked(struct snapshots *s)
 		(void)begin_epoch(s, epoch);
 	} else if (has_ended) {
 		s->phase = PHASE_IDLE;
-	} else if (is_stopping(s)) {
+	} else if (stops) {
 		s->is_over = true;
 	} else if (s->verify == NULL || !verify_step(s->verify)) {
 		env_sleep_ns(IDLE_NS);
+	}
+}
+
+static void
+step_drain(struct snapshots *s)
+{
+	bool stops = is_stopping(s); /* asked first, for the same reason */
+
+	if (!snapshots_drain(s)) {
+		s->phase = PHASE_ABANDON;
+	} else if (stops) {
+		s->is_over = true;
+	} else {
+		env_sleep_ns(LOOK_NS);
 	}
 }
 
@@ -624,13 +650,7 @@ snapshots_step(void *arg)
 		step_copy(s);
 		break;
 	case PHASE_DRAIN:
-		if (!snapshots_drain(s)) {
-			s->phase = PHASE_ABANDON;
-		} else if (is_stopping(s)) {
-			s->is_over = true;
-		} else {
-			env_sleep_ns(LOOK_NS);
-		}
+		step_drain(s);
 		break;
 	case PHASE_ABANDON:
 		step_abandon(s);
@@ -669,9 +689,18 @@ give_up_hold(struct snapshots *s)
 bool
 snapshots_stop(struct snapshots *s)
 {
+	/* One that ends from here on is not waited for: it goes on from the last epoch. */
+	bool had_ended = engine_has_ended(s->engine);
+
 	give_up_hold(s);
 	__atomic_store_n(&s->stopping, true, __ATOMIC_RELEASE);
 	env_thread_join(s->thread);
 	s->thread = NULL;
-	return s->txn == NULL && (s->is_complete || !engine_has_ended(s->engine));
+	if (CANARY(CANARY_LATE_END)) {
+		had_ended = engine_has_ended(s->engine);
+	}
+	pthread_mutex_lock(&s->lock);
+	s->status.uncommitted = sinks_count(s);
+	pthread_mutex_unlock(&s->lock);
+	return s->txn == NULL && (s->is_complete || !had_ended);
 }

@@ -123,12 +123,30 @@ void snapshots_hold(struct snapshots *snapshots);
 bool snapshots_is_held(const struct snapshots *snapshots);
 int snapshots_resume(struct snapshots *snapshots);
 
+/*
+ * For a rehearsal, in a process beside the one that has the folder: nothing is taken, written or
+ * committed.
+ *
+ *     result = snapshots_look(folder, &snapshots, why);             the newest whole epoch
+ *     snapshots_resumes, snapshots_origin                           as above
+ *     result = snapshots_try(snapshots, engine, wanted, why);       restores those [operator]
+ *     snapshots_restored, snapshots_close
+ *
+ * 0, or -errno and why. -EAGAIN: the job has removed that epoch meanwhile; look again, and build
+ * the engine anew.
+ */
+int snapshots_look(const char *folder, struct snapshots **snapshots, char why[SNAPSHOT_WHY]);
+int snapshots_try(struct snapshots *snapshots, struct lm_engine *engine, const bool *wanted,
+                  char why[SNAPSHOT_WHY]);
+
 int snapshots_start(struct snapshots *snapshots);
 /* One step; false: it is over. For those who have no thread. */
 bool snapshots_step(void *snapshots);
 /*
  * If the engine has ended: a last epoch, with which the sinks commit everything. Else no more are
- * made. Waits. Returns whether everything that sinks wrote is committed.
+ * made; an engine that ends meanwhile may get one or not. Waits. Returns whether everything is
+ * committed that sinks handed over, and of an engine that had ended all that they wrote; else the
+ * status says how many transactions are left, and why.
  */
 bool snapshots_stop(struct snapshots *snapshots);
 

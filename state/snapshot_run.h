@@ -67,7 +67,9 @@ struct snapshots {
 	uint64_t skipped;
 	bool had_ended;
 	struct snapshot_restored restored;
-	void *note; /* NULL: none */
+	const bool *wanted;      /* [operator] that are restored; NULL: all */
+	struct store_list aside; /* of a folder that somebody else has */
+	void *note;              /* NULL: none */
 	size_t note_size;
 
 	struct snap_slice *slice;
@@ -182,6 +184,11 @@ int snapshots_check_note(const struct snapshots *s, char why[SNAPSHOT_WHY]);
 
 /* restore.c */
 int restore_engine(struct snapshots *s, char why[SNAPSHOT_WHY]);
+/* All slices, or those wanted, from the good epoch. -EBADMSG: it is damaged, and nothing was
+ * restored. */
+int restore_epoch(struct snapshots *s, char why[SNAPSHOT_WHY]);
+/* The epoch to go on from, and what it says of the job. 0, or -errno and why. */
+int restore_choose(struct snapshots *s, const struct store_epoch *epoch, char why[SNAPSHOT_WHY]);
 /* The store's newest good epoch into `good`, or NULL. */
 int restore_pick(struct snapshots *s, char why[SNAPSHOT_WHY]);
 

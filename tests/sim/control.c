@@ -17,7 +17,6 @@
 #include "core/change_diff.h"
 #include "core/env.h"
 #include "core/ring.h"
-#include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
 
 /*
@@ -218,22 +217,9 @@ may_change(const struct lm_engine *engine)
 static void
 go_on(const struct lm_engine *engine)
 {
-	const struct lm_topology *runs =
-	    control.runs_other ? control.other : control.changes.topology;
-
 	if (control.holds && engine->change == NULL &&
-	    control.changes.resume(control.changes.holder, runs, engine->graph)) {
+	    control.changes.resume(control.changes.holder)) {
 		control.holds = false;
-	}
-}
-
-/* Whether the power goes now, in the middle of a change. */
-static void
-cut_power(const struct lm_engine *engine)
-{
-	if ((control.holds || engine->change != NULL) && control.changes.power_left > 0 &&
-	    --control.changes.power_left == 0) {
-		disk_power_off();
 	}
 }
 
@@ -343,7 +329,6 @@ control_act(struct lm_engine *engine)
 {
 	pause_or_go_on(engine);
 	note_topology(engine);
-	cut_power(engine);
 	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
 		control.wants_change = true;
 	}
@@ -396,9 +381,7 @@ control_begin(struct lm_engine *engine)
 		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);
 	}
 	control.asked = control.collected = control.change = 0;
-	control.wants_change = control.goes_over = control.holds = false;
-	control.other = control.changes.begins_with;
-	control.runs_other = control.other != NULL;
+	control.wants_change = control.goes_over = control.runs_other = control.holds = false;
 	control.epoch = engine->epoch;
 	control.epoch_heard.rounds_left = control.stop_heard.rounds_left = 0;
 	control.has_failed = false;
@@ -413,7 +396,9 @@ control_let_change(const struct control_changes *changes)
 bool
 control_end(struct lm_engine *engine)
 {
-	note_topology(engine);
+	if (control.holds) {
+		control.changes.resume(control.changes.holder);
+	}
 	memset(&control.changes, 0, sizeof(control.changes));
 	lm_topology_free(control.other);
 	control.other = NULL;

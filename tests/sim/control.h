@@ -27,16 +27,11 @@ struct control_changes {
 	struct lm_topology *(*other)(const struct lm_topology *topology,
 	                             const struct lm_graph *graph);
 	const struct lm_topology *topology;
-	/* The run begins with the other one: `topology` is what it goes over to. */
-	struct lm_topology *begins_with;
-	/* What must stand back for a change, and go on behind it, of what runs then; NULL: nothing
-	 * must. */
+	/* What must stand back for a change, and go on behind it; NULL: nothing must. */
 	void (*hold)(void *holder);
 	bool (*is_held)(void *holder);
-	bool (*resume)(void *holder, const struct lm_topology *runs, const struct lm_graph *graph);
+	bool (*resume)(void *holder);
 	void *holder;
-	/* The power goes when so many turns were taken within changes; 0: it stays. */
-	uint64_t power_left;
 };
 void control_let_change(const struct control_changes *changes);
 

@@ -4,10 +4,7 @@
  * in any call of the disk, loses what was not synced, and goes on, until it is done. What its sinks
  * have committed in the end is what a run without any of that commits, row by row; and what was
  * committed once stays as it was. Faults come first; then the machine is sound, and the job has to
- * come to its end. In half of the seeds operators get other numbers of slices as it runs; in half
- * of those each start has other ones, too, in the other half it goes over to another topology and
- * back, and each start goes on with what ran, as the snapshot has it. There the power goes in the
- * middle of changes as often as elsewhere.
+ * come to its end. In half of the seeds each start has other numbers of slices.
  */
 
 #include "tests/sim/crash.h"
@@ -20,9 +17,6 @@
 #include "core/engine.h"
 #include "core/env.h"
 #include "core/graph.h"
-#include "core/topology.h"
-#include "mgmt/config_load.h"
-#include "mgmt/resume_note.h"
 #include "state/snapshot.h"
 #include "tests/sim/classes.h"
 #include "tests/sim/control.h"
@@ -51,13 +45,8 @@ struct crash {
 	struct committed committed[COMMITTED_MAX];
 	uint32_t committed_count;
 	uint64_t sound_steps; /* that it takes when nothing goes wrong */
-	bool rescales;        /* while it runs, and whenever it is started */
-	bool keeps;           /* while it runs; a start goes on with what ran */
-	/* This incarnation's. */
-	struct lm_topology *runs;  /* what it begins with */
-	struct lm_topology *plain; /* the first of all; keeps: to go back to */
-	struct snapshot_note note; /* keeps: of what it goes on from */
-	bool is_faulty; /* this incarnation: whatever it says, the disk may be the reason */
+	bool rescales;        /* whenever it is started */
+	bool is_faulty;       /* this incarnation: whatever it says, the disk may be the reason */
 	bool is_done;
 	bool is_wrong;
 };
@@ -145,112 +134,6 @@ draw_options(struct crash *crash)
 		.verify = sim_below(2) == 0 ? 0 : 1 + sim_below(UINT64_C(1) << 32),
 		.has_thread = true,
 	};
-}
-
-/* ---- what runs ---- */
-
-/* The topology with a filter in it that lets all rows pass. */
-static char *
-wider_text(const char *text)
-{
-	static const char before[] = "  some: {type: filter, input: \"a ";
-	static const char after[] = "  pass: {type: filter, input: a, where: value > -5000}\n"
-				    "  some: {type: filter, input: \"pass ";
-	const char *at = strstr(text, before);
-	char *wider;
-
-	if (at == NULL ||
-	    asprintf(&wider, "%.*s%s%s", (int)(at - text), text, after, at + strlen(before)) < 0) {
-		abort();
-	}
-	return wider;
-}
-
-static struct lm_topology *
-load_text(const struct crash *crash, const char *text, size_t size)
-{
-	const char *set[TOPO_SETS_MAX + 1] = { NULL };
-	struct lm_errors errors = { 0 };
-	struct lm_topology *topology;
-
-	for (uint32_t i = 0; i < crash->topo.set_count; i++) {
-		set[i] = crash->topo.set[i];
-	}
-	topology = config_load_text("crash.yaml", text, size, set, &errors);
-	if (errors.count > 0) {
-		fprintf(stderr, "%s\n", errors.error[0].message);
-		abort();
-	}
-	return topology;
-}
-
-static struct lm_topology *
-load(const struct crash *crash, bool is_wider)
-{
-	struct lm_errors errors = { 0 };
-	struct lm_topology *plain = topo_load("crash.yaml", &crash->topo, &errors), *wider;
-	char *text;
-
-	if (plain == NULL) {
-		abort();
-	}
-	if (!is_wider) {
-		return plain;
-	}
-	text = wider_text(plain->source);
-	wider = load_text(crash, text, strlen(text));
-	free(text);
-	lm_topology_free(plain);
-	return wider;
-}
-
-static bool
-has_pass(const struct lm_topology *topology)
-{
-	return topology_find(topology, "pass") != NULL;
-}
-
-/* As mgmt/resume.c goes on: with the snapshot's note, if it has one. */
-static struct lm_topology *
-load_what_ran(struct crash *crash)
-{
-	struct lm_topology *topology;
-	struct resume_read read;
-	char why[SNAPSHOT_WHY];
-
-	if (snapshots_read_note(crash->folder, crash->options.job, &crash->note, why) != 0) {
-		wrong(crash, why);
-	}
-	if (crash->note.bytes == NULL) {
-		return load(crash, false);
-	}
-	if (!resume_read(crash->note.bytes, crash->note.size, &read)) {
-		abort();
-	}
-	topology = load_text(crash, read.text, read.text_size);
-	for (uint32_t i = 0; i < read.slices_count; i++) {
-		topology_find(topology, read.slices[i].op)->slices = read.slices[i].slices;
-	}
-	resume_read_free(&read);
-	return topology;
-}
-
-static void
-load_incarnation(struct crash *crash)
-{
-	crash->note = (struct snapshot_note){ 0 };
-	crash->plain = load(crash, false);
-	crash->runs = crash->keeps ? load_what_ran(crash) : load(crash, false);
-	crash->options.note = crash->keeps ? &crash->note : NULL;
-}
-
-static void
-unload_incarnation(struct crash *crash)
-{
-	free(crash->note.bytes);
-	lm_topology_free(crash->runs);
-	lm_topology_free(crash->plain);
-	crash->runs = crash->plain = NULL;
 }
 
 /* ---- what was committed ---- */
@@ -370,6 +253,7 @@ enum fate {
 	FATE_FAULTS,
 	FATE_DAMAGE,
 	FATE_NO_MEMORY,
+	FATE_IS_STOPPED, /* snapshots end while slices go on, and may come to their end */
 	FATE_COUNT
 };
 
@@ -408,59 +292,48 @@ is_held(void *snapshots)
 	return snapshots_is_held(snapshots);
 }
 
-/* What runs goes into the snapshots from here on. */
 static bool
-note(struct snapshots *snapshots, const struct lm_topology *runs, const struct lm_graph *graph)
+resume(void *snapshots)
 {
-	const struct resume_running running = { .topology = runs, .graph = graph, .file = "" };
-	size_t size;
-	char *text = resume_write(&running, &size);
-	bool good = text != NULL && snapshots_set_note(snapshots, text, size) == 0;
-
-	free(text);
-	return good;
+	return snapshots_resume(snapshots) == 0;
 }
 
-static bool
-resume(void *snapshots, const struct lm_topology *runs, const struct lm_graph *graph)
-{
-	return (runs == NULL || note(snapshots, runs, graph)) && snapshots_resume(snapshots) == 0;
-}
+/* Stops the snapshots, as the control thread does when a job is not to go on. */
+struct stopper {
+	struct crash *crash;
+	struct snapshots *snapshots;
+};
 
-static const struct crash *running_crash;
-
-static struct lm_topology *
-load_wider(const struct lm_topology *topology, const struct lm_graph *graph)
-{
-	(void)topology;
-	(void)graph;
-	return load(running_crash, true);
-}
-
-/* What may be changed while it runs. */
 static void
-let_change(struct crash *crash, struct snapshots *snapshots, enum fate fate)
+stop(void *arg)
 {
-	struct control_changes changes = { .may_rescale = topo_may_rescale_keyed,
-		                           .hold = hold,
-		                           .is_held = is_held,
-		                           .resume = resume,
-		                           .holder = snapshots };
+	struct stopper *stopper = arg;
+	struct snapshot_status status;
+	bool is_committed = snapshots_stop(stopper->snapshots);
 
-	if (crash->keeps) {
-		running_crash = crash;
-		changes.topology = crash->plain;
-		changes.other = load_wider;
-		changes.power_left =
-		    fate == FATE_CRASHES_AT_STEP && sim_below(2) == 0 ? 1 + sim_below(300) : 0;
-		if (has_pass(crash->runs)) {
-			changes.begins_with = crash->runs;
-			crash->runs = NULL; /* it is freed when it goes, or the run is over */
-		}
+	snapshots_status(stopper->snapshots, &status);
+	if (!is_committed && status.uncommitted == 0) {
+		wrong(stopper->crash, "stopped, and nothing is left to commit, but it says so");
 	}
-	if (crash->rescales) {
-		control_let_change(&changes);
+}
+
+/* It goes on later, unless it came to its end meanwhile. */
+static bool
+run_until_stopped(struct crash *crash, struct snapshots *snapshots, struct lm_engine *engine)
+{
+	struct stopper stopper = { .crash = crash, .snapshots = snapshots };
+	struct sim_leave leave = { .stop = stop, .arg = &stopper };
+	uint64_t steps = STEPS_MAX;
+
+	if (sim_below(2) == 0 && engine->slice_count > 1) {
+		leave.ended_slices = 1 + (uint32_t)sim_below(engine->slice_count - 1);
+	} else {
+		steps = sim_below(crash->sound_steps);
 	}
+	sim_leave(&leave);
+	(void)sim_run(engine, sim_steps() + steps);
+	sim_leave(&(struct sim_leave){ .stop = NULL });
+	return false;
 }
 
 /* The engine stands; it runs until its fate, or its end. True: everything is committed. */
@@ -479,7 +352,16 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
 	if (snapshots_start(snapshots) != 0) {
 		return wrong(crash, "no thread");
 	}
-	let_change(crash, snapshots, fate);
+	if (fate == FATE_IS_STOPPED) {
+		return run_until_stopped(crash, snapshots, engine);
+	}
+	if (crash->rescales) {
+		control_let_change(&(struct control_changes){ .may_rescale = topo_may_rescale_keyed,
+		                                              .hold = hold,
+		                                              .is_held = is_held,
+		                                              .resume = resume,
+		                                              .holder = snapshots });
+	}
 	ended = sim_run(engine, sim_steps() + steps);
 	if (!ended) {
 		if (fate == FATE_LIVES || (fate == FATE_FAULTS && !disk_is_down())) {
@@ -533,8 +415,6 @@ run_graph(struct crash *crash, struct lm_graph *graph, const struct lm_placement
 		start_failed(crash, why);
 	} else if (snapshots_had_ended(snapshots)) {
 		crash->is_done = true;
-	} else if (crash->keeps && !note(snapshots, crash->runs, graph)) {
-		start_failed(crash, "no memory");
 	} else {
 		crash->is_done = run_engine(crash, snapshots, engine, fate);
 	}
@@ -550,10 +430,9 @@ run_once(struct crash *crash, enum fate fate)
 {
 	struct lm_errors errors = { 0 };
 	struct lm_placement placement = { 0 };
-	struct lm_graph *graph;
+	struct lm_topology *topology = topo_load("crash.yaml", &crash->topo, &errors);
+	struct lm_graph *graph = topology == NULL ? NULL : lm_graph_check(topology, &errors);
 
-	load_incarnation(crash);
-	graph = lm_graph_check(crash->runs, &errors);
 	if (graph == NULL) {
 		wrong(crash, errors.count > 0 ? errors.error[0].message : "no graph");
 	} else {
@@ -563,7 +442,7 @@ run_once(struct crash *crash, enum fate fate)
 	}
 	free(placement.worker_of);
 	lm_graph_free(graph);
-	unload_incarnation(crash);
+	lm_topology_free(topology);
 	lm_errors_free(&errors);
 }
 
@@ -574,8 +453,8 @@ is_affordable(struct crash *crash)
 {
 	struct lm_errors errors = { 0 };
 	struct lm_placement placement = { 0 };
-	struct lm_topology *topology = load(crash, true);
-	struct lm_graph *graph = lm_graph_check(topology, &errors);
+	struct lm_topology *topology = topo_load("crash.yaml", &crash->topo, &errors);
+	struct lm_graph *graph = topology == NULL ? NULL : lm_graph_check(topology, &errors);
 	bool good = false;
 
 	if (graph == NULL) {
@@ -703,10 +582,8 @@ crash_until_done(struct crash *crash, const char *out)
 		enum fate fate =
 		    i < crashes ? 1 + (enum fate)sim_below(FATE_COUNT - 1) : FATE_LIVES;
 
-		if (crash->rescales && !crash->keeps) {
-			rescale(crash);
-		}
 		if (crash->rescales) {
+			rescale(crash);
 			fate = i < crashes && sim_below(2) == 0 ? FATE_CRASHES_AT_STEP : fate;
 		}
 
@@ -737,7 +614,6 @@ crash_run(struct crash *crash)
 	} while (!is_affordable(crash) && !crash->is_wrong && ++draws < DRAWS_MAX);
 	draw_options(crash);
 	crash->rescales = sim_below(2) == 0;
-	crash->keeps = crash->rescales && sim_below(2) == 0;
 	if (crash->rescales) {
 		/* There is to be something to go on from. */
 		draw_again(&crash->topo, "epoch", 30, "us");

@@ -92,18 +92,28 @@ disk_begin_call(void)
 struct name *
 disk_name(const char *path, bool make)
 {
+	struct name *unused = NULL;
+
 	for (uint32_t i = 0; i < disk.name_count; i++) {
-		if (strcmp(disk.name[i].path, path) == 0) {
-			return &disk.name[i];
+		struct name *name = &disk.name[i];
+
+		if (strcmp(name->path, path) == 0) {
+			return name;
+		}
+		if (name->now == NULL && name->safe == NULL && name->other == NULL) {
+			unused = name;
 		}
 	}
 	if (!make) {
 		return NULL;
 	}
-	assert(disk.name_count < DISK_NAMES_MAX);
+	if (unused == NULL) {
+		assert(disk.name_count < DISK_NAMES_MAX);
+		unused = &disk.name[disk.name_count++];
+	}
 	assert(strlen(path) < DISK_PATH_MAX);
-	snprintf(disk.name[disk.name_count].path, DISK_PATH_MAX, "%s", path);
-	return &disk.name[disk.name_count++];
+	snprintf(unused->path, DISK_PATH_MAX, "%s", path);
+	return unused;
 }
 
 struct inode *

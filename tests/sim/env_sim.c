@@ -34,6 +34,7 @@ struct actor {
 	void *arg;
 	uint32_t lcore;
 	bool runs;
+	bool is_joined; /* a thread: its place may go to another */
 	int64_t awake_at_ns;
 	const uint32_t *parked; /* until this is woken; NULL: it is not parked */
 	uint64_t slowness;      /* it has one turn in so many */
@@ -52,9 +53,11 @@ static struct {
 	uint64_t allocations_left, launches_left;
 	uint64_t writes_fail;     /* one in so many; 0: none */
 	uint64_t stop_after;      /* steps */
+	struct sim_leave leave;   /* of the next run */
 	uint32_t buggified;       /* a bit for each place of this run */
 	struct lm_engine *engine; /* while it runs */
 	bool is_preempted;
+	bool is_joining;  /* the control thread waits for another */
 	bool is_timed;    /* steps take time */
 	int64_t spent_ns; /* by the step under way */
 } sim = { .allocations_left = UINT64_MAX, .launches_left = UINT64_MAX };
@@ -248,6 +251,7 @@ env_worker_launch(uint32_t lcore, env_step_fn *step, void *arg)
 	actor->arg = arg;
 	actor->lcore = lcore;
 	actor->runs = true;
+	actor->is_joined = false;
 	actor->slowness = 1 + (sim_below(4) == 0 ? sim_below(40) : 0);
 	return 0;
 }
@@ -294,20 +298,6 @@ env_thread_start(struct env_thread **thread, const char *name, env_step_fn *step
 	}
 	*thread = t;
 	return 0;
-}
-
-void
-env_thread_join(struct env_thread *thread)
-{
-	if (thread == NULL) {
-		return;
-	}
-	env_worker_join(thread->lcore);
-	free(thread);
-	while (sim.actor_count > 0 && !sim.actor[sim.actor_count - 1].runs &&
-	       sim.actor[sim.actor_count - 1].lcore >= THREAD_LCORE) {
-		sim.actor_count--;
-	}
 }
 
 void
@@ -445,9 +435,47 @@ sim_preempt(unsigned int one_in)
 			step_actor(actor);
 		}
 		sim.now_ns += (int64_t)(50 + sim_below(2000));
-		control_act(sim.engine);
+		if (!sim.is_joining) {
+			control_act(sim.engine);
+		}
 	}
 	sim.is_preempted = false;
+}
+
+/* Others go on meanwhile. */
+static void
+step_until_over(uint32_t lcore)
+{
+	struct actor *thread = NULL;
+
+	for (uint32_t i = 0; i < sim.actor_count; i++) {
+		thread = sim.actor[i].lcore == lcore ? &sim.actor[i] : thread;
+	}
+	assert(thread != NULL);
+	sim.is_joining = true;
+	while (thread->runs) {
+		struct actor *actor = pick_actor();
+
+		if (actor != NULL) {
+			step_actor(actor);
+		}
+		sim.now_ns += (int64_t)(50 + sim_below(2000));
+	}
+	sim.is_joining = false;
+	thread->is_joined = true;
+}
+
+void
+env_thread_join(struct env_thread *thread)
+{
+	if (thread == NULL) {
+		return;
+	}
+	step_until_over(thread->lcore);
+	free(thread);
+	while (sim.actor_count > 0 && sim.actor[sim.actor_count - 1].is_joined) {
+		sim.actor_count--;
+	}
 }
 
 /* The next who is awake: time moves to then. NULL: nobody before `until_ns`, and it is that. */
@@ -519,6 +547,20 @@ sim_run_timed(struct lm_engine *engine, const struct sim_timed *timed)
 	return engine_has_ended(engine);
 }
 
+void
+sim_leave(const struct sim_leave *leave)
+{
+	sim.leave = *leave;
+}
+
+static bool
+is_left(const struct lm_engine *engine)
+{
+	return sim.leave.stop != NULL && sim.leave.ended_slices != 0 &&
+	       __atomic_load_n(&engine->shared->ended_slices, __ATOMIC_ACQUIRE) >=
+	           sim.leave.ended_slices;
+}
+
 bool
 sim_run(struct lm_engine *engine, uint64_t steps_max)
 {
@@ -554,9 +596,12 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 			ended = true;
 			break;
 		}
-		if (disk_is_down()) {
+		if (disk_is_down() || is_left(engine)) {
 			break;
 		}
+	}
+	if (sim.leave.stop != NULL) {
+		sim.leave.stop(sim.leave.arg);
 	}
 	lm_engine_join(engine);
 	ended = control_end(engine) && ended;

@@ -32,6 +32,16 @@ struct sim_watch {
 };
 void sim_watch(const struct sim_watch *watch);
 /*
+ * How runs are left from here on: `stop` is called before the workers are joined, while they can
+ * still go on, and when so many slices have ended, if others have not; 0: however many have.
+ */
+struct sim_leave {
+	void (*stop)(void *arg); /* NULL: nothing is called */
+	void *arg;
+	uint32_t ended_slices;
+};
+void sim_leave(const struct sim_leave *leave);
+/*
  * Runs the engine with time that passes while workers work: a step takes as long as sim_spend says,
  * and a little more; meanwhile others go on beside it, each in its own time. What a step does is
  * seen by others when it begins, so steps should be short. `tick` is called every `tick_ns`, until

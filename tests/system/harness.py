@@ -28,6 +28,8 @@ NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 # What a run may take before it counts as standing still.
 SECONDS = 100
+# How many characters of what a program wrote are shown when a point fails.
+SHOWN = 3000
 
 
 class Skip(Exception):
@@ -166,7 +168,13 @@ class Running:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, _, error, __):
+        if error is not None:
+            status = self.process.poll()
+            error.add_note("%s, %s; it wrote:\n%s" % (
+                os.path.basename(os.path.dirname(self.err)),
+                "still running" if status is None else "ended with %d" % status,
+                self.said()[-SHOWN:].rstrip() or "nothing"))
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -201,6 +209,11 @@ class Running:
         return sizes[0]
 
 
+def notes(error):
+    """What was added to an error, and to the one it came from."""
+    return [*getattr(error, "__notes__", ()), *(notes(error.__cause__) if error.__cause__ else ())]
+
+
 def tap(points):
     """Runs (name, function(folder)) pairs; returns the exit status."""
     failed = 0
@@ -216,7 +229,7 @@ def tap(points):
                     subprocess.SubprocessError) as error:
                 failed += 1
                 print("not ok %d - %s" % (number, name))
-                text = "%s: %s" % (type(error).__name__, error)
+                text = "\n".join(["%s: %s" % (type(error).__name__, error), *notes(error)])
                 print("# " + text.replace("\n", "\n# "))
         sys.stdout.flush()
     return 1 if failed else 0

@@ -165,6 +165,7 @@ def test_settings(folder):
     with job(folder, words) as running, running.client() as client:
         was = places(client)["sums", 1]
         goal = next(n for n in (0, 1, 2, 3) if n != was)
+        until(lambda: client.call("elastic")["policy"] == "model", "it shows its policy")
         client.call("freeze")
         done(client.finish("migrate", operator="sums", slice=1, lcore=goal))
         client.call("log_level", {"module": "mgmt", "level": "debug", "for_ms": 600000})

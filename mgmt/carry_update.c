@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Another topology, from its file to where it stays or is taken back:
+ *
+ *     proposed   its file is read; code that the job has not run is rehearsed before it is loaded
+ *     loaded     what differs is known, and may be
+ *     rehearsed  a child process has opened it, with the state of the newest snapshot
+ *     aligning   the engine goes over (carry_change.c)
+ *     soak       it is watched; snapshots stand back, so that a crash goes back to what was
+ *     committed  or rolling back, then rolled back
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/env.h"
+#include "core/plugin.h"
+#include "core/registry.h"
+#include "core/topology.h"
+#include "mgmt/carry_struct.h"
+#include "mgmt/config_load.h"
+#include "mgmt/units.h"
+
+/* A rehearsal that takes longer has failed, whatever the action's deadline. */
+#define REHEARSE_MAX_NS UINT64_C(60000000000)
+
+/* A step farther. Always true. */
+static bool
+step_to(struct manager_report *report, enum action_phase phase)
+{
+	report->is_step = true;
+	report->phase = phase;
+	return true;
+}
+
+void
+update_free(struct carry *carry)
+{
+	struct carry_change *change = &carry->change;
+
+	if (change->soak != NULL) {
+		free(change->soak->op);
+	}
+	free(change->soak);
+	free(change->then);
+	free(change->before.slices);
+	lm_topology_free(change->before.owned);
+	change->soak = NULL;
+	change->then = NULL;
+	change->before = (struct carry_past){ 0 };
+}
+
+/* ---- rehearsal ---- */
+
+static void
+add_name(struct carry_change *change, const char *name)
+{
+	size_t length = strlen(change->operators);
+
+	snprintf(change->operators + length, sizeof(change->operators) - length, "%s%s",
+	         length == 0 ? "" : ",", name);
+}
+
+static bool
+is_builtin(const char *type)
+{
+	return registry_find(type) != NULL;
+}
+
+/* Whether it names a plugin that this process has not loaded; what they are goes into *content. */
+static bool
+has_news(const struct lm_topology *topology, uint64_t *content)
+{
+	bool has = false;
+
+	*content = 0;
+	for (uint32_t i = 0; i < topology->plugin_count; i++) {
+		uint64_t one;
+
+		has |= !plugin_is_loaded(topology->plugin[i].text, &one);
+		*content = *content * 31 + one;
+	}
+	return has;
+}
+
+/* Operators whose code comes from a plugin; nobody knows more before that is loaded. */
+static void
+name_plugins(struct carry_change *change)
+{
+	const struct lm_topology *topology = change->topology;
+
+	change->operators[0] = '\0';
+	for (uint32_t i = 0; i < topology->operator_count; i++) {
+		if (topology->op[i].type != NULL && !is_builtin(topology->op[i].type)) {
+			add_name(change, topology->op[i].name);
+		}
+	}
+}
+
+/* Operators that begin with code of plugins; with `all` also those of the built-in code. */
+static void
+name_others(struct carry_change *change, const struct change_side *is,
+            const struct change_diff *diff, bool all)
+{
+	change->operators[0] = '\0';
+	for (uint32_t i = 0; i < diff->count; i++) {
+		const struct change_item *item = &diff->item[i];
+		const struct graph_operator *op =
+		    item->is == LM_NONE ? NULL : &is->graph->op[item->is];
+
+		if ((item->kind == CHANGE_ADDED || item->kind == CHANGE_REPLACED) &&
+		    (all || registry_find(op->class->name) != op->class)) {
+			add_name(change, op->name);
+		}
+	}
+}
+
+/* False after saying why there is none. */
+static bool
+rehearse(struct carry *carry, enum carry_stage stage, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	const struct action *action = &carry->action;
+	uint64_t half_ns = (action->limit_ns - action->args.soak_ns) / 2;
+	struct rehearse_ask ask = { .file = action->args.file,
+		                    .set = carry->set,
+		                    .folder = carry->folder,
+		                    .since = change->since,
+		                    .open = change->operators,
+		                    .fresh = action->args.drop_state,
+		                    .timeout_ns =
+		                        half_ns < REHEARSE_MAX_NS ? half_ns : REHEARSE_MAX_NS };
+
+	change->stage = stage;
+	if (rehearse_begin(&change->rehearse, &ask) != 0) {
+		carry_fail(report, "%s", change->rehearse.text);
+		return false;
+	}
+	return true;
+}
+
+/* ---- loading ---- */
+
+/* False after saying what is wrong with it. */
+static bool
+read_file(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	const char *file = carry->action.args.file;
+	struct lm_errors errors = { 0 };
+	bool good;
+
+	change->topology = config_load(file, carry->set, &errors);
+	good = change->topology != NULL && errors.count == 0;
+	if (!good && errors.count > 0) {
+		report->has_failed = true;
+		config_errors_line(file, &errors, report->reason, sizeof(report->reason));
+	} else if (!good) {
+		carry_fail(report, "%s: no memory for it", file);
+	}
+	lm_errors_free(&errors);
+	return good;
+}
+
+static bool
+check_graph(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	const char *file = carry->action.args.file;
+	struct lm_errors errors = { 0 };
+
+	change->graph = lm_graph_check(change->topology, &errors);
+	if (change->graph == NULL && errors.count > 0) {
+		report->has_failed = true;
+		config_errors_line(file, &errors, report->reason, sizeof(report->reason));
+	} else if (change->graph == NULL) {
+		carry_fail(report, "%s: no memory for it", file);
+	}
+	lm_errors_free(&errors);
+	return change->graph != NULL;
+}
+
+/* ---- what is to be watched ---- */
+
+/* Whoever gets rows of those that are watched is watched as well. */
+static void
+watch_behind(struct soak *soak, const struct lm_graph *graph)
+{
+	bool has_grown = true;
+
+	while (has_grown) {
+		has_grown = false;
+		for (uint32_t w = 0; w < graph->wire_count; w++) {
+			const struct graph_wire *wire = &graph->wire[w];
+
+			if (soak->op[wire->from].is_watched && !soak->op[wire->to].is_watched) {
+				soak->op[wire->to].is_watched = has_grown = true;
+			}
+		}
+	}
+}
+
+/* False: no memory. */
+static bool
+plan_soak(struct carry *carry, const struct change_side *is, const struct change_diff *diff)
+{
+	const struct lm_graph *graph = is->graph;
+	struct soak *soak = calloc(1, sizeof(*soak));
+
+	carry->change.soak = soak;
+	if (soak == NULL) {
+		return false;
+	}
+	soak->count = graph->operator_count;
+	soak->op = calloc(graph->operator_count + 1, sizeof(*soak->op));
+	if (soak->op == NULL) {
+		return false;
+	}
+	for (uint32_t i = 0; i < diff->count; i++) {
+		const struct change_item *item = &diff->item[i];
+
+		if (item->kind == CHANGE_REPLACED || item->kind == CHANGE_ADDED) {
+			soak->op[item->is].is_other = soak->op[item->is].is_watched = true;
+		}
+	}
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		soak->op[i].name = graph->op[i].name;
+		soak->op[i].drops = graph->op[i].class->drops;
+	}
+	watch_behind(soak, graph);
+	return true;
+}
+
+/* False after saying what would be lost for good. */
+static bool
+has_way_back(const struct carry *carry, const struct change_side *was,
+             const struct change_diff *diff, struct manager_report *report)
+{
+	for (uint32_t i = 0; i < diff->count; i++) {
+		const struct change_item *item = &diff->item[i];
+		const char *name;
+
+		if (item->was == LM_NONE || !diff_has_state(carry, item->was)) {
+			continue;
+		}
+		name = was->graph->op[item->was].name;
+		if (item->kind == CHANGE_REMOVED ||
+		    (item->kind == CHANGE_REPLACED && diff->heir_of[item->is] == LM_NONE)) {
+			carry_fail(report,
+			           "operators.%s: its state would be lost, and there would be no "
+			           "way back from the soak; with --irreversible it is watched all "
+			           "the same",
+			           name);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- from the file to the engine ---- */
+
+/* Forgets what was to come. Always true: it is over. */
+static bool
+give_up(struct carry *carry)
+{
+	change_drop_next(carry);
+	update_free(carry);
+	return true;
+}
+
+/* What differs: true: there is nothing to do, or it may not be; said so. */
+static bool
+look_at_next(struct carry *carry, struct manager_report *report, struct change_diff *diff)
+{
+	struct carry_change *change = &carry->change;
+	const struct action_args *args = &carry->action.args;
+	const struct change_side was = change_side_of_now(carry);
+	const struct change_side is = { .topology = change->topology, .graph = change->graph };
+
+	change_compare(&was, &is, diff);
+	if (!diff_allows(carry, &was, &is, diff, report)) {
+		return true;
+	}
+	if (!diff_describe(&was, &is, diff, change->what) || args->is_dry) {
+		snprintf(report->reason, sizeof(report->reason), "%s", change->what);
+		return true;
+	}
+	if (args->soak_ns > 0 && !args->is_irreversible &&
+	    !has_way_back(carry, &was, diff, report)) {
+		return true;
+	}
+	if (args->soak_ns > 0 && !plan_soak(carry, &is, diff)) {
+		return carry_fail(report, "no memory for the soak");
+	}
+	if (!change->is_rehearsed && args->rehearse != REHEARSE_NEVER) {
+		name_others(change, &is, diff, args->rehearse == REHEARSE_ALWAYS);
+	}
+	return false;
+}
+
+static bool
+go_over(struct carry *carry, enum action_phase phase, struct manager_report *report)
+{
+	carry->change.stage = STAGE_CHANGE;
+	change_hold(carry);
+	return step_to(report, phase);
+}
+
+/* Its code comes into this process, and it is known what differs. */
+static bool
+load(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	struct change_diff *diff = malloc(sizeof(*diff));
+	uint64_t content;
+	bool is_over;
+
+	if (diff == NULL) {
+		carry_fail(report, "no memory for the change");
+		return give_up(carry);
+	}
+	if (change->is_rehearsed && has_news(change->topology, &content) &&
+	    content != change->content) {
+		carry_fail(report, "a plugin was written to during the rehearsal: ask again");
+		free(diff);
+		return give_up(carry);
+	}
+	change->operators[0] = '\0';
+	is_over = !check_graph(carry, report) || look_at_next(carry, report, diff);
+	free(diff);
+	if (is_over) {
+		return give_up(carry);
+	}
+	if (change->operators[0] != '\0') {
+		return rehearse(carry, STAGE_TRY, report) ? step_to(report, PHASE_LOADED)
+		                                          : give_up(carry);
+	}
+	return go_over(carry, change->is_rehearsed ? PHASE_REHEARSED : PHASE_LOADED, report);
+}
+
+/* What is now, to be compared with what will be. False: no memory. */
+static bool
+read_then(struct carry *carry)
+{
+	const struct lm_engine *engine = carry->engine;
+	uint32_t count = engine->graph->operator_count;
+	struct carry_change *change = &carry->change;
+
+	change->then = calloc(count + 1, sizeof(*change->then));
+	for (uint32_t i = 0; change->then != NULL && i < count; i++) {
+		soak_read(engine, i, &change->then[i]);
+	}
+	return change->then != NULL;
+}
+
+bool
+apply_begin(struct carry *carry, struct manager_report *report)
+{
+	const struct action_args *args = &carry->action.args;
+	struct carry_change *change = &carry->change;
+
+	if (!change_may_begin(carry, report)) {
+		return true;
+	}
+	if (args->rehearse == REHEARSE_COUNT) {
+		return carry_fail(report, "rehearse is auto, always or never");
+	}
+	change->is_apply = true;
+	change->is_rehearsed = change->is_cut = false;
+	change->is_irreversible = args->is_irreversible;
+	change->bad[0] = '\0';
+	if (!read_file(carry, report)) {
+		return give_up(carry);
+	}
+	if (args->soak_ns > 0 && !read_then(carry)) {
+		carry_fail(report, "no memory for the soak");
+		return give_up(carry);
+	}
+	if (args->rehearse == REHEARSE_NEVER || !has_news(change->topology, &change->content)) {
+		return load(carry, report);
+	}
+	name_plugins(change);
+	return !rehearse(carry, STAGE_CODE, report) && give_up(carry);
+}
+
+/* The child is listened to. */
+static bool
+step_rehearsal(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+
+	if (!rehearse_step(&change->rehearse)) {
+		return false;
+	}
+	if (!change->rehearse.has_passed) {
+		carry_fail(report, "%s", change->rehearse.text);
+		return give_up(carry);
+	}
+	change->is_rehearsed = true;
+	return change->stage == STAGE_CODE ? load(carry, report)
+	                                   : go_over(carry, PHASE_REHEARSED, report);
+}
+
+/* ---- going over ---- */
+
+bool
+update_asks(struct carry *carry)
+{
+	const struct lm_engine *engine = carry->engine;
+	const struct lm_graph *was = engine->graph, *is = carry->change.graph;
+	struct carry_past *before = &carry->change.before;
+	struct soak *soak = carry->change.soak;
+
+	if (soak == NULL) {
+		return true;
+	}
+	free(before->slices);
+	before->slices = calloc(was->operator_count + 1, sizeof(*before->slices));
+	if (before->slices == NULL) {
+		return false;
+	}
+	before->graph = was->base != NULL ? was->base : was;
+	for (uint32_t o = 0; o < was->operator_count; o++) {
+		struct soak_count now;
+
+		before->slices[o] = was->op[o].slices;
+		soak_read(engine, o, &now);
+		for (uint32_t n = 0; n < is->operator_count; n++) {
+			if (strcmp(is->op[n].name, was->op[o].name) == 0) {
+				soak_expect(&soak->op[n], was->op[o].class->drops,
+				            &carry->change.then[o], &now);
+			}
+		}
+	}
+	return true;
+}
+
+bool
+update_aligns(struct carry *carry, struct manager_report *report)
+{
+	return carry->change.stage == STAGE_CHANGE && step_to(report, PHASE_ALIGNING);
+}
+
+/* All that is counted now, to be freed; NULL: no memory. */
+static struct soak_count *
+read_now(const struct carry *carry)
+{
+	uint32_t count = carry->engine->graph->operator_count;
+	struct soak_count *now = calloc(count + 1, sizeof(*now));
+
+	for (uint32_t i = 0; now != NULL && i < count; i++) {
+		soak_read(carry->engine, i, &now[i]);
+	}
+	return now;
+}
+
+/* It stays as it is. */
+static void
+commit(struct carry *carry, struct manager_report *report)
+{
+	report->phase = PHASE_COMMITTED;
+	report->epoch = carry->change.epoch;
+	carry->change.since = carry->change.epoch;
+	update_free(carry);
+}
+
+/* The topology that is to come is the one that runs; the one before is kept, for it may come back.
+ */
+static void
+exchange_topology(struct carry *carry)
+{
+	struct carry_change *change = &carry->change;
+
+	change->before.topology = carry->topology;
+	change->before.owned = change->owned;
+	change->before.changed_by = carry->changed_by;
+	change->owned = change->topology;
+	change->topology = NULL;
+	change->epoch = carry->engine->changed.epoch;
+	carry->topology = change->owned;
+	carry->changed_by = change->by;
+}
+
+static void
+rolled_back(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+
+	lm_topology_free(change->owned);
+	change->owned = change->before.owned;
+	carry->topology = change->before.topology;
+	carry->changed_by = change->before.changed_by;
+	change->before.owned = NULL;
+	carry_fail(report, "rolled back behind epoch %" PRIu64 ", since %s: %.200s",
+	           carry->engine->changed.epoch, change->bad, change->what);
+	report->phase = PHASE_ROLLED_BACK;
+	update_free(carry);
+}
+
+bool
+update_went_over(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	struct soak_count *now;
+
+	if (change->stage == STAGE_BACK) {
+		rolled_back(carry, report);
+		return false;
+	}
+	exchange_topology(carry);
+	now = change->soak == NULL || change->is_left ? NULL : read_now(carry);
+	if (now == NULL) {
+		commit(carry, report);
+		return false;
+	}
+	change->number = 0;
+	change->stage = STAGE_SOAK;
+	snprintf(change->what, sizeof(change->what), "%s", report->reason);
+	soak_begin(change->soak, carry->action.args.soak_ns, env_now_ns(), now);
+	free(now);
+	return step_to(report, PHASE_SOAK);
+}
+
+void
+update_stays(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+
+	if (change->stage == STAGE_BACK) {
+		char why[MANAGER_REASON];
+
+		snprintf(why, sizeof(why), "%s", report->reason);
+		carry_fail(report, "%s; it stays, for there is no way back: %.200s", change->bad,
+		           why);
+		commit(carry, report);
+	}
+	update_free(carry);
+}
+
+/* ---- soaking ---- */
+
+/* Whether nothing can be changed any more: all has come to its end, or is about to. */
+static bool
+is_ending(const struct lm_engine *engine)
+{
+	return engine->suspending || engine->stopping ||
+	       __atomic_load_n(&engine->shared->ended_slices, __ATOMIC_ACQUIRE) > 0;
+}
+
+static bool
+end_soak(struct carry *carry, struct manager_report *report, const char *remark)
+{
+	snprintf(report->reason, sizeof(report->reason), "%.400s; %s", carry->change.what, remark);
+	commit(carry, report);
+	return change_tell(carry, report);
+}
+
+static bool
+go_back(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+
+	env_log(4, "%s: going back to what was before: %s", carry->engine->graph->name,
+	        change->bad);
+	change->stage = STAGE_BACK;
+	return step_to(report, PHASE_ROLLING_BACK);
+}
+
+/* It does worse, or is to end. */
+static bool
+break_off(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+
+	if (!change->is_irreversible) {
+		return go_back(carry, report);
+	}
+	if (change->is_cut) {
+		return end_soak(carry, report, "not soaked to the end, for the job ends");
+	}
+	carry_fail(report, "%s; it stays, as it is irreversible: %.200s", change->bad,
+	           change->what);
+	commit(carry, report);
+	return change_tell(carry, report);
+}
+
+static bool
+step_soak(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	int64_t now_ns = env_now_ns();
+	bool is_over = soak_is_over(change->soak, now_ns), is_bad;
+	struct soak_count *now;
+
+	if (is_ending(carry->engine)) {
+		return end_soak(carry, report, "not soaked to the end, for the input ended");
+	}
+	if (change->is_cut) {
+		snprintf(change->bad, sizeof(change->bad), "the job is to end before it is soaked");
+		return break_off(carry, report);
+	}
+	now = read_now(carry);
+	if (now == NULL) {
+		return false; /* the next look may have memory */
+	}
+	is_bad = soak_look(change->soak, now_ns, now, is_over, change->bad);
+	free(now);
+	if (is_bad) {
+		return break_off(carry, report);
+	}
+	return is_over && end_soak(carry, report, "soaked");
+}
+
+bool
+apply_step(struct carry *carry, struct manager_report *report)
+{
+	if (carry->change.is_told) {
+		return change_step(carry, report);
+	}
+	switch (carry->change.stage) {
+	case STAGE_CODE:
+	case STAGE_TRY:
+		return step_rehearsal(carry, report);
+	case STAGE_SOAK:
+		return step_soak(carry, report);
+	default:
+		return change_step(carry, report);
+	}
+}
+
+/* ---- nobody waits for it, or the job is to end ---- */
+
+void
+update_abandon(struct carry *carry)
+{
+	struct carry_change *change = &carry->change;
+
+	rehearse_abandon(&change->rehearse);
+	change->is_cut = true;
+	if (change->number == 0 && !update_goes_on(carry)) {
+		give_up(carry);
+	}
+}
+
+bool
+update_goes_on(const struct carry *carry)
+{
+	const struct carry_change *change = &carry->change;
+
+	return change->is_apply && (change->stage == STAGE_SOAK || change->stage == STAGE_BACK);
+}
+
+bool
+carry_may_end(struct carry *carry)
+{
+	struct carry_change *change = &carry->change;
+	bool soaks = change->is_apply && change->soak != NULL &&
+	             (change->number != 0 || update_goes_on(carry));
+
+	change->is_cut |= soaks;
+	return !soaks;
+}

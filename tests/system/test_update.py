@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""New code in running jobs: what is bad is refused by the rehearsal, or watched and taken back; no row is
+lost by it.
+
+Prints TAP. Environment: see harness.py.
+"""
+
+import os
+import sys
+import time
+
+from harness import BUILD, SECONDS, check, equal, named, operator, tap
+from test_change import Changing, counted, done, failed, finish, sums, undisturbed
+from test_control import guarded, lodectl
+
+sys.dont_write_bytecode = True
+
+JOB = """name: changing
+settings: {epoch: 50ms, seed: 7}
+state: {folder: "${state:-none}"}
+%(plugins)soperators:
+  rows: {type: generator, rows: "${rows:-0}",
+         fields: {key: u64 = uniform 0 4999, value: i64 = uniform -1000 1000}}
+%(stage)s  sums: {type: aggregate, input: %(input)s by key, by: key, count: rows, sum: {total: value},
+         min: {low: value}, emit: end, keys: 20000, slices: 2}
+  out:  {type: file_sink, input: sums to one, path: "${out}/sums.csv"}
+"""
+
+
+def plugin(variant="fine"):
+    return os.path.join(BUILD, "tests", "stage_%s.so" % variant)
+
+
+def staged(folder, name, variant="fine", **params):
+    """A topology file of the job with a stage of these parameters; variant None: without one."""
+    path = os.path.join(folder, name)
+    words = "".join(", %s: %s" % pair for pair in params.items())
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(JOB % {
+            "plugins": "plugins: [%s]\n" % plugin(variant) if variant else "",
+            "stage": "  stage: {type: stage, input: rows%s}\n" % words if variant else "",
+            "input": "stage" if variant else "rows"})
+    return path
+
+
+def updating(folder, variant="fine", number=0, words=(), sets=None):
+    """The job, running."""
+    file = staged(folder, "job%d.yaml" % number, variant)
+    return Changing(folder, os.path.basename(file), number, words, sets)
+
+
+ORDER = ["proposed", "loaded", "rehearsed", "aligning", "soak", "committed", "rolling back", "rolled back"]
+
+
+def phases(client, **params):
+    """Applies, and looks all along: the phases that were seen, in their order, and the action at its end."""
+    action = client.call("apply", params)["action"]
+    seen = [action["phase"]]
+    give_up = time.monotonic() + SECONDS
+    while action["state"] in ("queued", "running"):
+        check(time.monotonic() < give_up, "no end: %s" % action)
+        time.sleep(0.002)
+        action = next(a for a in client.actions()["actions"] if a["id"] == action["id"])
+        if action["phase"] != seen[-1]:
+            seen.append(action["phase"])
+    equal(sorted(seen, key=ORDER.index), seen, "phases")
+    return seen, action
+
+
+def goes_on(client):
+    rows = client.stats("rows")["rows"]
+    give_up = time.monotonic() + SECONDS
+    while client.stats("rows")["rows"] <= rows:
+        check(time.monotonic() < give_up, "the job stands still")
+        time.sleep(0.05)
+
+
+def test_rehearsal(folder):
+    """code that crashes, ends the process, hangs or fails when it is loaded or opened: no job meets it"""
+    with updating(folder, None) as job, job.client() as client:
+        before = client.status()["operators"]
+
+        def bad(says, variant="fine", deadline_ms=60000, **params):
+            file = staged(folder, "bad.yaml", variant, **params)
+            action = client.finish("apply", file=file, deadline_ms=deadline_ms)
+            failed(action, says)
+            check(action["phase"] in ("proposed", "loaded"), str(action))
+            equal(before, client.status()["operators"], "operators")
+
+        bad("ended by SIGABRT (Aborted) while loading", "crash")
+        bad("failed while loading", "leave")
+        bad("is of ABI 2.0", "abi")
+        bad("nobody_has_this", "unresolved")
+        bad("ended by SIGSEGV (Segmentation fault) while opening stage", opened="crash")
+        bad("failed while opening stage", opened="leave")
+        bad("it does not like this machine", opened="fail")
+        bad("not through within 1.0 s: it was opening stage", opened="hang", deadline_ms=2000)
+        bad("bad.yaml:8:", opened="badly")
+        # What was asked for comes to its end at its deadline, and nothing is left of it.
+        failed(client.finish("apply", file=staged(folder, "bad.yaml", opened="hang"), deadline_ms=300),
+               "within")
+        goes_on(client)
+        seen, action = phases(client, file=staged(folder, "good.yaml"), rehearse="always")
+        done(action)
+        equal("committed", seen[-1], "phase")
+        failed(client.finish("apply", file=job.first, rehearse="perhaps"), "always or never")
+        finish(job, client, folder)
+
+
+def test_plan(folder):
+    """what would change is told behind a rehearsal, too"""
+    with updating(folder, None) as job, job.client() as client:
+        said = lodectl(["--socket", job.path, "plan", "--diff", staged(folder, "bad.yaml", "crash")], 1)
+        check("SIGABRT" in said.stdout, said.stdout)
+        said = lodectl(["--socket", job.path, "plan", "--diff", staged(folder, "good.yaml")])
+        check("stage: added" in said.stdout, said.stdout)
+        finish(job, client, folder)
+
+
+def test_soak(folder):
+    """what runs is watched: slower code, errors and lost rows are taken back; what is as good stays"""
+    with updating(folder) as job, job.client() as client:
+        lost = 0
+
+        def soaked(**params):
+            return phases(client, file=staged(folder, "next.yaml", **params), soak_ms=1000)
+
+        time.sleep(1)  # What it does so far is what new code is compared with.
+        seen, action = soaked(after=1)
+        done(action)
+        check("soaked" in action["reason"], action["reason"])
+        check(seen[-2:] == ["soak", "committed"], str(seen))
+        for does, says in (("slow", "stage: a row takes"), ("errors", "errors in"),
+                           ("drops", "dropped (lost)")):
+            seen, action = soaked(does=does, after=200)
+            failed(action, says)
+            failed(action, "rolled back behind epoch")
+            equal("rolled back", seen[-1], "phase")
+            goes_on(client)
+            action = done(client.finish("apply", file=staged(folder, "same.yaml", after=1)))
+            equal("nothing differs", action["reason"], "after it was taken back")
+        done(client.finish("drain", deadline_ms=90000))
+        result = job.end()
+        lost = sum(operator(result, "stage")["drops"].values())
+        check(lost > 0, "no row was dropped")
+        equal(operator(result, "rows")["rows_out"] - lost, counted(job.folder), "rows counted")
+
+
+def test_way_back(folder):
+    """where state would be lost for good there is no soak, unless irreversible: then what is bad stays"""
+    with updating(folder) as job, job.client() as client:
+        with open(job.first, encoding="utf-8") as file:
+            good = file.read()
+        fewer = os.path.join(folder, "fewer.yaml")
+        with open(fewer, "w", encoding="utf-8") as file:
+            file.write(good.replace("min: {low: value},", ""))
+        failed(client.finish("apply", file=fewer, drop_state="sums", soak_ms=500), "--irreversible")
+        equal("running", client.status()["state"], "state")
+        with open(fewer, "w", encoding="utf-8") as file:
+            file.write(good.replace("input: rows}", "input: rows, does: errors}"))
+        action = client.finish("apply", file=fewer, soak_ms=500, irreversible=True)
+        failed(action, "it stays, as it is irreversible")
+        equal("committed", action["phase"], str(action))
+        equal("nothing differs", done(client.finish("apply", file=fewer))["reason"], "what runs")
+        finish(job, client, folder)
+
+
+def test_end(folder):
+    """whoever ends the job does not wait for a soak: what was comes back first, and all rows are counted"""
+    sets = {"state": os.path.join(folder, "state"), "out": os.path.join(folder, "out")}
+    for life, how in enumerate(("stop", "interrupt", "drain")):
+        with updating(folder, number=life, sets=sets) as job, job.client() as client, \
+                job.client() as other:
+            next_file = staged(folder, "next%d.yaml" % life, after=1)
+            client.call("apply", {"file": next_file, "soak_ms": 600000})
+            give_up = time.monotonic() + SECONDS
+            while (other.status()["action"] or {}).get("phase") != "soak":
+                check(time.monotonic() < give_up, str(other.actions()))
+                time.sleep(0.02)
+            durable = other.status()["snapshots"]["durable"]
+            time.sleep(0.3)
+            equal(durable, other.status()["snapshots"]["durable"], "snapshots while it soaks")
+            if how == "interrupt":
+                job.interrupt()
+                equal("stopped", job.end()["status"], "status")
+                check("without a last snapshot" not in job.said(), job.said()[-1000:])
+                continue
+            done(client.finish(how, deadline_ms=90000))
+            job.end()
+    equal(undisturbed(folder, counted(sets["out"])), sums(sets["out"]), "sums")
+
+
+def main():
+    points = test_rehearsal, test_plan, test_soak, test_way_back, test_end
+    return tap(named([guarded(f) for f in points]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
