@@ -8,6 +8,7 @@
 
 #include "core/engine.h"
 #include "core/env.h"
+#include "core/hash.h"
 #include "core/wiring.h"
 
 static struct worker *
@@ -51,8 +52,9 @@ build_slice_inputs(struct lm_op *slice, const struct graph_operator *op)
 	slice->stats.watermark_ns = INT64_MIN;
 }
 
-/* The slots of the slice: those that the wire to its first input brings it rows of. */
-static void
+/* The slots of the slice: those that the wire to its first input brings it rows of. False: no
+ * memory. */
+static bool
 build_slice_slots(struct lm_engine *engine, struct lm_op *slice)
 {
 	const struct lm_graph *graph = engine->graph;
@@ -64,6 +66,9 @@ build_slice_slots(struct lm_engine *engine, struct lm_op *slice)
 	for (uint32_t w = 0; w < graph->wire_count; w++) {
 		const struct graph_wire *wire = &graph->wire[w];
 
+		if (wire->to == slice->op && wire->grouping == LM_GROUP_KEY) {
+			slice->slot_key[wire->input] = hash_key_id(wire->field, wire->field_count);
+		}
 		if (wire->to == slice->op && wire->input == 0 && wire->grouping == LM_GROUP_KEY) {
 			state->slice_of = engine->table[wire->to]->slice_of;
 			memcpy(slice->key, wire->field, sizeof(slice->key));
@@ -71,6 +76,11 @@ build_slice_slots(struct lm_engine *engine, struct lm_op *slice)
 			state->key_count = wire->field_count;
 		}
 	}
+	if (state->slice_of != NULL) {
+		slice->slot_rows = env_alloc(sizeof(*slice->slot_rows) << state->slot_bits, 64,
+		                             slice->worker->numa_node);
+	}
+	return state->slice_of == NULL || slice->slot_rows != NULL;
 }
 
 static struct lm_op *
@@ -98,7 +108,9 @@ build_slice(struct lm_engine *engine, uint32_t number)
 	slice->stats.epoch = engine->epoch;
 	slice->random = engine->shared->secret ^ (number + 1) * 0x9e3779b97f4a7c15u;
 	build_slice_inputs(slice, op);
-	build_slice_slots(engine, slice);
+	if (!build_slice_slots(engine, slice)) {
+		return NULL;
+	}
 	slice->output_count = op->output_count;
 	for (uint32_t i = 0; i < op->output_count; i++) {
 		slice->output[i].schema = op->output[i];
@@ -318,6 +330,7 @@ engine_free_slice(struct lm_op *slice)
 	env_free(slice->hash);
 	env_free(slice->inbox);
 	env_free(slice->latency);
+	env_free(slice->slot_rows);
 	env_free(slice);
 }
 

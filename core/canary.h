@@ -41,6 +41,7 @@ enum canary {
 	CANARY_PRUNE_REFERENCED, /* a file goes with its epoch, whoever else needs it */
 	/* Of the policies. */
 	CANARY_NO_HYSTERESIS, /* lcores come and go at the same mark */
+	CANARY_FEW_SLICES,    /* no operator gets more slices */
 	CANARY_COUNT
 };
 

@@ -3,6 +3,7 @@
 
 #include "core/change.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,13 +176,52 @@ engine_change(struct lm_engine *engine, const struct change_ask *ask, struct lm_
 	return engine->change_number;
 }
 
+/* Every operator goes on as itself. */
+static uint64_t
+change_alike(struct lm_engine *engine, struct change_ask *ask, struct lm_errors *errors)
+{
+	uint32_t same[LM_OPERATORS_MAX];
+	uint64_t number;
+
+	if (ask->graph == NULL) {
+		return 0;
+	}
+	for (uint32_t i = 0; i < ask->graph->operator_count; i++) {
+		same[i] = i;
+	}
+	ask->kept = ask->heir_of = same;
+	number = engine_change(engine, ask, errors);
+	if (number == 0) {
+		lm_graph_free(ask->graph);
+	}
+	return number;
+}
+
+uint64_t
+engine_deal(struct lm_engine *engine, uint32_t op, const uint16_t *slice_of,
+            struct lm_errors *errors)
+{
+	const struct graph_operator *o = &engine->graph->op[op];
+	struct change_ask ask = { .slice_of = slice_of, .dealt = op };
+
+	if (engine->table[op] == NULL) {
+		lm_errors_add(errors, nowhere, "group its input \"by\" columns",
+		              "operators.%s: its rows do not come by key, so it has no slots",
+		              o->name);
+		return 0;
+	}
+	for (uint32_t s = 0; s < o->slots; s++) {
+		assert(slice_of[s] < o->slices);
+	}
+	ask.graph = graph_resize(engine->graph, op, o->slices, errors);
+	return change_alike(engine, &ask, errors);
+}
+
 uint64_t
 engine_rescale(struct lm_engine *engine, uint32_t op, uint32_t slices, const uint16_t *workers,
                struct lm_errors *errors)
 {
-	uint32_t same[LM_OPERATORS_MAX];
-	struct change_ask ask = { .kept = same, .heir_of = same, .workers = workers };
-	uint64_t number;
+	struct change_ask ask = { .workers = workers };
 
 	if (engine->graph->op[op].slices == slices) {
 		lm_errors_add(errors, nowhere, NULL, "operators.%s: it has %u slices already",
@@ -189,17 +229,7 @@ engine_rescale(struct lm_engine *engine, uint32_t op, uint32_t slices, const uin
 		return 0;
 	}
 	ask.graph = graph_resize(engine->graph, op, slices, errors);
-	if (ask.graph == NULL) {
-		return 0;
-	}
-	for (uint32_t i = 0; i < ask.graph->operator_count; i++) {
-		same[i] = i;
-	}
-	number = engine_change(engine, &ask, errors);
-	if (number == 0) {
-		lm_graph_free(ask.graph);
-	}
-	return number;
+	return change_alike(engine, &ask, errors);
 }
 
 /* ---- its steps ---- */

@@ -101,6 +101,12 @@ lay_out(const struct lm_engine *engine, struct change *change)
 /* ---- what stays of the rest ---- */
 
 static bool
+is_dealt(const struct change_ask *ask, uint32_t op)
+{
+	return ask->slice_of != NULL && ask->dealt == op;
+}
+
+static bool
 keep_tables(const struct lm_engine *engine, struct change *change, const struct change_ask *ask)
 {
 	struct lm_engine *next = &change->next;
@@ -113,7 +119,9 @@ keep_tables(const struct lm_engine *engine, struct change *change, const struct 
 		    engine->graph->op[was].slots != next->graph->op[o].slots) {
 			continue;
 		}
-		next->table[o] = slices == engine->graph->op[was].slices
+		next->table[o] = is_dealt(ask, o)
+		                     ? route_table_deal(engine->table[was], ask->slice_of)
+		                 : slices == engine->graph->op[was].slices
 		                     ? engine->table[was]
 		                     : route_table_resize(engine->table[was], slices);
 		if (next->table[o] == NULL) {
@@ -376,7 +384,8 @@ make_hands(struct lm_engine *engine, struct change *change, const struct change_
 		uint32_t old = ask->heir_of[o];
 
 		if (old == LM_NONE ||
-		    (ask->kept[o] == old && engine->graph->op[old].slices == op->slices)) {
+		    (ask->kept[o] == old && engine->graph->op[old].slices == op->slices &&
+		     !is_dealt(ask, o))) {
 			continue;
 		}
 		was = &engine->graph->op[old];
@@ -568,12 +577,13 @@ keeps_state(const struct lm_engine *engine, const struct change_ask *ask, struct
 			continue;
 		}
 		was = &engine->graph->op[ask->heir_of[o]];
-		if (is->slices == was->slices) {
+		if (is->slices == was->slices && !is_dealt(ask, o)) {
 			continue;
 		}
 		if (is->class != was->class && !op_can_rescale(was->class, &why)) {
 			/* Its code cannot give slots. */
-		} else if (op_can_rescale(is->class, &why) && is->counts_slices) {
+		} else if (op_can_rescale(is->class, &why) && is->counts_slices &&
+		           !is_dealt(ask, o)) {
 			why = "was configured for as many slices as it has";
 		} else if (why == NULL && !state_moves(engine->slice[was->first_slice])) {
 			why = "keeps state by another key than its rows are shared out by";

@@ -293,6 +293,25 @@ engine_tell_sources(struct lm_engine *engine)
 }
 
 bool
+engine_slot_rows(const struct lm_engine *engine, uint32_t op, uint32_t *rows)
+{
+	const struct graph_operator *o = &engine->graph->op[op];
+
+	if (engine->table[op] == NULL) {
+		return false;
+	}
+	memset(rows, 0, o->slots * sizeof(*rows));
+	for (uint32_t i = 0; i < o->slices; i++) {
+		const uint32_t *of = engine->slice[o->first_slice + i]->slot_rows;
+
+		for (uint32_t s = 0; of != NULL && s < o->slots; s++) {
+			rows[s] += __atomic_load_n(&of[s], __ATOMIC_RELAXED);
+		}
+	}
+	return true;
+}
+
+bool
 engine_active_heard(const struct lm_engine *engine)
 {
 	for (uint32_t i = 0; i < engine->slice_count; i++) {

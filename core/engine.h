@@ -27,6 +27,9 @@ struct change_ask {
 	struct lm_graph *graph;
 	const uint32_t *kept, *heir_of;
 	const uint16_t *workers; /* of new slices, in their order; NULL: where the least is */
+	/* [slot] -> slice: of operator `dealt`, which is kept, with as many slices; NULL: none. */
+	const uint16_t *slice_of;
+	uint32_t dealt;
 };
 
 /* What came of a change of the graph. */
@@ -146,6 +149,18 @@ bool engine_collect(struct lm_engine *engine, struct move *done);
  */
 uint64_t engine_rescale(struct lm_engine *engine, uint32_t op, uint32_t slices,
                         const uint16_t *workers, struct lm_errors *errors);
+/*
+ * The same with the slots of an operator dealt anew over the slices that it has: slot s, with its
+ * state, goes to slice_of[s]. Of operators whose rows come by key.
+ */
+uint64_t engine_deal(struct lm_engine *engine, uint32_t op, const uint16_t *slice_of,
+                     struct lm_errors *errors);
+/*
+ * The control thread: rows that each slot of the operator had, roughly (one row of each batch
+ * stands for all of it): rows[slot] is their sum over its slices, and counts round at 2^32. Counts
+ * are comparable as long as engine->generation stays. False: its rows do not come by key.
+ */
+bool engine_slot_rows(const struct lm_engine *engine, uint32_t op, uint32_t *rows);
 /*
  * The same to another graph, whose settings, where they matter to what runs on, are as they were.
  * The engine keeps it from here on and frees it; if 0 comes back, the caller does.

@@ -225,9 +225,14 @@ check_slices(struct graph_check *check, uint32_t index)
 {
 	const struct topology_operator *declared = check->op[index].declared;
 	struct graph_operator *op = &check->graph->op[index];
+	const char *why;
 
 	op->slices = declared->slices == 0 ? 1 : declared->slices;
-	op->slots = graph_slots(check->graph, op->slices, UINT64_MAX);
+	/* One that goes on from a snapshot begins with as many as it had. */
+	op->slices_least = declared->slices_most > 0 ? declared->slices_least : op->slices;
+	op->slices_most = declared->slices_most;
+	op->slots = graph_slots(
+	    check->graph, op->slices_most > op->slices ? op->slices_most : op->slices, UINT64_MAX);
 	op->slices_place = declared->slices_place;
 	op->first_slice = check->graph->slice_count;
 	check->graph->slice_count += op->slices;
@@ -236,6 +241,10 @@ check_slices(struct graph_check *check, uint32_t index)
 		              "leave slices out; what feeds it may have several",
 		              "operators.%s.slices: type \"%s\" is always one slice, not %u",
 		              op->name, op->class->name, op->slices);
+	}
+	if (op->class != NULL && op->slices_most > 0 && !op_can_rescale(op->class, &why)) {
+		lm_errors_add(check->errors, declared->slices_place, "write one number",
+		              "operators.%s.slices: it %s", op->name, why);
 	}
 }
 

@@ -23,6 +23,8 @@ struct graph_operator {
 	const struct lm_op_class *class;
 	void *config; /* filled in by configure */
 	uint32_t slices;
+	/* Between these the number may change by itself; most 0: it does not. */
+	uint32_t slices_least, slices_most;
 	uint32_t first_slice;
 	uint32_t slots;  /* a power of two: of its routing and of its state */
 	uint32_t traits; /* enum lm_trait */

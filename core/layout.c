@@ -63,6 +63,13 @@ wire_credit(const struct lm_graph *graph, const struct graph_wire *wire)
 	return credit;
 }
 
+/* What may have another number of slices by itself is measured by itself. */
+static bool
+is_elastic(const struct lm_graph *graph, uint32_t op)
+{
+	return graph->op[op].slices_most > 0;
+}
+
 /*
  * A slice is called directly when all that comes to it comes from one slice on its lcore by one
  * edge that always chooses it.
@@ -74,6 +81,7 @@ edge_is_fused(const struct layout *layout, const struct graph_wire *wire,
 	const struct lm_graph *graph = layout->graph;
 
 	return graph->settings.fuse && !wire->feedback && wire->policy == LM_POLICY_BLOCK &&
+	       !is_elastic(graph, wire->from) && !is_elastic(graph, wire->to) &&
 	       wire_fan(graph, wire) == 1 && edges_into_slice(graph, wire->to) == 1 &&
 	       layout->placement->worker_of[edge->from] == layout->placement->worker_of[edge->to];
 }

@@ -96,6 +96,9 @@ void lm_topology_place(struct lm_topology *topology, struct lm_place place);
 int lm_topology_operator(struct lm_topology *topology, const char *name, const char *type);
 /* How many slices (1 to LM_SLICES_MAX; default 1), and the lcores they are pinned to, in turn. */
 int lm_topology_slices(struct lm_topology *topology, const char *name, uint32_t slices);
+/* `least` to begin with, and elasticity may change that, up to `most`. */
+int lm_topology_slices_between(struct lm_topology *topology, const char *name, uint32_t least,
+                               uint32_t most);
 int lm_topology_pin(struct lm_topology *topology, const char *name, const uint32_t *lcores,
                     uint32_t count);
 /* Parameters: a text, one more item of a list, one more entry of a map. */

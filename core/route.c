@@ -62,6 +62,18 @@ route_table_resize(const struct route_table *table, uint32_t slices)
 	return resized;
 }
 
+struct route_table *
+route_table_deal(const struct route_table *table, const uint16_t *slice_of)
+{
+	uint32_t slots = 1u << table->slot_bits;
+	struct route_table *dealt = route_table_create(slots, 1);
+
+	if (dealt != NULL) {
+		memcpy(dealt->slice_of, slice_of, slots * sizeof(*slice_of));
+	}
+	return dealt;
+}
+
 void
 route_table_free(struct route_table *table)
 {

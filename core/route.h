@@ -30,6 +30,8 @@ struct route_table *route_table_create(uint32_t slots, uint32_t slices);
 /* The same slots over `slices`, so that as few as can be change their slice: those of slices that
  * are no more, and what others have above their share. NULL when out of memory. */
 struct route_table *route_table_resize(const struct route_table *table, uint32_t slices);
+/* The same number of slots, each to the slice that `slice_of` says. NULL when out of memory. */
+struct route_table *route_table_deal(const struct route_table *table, const uint16_t *slice_of);
 void route_table_free(struct route_table *table); /* NULL is fine */
 
 /* The rows of a batch sorted by destination: those of d are row[start[d]] to row[start[d + 1]]. */

@@ -497,12 +497,29 @@ slice_poll(struct lm_op *slice)
 	return result != LM_POLL_IDLE;
 }
 
+/* The row is another one from batch to batch: there may be an order in which keys come. */
+static void
+slice_sample_slot(struct lm_op *slice, uint32_t input, const struct lm_batch *batch)
+{
+	uint32_t turn = (uint32_t)slice->stats.batches_in * 2654435769u;
+	uint32_t row = (uint32_t)((uint64_t)turn * batch->count >> 32), *rows;
+
+	if (slice->slot_rows == NULL || batch->hash_key != slice->slot_key[input] ||
+	    batch->hash_key == 0) {
+		return;
+	}
+	rows = &slice->slot_rows[route_slot(lm_batch_hashes((struct lm_batch *)batch)[row],
+	                                    slice->state.slot_bits)];
+	__atomic_store_n(rows, *rows + batch->count, __ATOMIC_RELAXED);
+}
+
 static void
 slice_take_data(struct lm_op *slice, struct edge *edge, const struct edge_item *item)
 {
 	struct lm_batch *batch = (struct lm_batch *)item->word;
 
 	edge->idle = false;
+	slice_sample_slot(slice, edge->input, batch);
 	slice_deliver(slice, edge->input, batch, NULL);
 	batch_release(batch, slice->worker->index);
 	if (item->value != INT64_MIN && !edge->feedback) {

@@ -162,6 +162,10 @@ struct lm_op {
 	struct lm_hist *latency;             /* sinks */
 	struct op_state state;
 	uint32_t key[LM_KEY_FIELDS_MAX]; /* of its state */
+	/* Rows by slot, a sample: one row of a batch stands for all of it. NULL: nothing is keyed.
+	 */
+	uint32_t *slot_rows;
+	uint32_t slot_key[LM_PORTS_MAX]; /* of the hash that an input's rows come with; 0: none */
 	bool opened;
 	bool stays;           /* control's: in a change of the graph, it is in both */
 	char open_error[240]; /* what open said */

@@ -237,6 +237,23 @@ lm_topology_slices(struct lm_topology *topology, const char *name, uint32_t slic
 }
 
 int
+lm_topology_slices_between(struct lm_topology *topology, const char *name, uint32_t least,
+                           uint32_t most)
+{
+	int result = most < least || most > LM_SLICES_MAX
+	                 ? -E2BIG
+	                 : lm_topology_slices(topology, name, least);
+
+	if (result == 0) {
+		struct topology_operator *op = topology_find(topology, name);
+
+		op->slices_least = least;
+		op->slices_most = most;
+	}
+	return result;
+}
+
+int
 lm_topology_pin(struct lm_topology *topology, const char *name, const uint32_t *lcores,
                 uint32_t count)
 {

@@ -35,6 +35,8 @@ struct topology_operator {
 	struct lm_place place; /* of the name */
 	struct lm_place type_place;
 	uint32_t slices; /* 0: not said */
+	/* That it may come to have by itself; most 0: it keeps its number. */
+	uint32_t slices_least, slices_most;
 	struct lm_place slices_place;
 	uint32_t *pin; /* lcores */
 	uint32_t pin_count;

@@ -241,9 +241,19 @@ make_plan(struct carry *carry, struct manager_report *report)
 	return true;
 }
 
+/* Of an operator: its slots, over the slices that it has. Else: slices, over the lcores. */
+static bool
+is_of_slots(const struct carry *carry)
+{
+	return carry->action.args.operator[0] != '\0';
+}
+
 static bool
 rebalance_begin(struct carry *carry, struct manager_report *report)
 {
+	if (is_of_slots(carry)) {
+		return slots_begin(carry, report);
+	}
 	if (carry->now->head->generation != carry->engine->generation ||
 	    !sample_compares(carry->now, carry->before)) {
 		return carry_fail(report,
@@ -269,6 +279,9 @@ rebalance_step(struct carry *carry, struct manager_report *report)
 	const struct balance_move *next;
 	struct move move;
 
+	if (is_of_slots(carry)) {
+		return change_step(carry, report);
+	}
 	if (!take_move(carry, &move)) {
 		return false;
 	}
@@ -287,6 +300,16 @@ rebalance_step(struct carry *carry, struct manager_report *report)
 	next = &carry->plan[carry->plan_at];
 	report->is_step = start_move(carry, next->slice, next->to, report);
 	return true;
+}
+
+static void
+rebalance_abandon(struct carry *carry)
+{
+	if (is_of_slots(carry)) {
+		change_abandon(carry);
+	} else {
+		move_abandon(carry);
+	}
 }
 
 /* Sources. */
@@ -315,7 +338,7 @@ activity_abandon(struct carry *carry)
 
 static const struct carry_class classes[ACTION_KIND_COUNT] = {
 	[ACTION_MIGRATE] = { migrate_begin, migrate_step, move_abandon },
-	[ACTION_REBALANCE] = { rebalance_begin, rebalance_step, move_abandon },
+	[ACTION_REBALANCE] = { rebalance_begin, rebalance_step, rebalance_abandon },
 	[ACTION_DEACTIVATE] = { activity_begin, activity_step, activity_abandon },
 	[ACTION_ACTIVATE] = { activity_begin, activity_step, activity_abandon },
 	[ACTION_RESCALE] = { rescale_begin, change_step, change_abandon },

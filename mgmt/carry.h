@@ -26,6 +26,16 @@
 #include "mgmt/soak.h"
 #include "state/snapshot.h"
 
+/* Slots of an operator that are dealt anew. */
+struct carry_deal {
+	uint32_t op;
+	uint32_t *rows, *before; /* [slot]; NULL: nothing is looked at */
+	uint16_t *slice_of;      /* [slot] */
+	uint64_t generation;     /* of the graph that it is for */
+	int64_t until_ns;        /* it is looked at */
+	bool is_planned;
+};
+
 /* Names of all operators, with commas between them. */
 #define CARRY_NAMES (LM_OPERATORS_MAX * 32u)
 
@@ -57,6 +67,7 @@ struct carry_change {
 	struct lm_topology *topology; /* that is to come; NULL: the same */
 	struct lm_graph *graph;       /* … until the engine has it */
 	struct lm_topology *owned;    /* that runs; NULL: the one at the start does */
+	struct carry_deal deal;
 	char what[MANAGER_REASON];
 	struct manager_report report;
 
@@ -85,6 +96,7 @@ struct carry {
 	const char *file;                   /* as in struct resume */
 	uint64_t changed_by;                /* the last action that changed what runs; 0: none */
 	const struct sample *now, *before;  /* how busy slices are: what lies between the two */
+	const bool *places;                 /* [worker]: new slices may go there; NULL: anywhere */
 
 	struct action action; /* id 0: nothing is carried out */
 	bool has_begun;

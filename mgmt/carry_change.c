@@ -35,6 +35,20 @@ slices_kept(const struct lm_engine *engine, const uint32_t *kept, uint32_t op)
 	return kept[op] == LM_NONE ? 0 : engine->graph->op[kept[op]].slices;
 }
 
+/* How many slices each worker has; those where none may come seem to be full. */
+static void
+count_slices(const struct carry *carry, uint32_t load[LM_WORKERS_MAX])
+{
+	const struct lm_engine *engine = carry->engine;
+
+	for (uint32_t w = 0; w < engine->worker_count; w++) {
+		load[w] = carry->places == NULL || carry->places[w] ? 0 : UINT32_MAX / 2;
+	}
+	for (uint32_t s = 0; s < engine->slice_count; s++) {
+		load[lm_engine_slice_worker(engine, s)]++;
+	}
+}
+
 /* Where the slice is that this one takes the place of; LM_NONE: it takes none's. */
 static uint32_t
 worker_before(const struct lm_engine *engine, uint32_t heir_of, uint32_t index)
@@ -60,15 +74,13 @@ place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_
 {
 	const struct lm_engine *engine = carry->engine;
 	uint16_t *workers = calloc(graph->slice_count + 1, sizeof(*workers));
-	uint32_t load[LM_WORKERS_MAX] = { 0 }, count = 0;
+	uint32_t load[LM_WORKERS_MAX], count = 0;
 
 	if (workers == NULL) {
 		carry_fail(report, "no memory for the change");
 		return NULL;
 	}
-	for (uint32_t s = 0; s < engine->slice_count; s++) {
-		load[lm_engine_slice_worker(engine, s)]++;
-	}
+	count_slices(carry, load);
 	for (uint32_t o = 0; o < graph->operator_count; o++) {
 		const struct graph_operator *op = &graph->op[o];
 
@@ -205,7 +217,9 @@ ask_engine(struct carry *carry, struct manager_report *report)
 	struct lm_errors errors = { 0 };
 	uint16_t *workers = NULL;
 
-	if (!change->is_apply) {
+	if (change->deal.is_planned) {
+		change->number = deal_ask(carry, &errors, report);
+	} else if (!change->is_apply) {
 		change->number = ask_rescale(carry, &workers, &errors, report);
 	} else if (change->stage == STAGE_BACK) {
 		change->number = ask_back(carry, &workers, &errors, report);
@@ -301,6 +315,30 @@ rescale_begin(struct carry *carry, struct manager_report *report)
 	return false;
 }
 
+bool
+slots_begin(struct carry *carry, struct manager_report *report)
+{
+	if (!change_may_begin(carry, report) || deal_begin(carry, report)) {
+		return true;
+	}
+	carry->change.is_apply = false;
+	return false;
+}
+
+/* Before the engine is asked. True: it is over; else it may wait for a step. */
+static bool
+plan_deal(struct carry *carry, struct manager_report *report)
+{
+	struct carry_deal *deal = &carry->change.deal;
+	enum deal_state state = deal_look(carry, report);
+
+	deal->is_planned = state == DEAL_PLANNED;
+	if (deal->is_planned) {
+		change_hold(carry);
+	}
+	return state == DEAL_OVER;
+}
+
 static void
 tell(const struct carry *carry, const struct change_report *changed, struct manager_report *report)
 {
@@ -366,6 +404,7 @@ settle(struct carry *carry, struct manager_report *report)
 	}
 	change->number = 0;
 	change_drop_next(carry);
+	deal_free(&change->deal);
 	return goes_on;
 }
 
@@ -377,6 +416,14 @@ change_step(struct carry *carry, struct manager_report *report)
 	if (change->is_told) {
 		*report = change->report;
 		return let_go(carry);
+	}
+	if (change->deal.rows != NULL && !change->deal.is_planned) {
+		bool is_over = plan_deal(carry, report);
+
+		if (is_over) {
+			deal_free(&change->deal);
+		}
+		return is_over;
 	}
 	if (change->number == 0) {
 		if (carry->engine->suspending) {
@@ -405,6 +452,7 @@ change_abandon(struct carry *carry)
 		update_abandon(carry);
 	} else if (change->number == 0) {
 		change_drop_next(carry);
+		deal_free(&change->deal);
 	}
 	change_look(carry);
 }
@@ -439,6 +487,7 @@ void
 carry_end(struct carry *carry)
 {
 	back_end(carry);
+	deal_free(&carry->change.deal);
 	rehearse_close(&carry->change.rehearse);
 	change_drop_next(carry);
 	update_free(carry);

@@ -21,7 +21,16 @@ bool carry_find_operator(const struct carry *carry, uint32_t *op, struct manager
 void back_step(struct carry *carry);
 void back_end(struct carry *carry);
 
+/* carry_slots.c: true, like the others' begin: there is something to report already. */
+bool deal_begin(struct carry *carry, struct manager_report *report);
+/* Until DEAL_PLANNED the engine knows of nothing; OVER: nothing is to be done, reported why. */
+enum deal_state { DEAL_LOOKS, DEAL_PLANNED, DEAL_OVER };
+enum deal_state deal_look(struct carry *carry, struct manager_report *report);
+uint64_t deal_ask(struct carry *carry, struct lm_errors *errors, struct manager_report *report);
+void deal_free(struct carry_deal *deal);
+
 /* carry_change.c */
+bool slots_begin(struct carry *carry, struct manager_report *report);
 bool rescale_begin(struct carry *carry, struct manager_report *report);
 bool change_step(struct carry *carry, struct manager_report *report);
 void change_abandon(struct carry *carry);

@@ -12,6 +12,9 @@
 #include "core/engine.h"
 #include "mgmt/control_socket.h"
 
+/* A change of the graph that elasticity asked for and that has not come about by then has failed:
+ * it waits for a snapshot that is under way. */
+#define ELASTIC_LIMIT_NS UINT64_C(60000000000)
 /* How long a snapshot that is under way may take when all has ended. */
 #define LET_GO_NS INT64_C(10000000000)
 #define LET_GO_STEP_NS 1000000u
@@ -351,6 +354,9 @@ carry_on(struct conduct *conduct)
 	if (!control_current(conduct->control, &action) || action.id != conduct->carry.action.id) {
 		carry_abandon(&conduct->carry);
 	}
+	if (conduct->carry.action.id != 0) {
+		conduct->carry.places = elastic_places(conduct->job.elastic);
+	}
 	/* Who waits to end the job need not wait for a soak. */
 	if (control_end_waits(conduct->control)) {
 		(void)carry_may_end(&conduct->carry);
@@ -360,6 +366,35 @@ carry_on(struct conduct *conduct)
 		control_report(conduct->control, &report);
 	}
 	keep_moved(conduct, 0);
+}
+
+/* What elasticity wants changed of the graph is an action like others, that may wait for them. */
+static void
+serve_elastic(struct conduct *conduct)
+{
+	struct elastic *elastic = conduct->job.elastic;
+	enum manager_refusal refusal;
+	struct action_ask ask;
+	struct action action = { .state = ACTION_FAILED, .reason = "it is forgotten" };
+
+	if (conduct->elastic_action != 0) {
+		if (control_find(conduct->control, conduct->elastic_action, &action) &&
+		    action.state != ACTION_DONE && action.state != ACTION_FAILED) {
+			return;
+		}
+		conduct->elastic_action = 0;
+		elastic_told(elastic, action.state == ACTION_DONE, action.reason, env_now_ns());
+		return;
+	}
+	if (!elastic_take(elastic, &ask)) {
+		return;
+	}
+	ask.uid = (uint32_t)geteuid();
+	ask.limit_ns = ELASTIC_LIMIT_NS;
+	conduct->elastic_action = control_submit(conduct->control, &ask, &action, &refusal);
+	if (conduct->elastic_action == 0) {
+		elastic_told(elastic, false, "it was not taken in", env_now_ns());
+	}
 }
 
 void
@@ -385,6 +420,7 @@ conduct_step(struct conduct *conduct, uint64_t *limit_ns)
 	look_at_facts(conduct, &facts, &status);
 	order = control_step(conduct->control, &facts, &status);
 	carry_on(conduct);
+	serve_elastic(conduct);
 	host_step(conduct->loaded);
 	if (order == ORDER_NONE || !control_current(conduct->control, &action)) {
 		return ORDER_NONE;

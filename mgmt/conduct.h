@@ -46,6 +46,7 @@ struct conduct {
 	struct carry carry;
 	struct lm_manager *loaded; /* NULL: none */
 	struct bottleneck bottleneck;
+	uint64_t elastic_action; /* that elasticity has asked for; 0: none */
 	int64_t probe_due_ns;
 };
 

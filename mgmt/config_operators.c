@@ -125,24 +125,51 @@ declare_operator(struct build *build, const struct config_node *name, struct con
 	return true;
 }
 
+/* "4", or "1-8" for what elasticity may make of it; false: neither. */
+static bool
+slices_between(const char *text, uint64_t *least, uint64_t *most)
+{
+	const char *dash = strchr(text, '-');
+	char first[8];
+	size_t length = dash == NULL ? 0 : (size_t)(dash - text);
+
+	if (dash == NULL) {
+		*most = 0;
+		return text_u64(text, least) == 0 && *least > 0 && *least <= LM_SLICES_MAX;
+	}
+	if (length == 0 || length >= sizeof(first)) {
+		return false;
+	}
+	memcpy(first, text, length);
+	first[length] = '\0';
+	return text_u64(first, least) == 0 && text_u64(dash + 1, most) == 0 && *least > 0 &&
+	       *most >= *least && *most <= LM_SLICES_MAX;
+}
+
 static void
 read_slices(struct build *build, const struct topology_operator *op, const struct config_node *node)
 {
-	uint64_t slices;
+	uint64_t least, most;
 	char path[80];
 
 	snprintf(path, sizeof(path), "operators.%.40s.slices", op->name);
 	if (build_scalar(build, node, path) == NULL) {
 		return;
 	}
-	if (text_u64(node->text, &slices) != 0 || slices == 0 || slices > LM_SLICES_MAX) {
-		lm_errors_add(build->errors, node->place, NULL,
+	if (!slices_between(node->text, &least, &most)) {
+		lm_errors_add(build->errors, node->place,
+		              strchr(node->text, '-') == NULL ? NULL : "write 4 or 1-8",
 		              "%s: \"%.60s\" is not a number from 1 to %u", path, node->text,
 		              LM_SLICES_MAX);
 		return;
 	}
 	lm_topology_place(build->topology, node->place);
-	lm_topology_slices(build->topology, op->name, (uint32_t)slices);
+	if (most == 0) {
+		lm_topology_slices(build->topology, op->name, (uint32_t)least);
+	} else {
+		lm_topology_slices_between(build->topology, op->name, (uint32_t)least,
+		                           (uint32_t)most);
+	}
 }
 
 /* "3" or "2-5", added behind `count` lcores; false if it is neither. */

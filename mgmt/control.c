@@ -411,6 +411,20 @@ control_submit(struct control *control, const struct action_ask *ask, struct act
 }
 
 bool
+control_find(struct control *control, uint64_t id, struct action *action)
+{
+	const struct action *found;
+
+	pthread_mutex_lock(&control->lock);
+	found = manager_find(&control->shared.manager, id);
+	if (found != NULL) {
+		*action = *found;
+	}
+	pthread_mutex_unlock(&control->lock);
+	return found != NULL;
+}
+
+bool
 control_freeze(struct control *control, bool is_frozen)
 {
 	struct elastic_view *elastic = &control->shared.elastic;

@@ -74,6 +74,8 @@ enum manager_order control_step(struct control *control, const struct manager_fa
 /* As a client's call: takes an action in and gives a copy of it; 0: see *refusal. */
 uint64_t control_submit(struct control *control, const struct action_ask *ask,
                         struct action *action, enum manager_refusal *refusal);
+/* A copy of an action; false: it is forgotten. */
+bool control_find(struct control *control, uint64_t id, struct action *action);
 /* The next completion behind *told, which counts them; false: none. */
 bool control_completed(struct control *control, uint64_t *told, struct action *action);
 /* How many there were in lives before. */

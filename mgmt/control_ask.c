@@ -88,7 +88,11 @@ describe(const struct action_args *args, struct action_ask *ask)
 		         args->slice, args->lcore);
 		break;
 	case ACTION_REBALANCE:
-		snprintf(ask->what, sizeof(ask->what), "%s", args->is_dry ? "dry run" : "");
+		snprintf(ask->what, sizeof(ask->what), "%s%s%s",
+		         args->operator[0] == '\0' ? "" : "slots of ",
+		         args->operator, !args->is_dry               ? ""
+		                         : args->operator[0] == '\0' ? "dry run"
+		                                                     : ", dry run");
 		break;
 	case ACTION_RESCALE:
 		snprintf(ask->what, sizeof(ask->what), "%s to %u slices", args->operator,

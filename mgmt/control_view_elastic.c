@@ -21,18 +21,6 @@ seconds_at(const struct view *view, int64_t at_ns)
 	return (double)(at_ns - view->sample->head->start_ns) / 1e9;
 }
 
-/* Its number among those of its operator. */
-static uint32_t
-index_of(const struct sample *sample, uint32_t slice)
-{
-	uint32_t index = 0;
-
-	for (uint32_t i = 0; i < slice; i++) {
-		index += sample->slice[i].op == sample->slice[slice].op ? 1 : 0;
-	}
-	return index;
-}
-
 static json_t *
 view_move(const struct view *view, const struct elastic_move *move)
 {
@@ -40,14 +28,14 @@ view_move(const struct view *view, const struct elastic_move *move)
 	json_t *entry;
 	int failed = 0;
 
-	if (move->slice >= sample->shape.count[SAMPLE_SLICES] ||
+	if (move->op >= sample->shape.count[SAMPLE_OPERATORS] ||
 	    move->from >= sample->shape.count[SAMPLE_WORKERS] ||
 	    move->to >= sample->shape.count[SAMPLE_WORKERS]) {
-		return json_null(); /* of a slice that this picture does not have yet */
+		return json_null(); /* of an operator that this picture does not have yet */
 	}
 	entry = json_object();
-	failed += json_put_text(entry, "operator", sample->op[sample->slice[move->slice].op].name);
-	failed += json_put_u64(entry, "slice", index_of(sample, move->slice));
+	failed += json_put_text(entry, "operator", sample->op[move->op].name);
+	failed += json_put_u64(entry, "slice", move->index);
 	failed += json_put_u64(entry, "from", sample->worker[move->from].lcore);
 	failed += json_put_u64(entry, "to", sample->worker[move->to].lcore);
 	failed += json_put_real(entry, "demand", move->demand);
@@ -91,7 +79,9 @@ view_scales(const struct view *view, const struct elastic_decision *decision)
 		}
 		entry = json_object();
 		failed += json_put_text(entry, "operator", view->sample->op[scale->op].name);
+		failed += json_put_u64(entry, "was", scale->was);
 		failed += json_put_u64(entry, "slices", scale->slices);
+		failed += json_object_set_new(entry, "planned", json_boolean(scale->is_planned));
 		failed += json_array_append_new(list, entry);
 	}
 	return checked(list, failed);
@@ -113,6 +103,7 @@ view_decision(const struct view *view, const struct elastic_decision *decision)
 	failed += json_put_real(entry, "load", decision->load);
 	failed += json_put_real(entry, "busiest", decision->busiest);
 	failed += json_put_text(entry, "why", decision->why);
+	failed += json_put_text(entry, "outcome", decision->outcome);
 	failed += json_object_set_new(entry, "moves", view_moves(view, decision));
 	failed += json_object_set_new(entry, "scale", view_scales(view, decision));
 	return checked(entry, failed);
@@ -137,6 +128,7 @@ view_elastic(const struct view *view, uint64_t count)
 	failed += json_put_u64(object, "lcores_min", elastic->rules.lcores_min);
 	failed += json_put_u64(object, "lcores_max", elastic->lcores_max);
 	failed += json_put_u64(object, "by_hand", elastic->by_hand);
+	failed += json_put_u64(object, "scaled_by_hand", elastic->scaled_by_hand);
 	failed += json_put_u64(object, "changes", elastic->changes);
 	failed += json_put_text(
 	    object, "bottleneck",

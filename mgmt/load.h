@@ -37,6 +37,9 @@ struct load_operator {
 	const char *name;
 	double rows_in, rows_out; /* per second, all slices */
 	double factor;            /* wanted by present load: see load_spread */
+	uint32_t slices;
+	uint32_t slices_least, slices_most; /* that it may have; most 0: its number stays */
+	bool has_slots;                     /* that can go from slice to slice */
 };
 
 struct load_wire {
@@ -51,6 +54,9 @@ struct load {
 	uint32_t slice_count;
 	struct load_worker worker[LM_WORKERS_MAX];
 	uint32_t worker_count;
+	/* A worker with slices has made no turn: others had its CPU, or a callback is long. What it
+	 * would have done is not known. */
+	bool has_stalled;
 	struct load_operator *op;
 	uint32_t op_count;
 	struct load_wire *wire;

@@ -19,6 +19,7 @@ int
 load_reader_open(struct load_reader *reader, const struct lm_engine *engine)
 {
 	const struct lm_graph *graph = engine->graph;
+	const char *why;
 
 	memset(reader, 0, sizeof(*reader));
 	reader->engine = engine;
@@ -35,6 +36,11 @@ load_reader_open(struct load_reader *reader, const struct lm_engine *engine)
 	}
 	for (uint32_t o = 0; o < graph->operator_count; o++) {
 		reader->load.op[o].name = graph->op[o].name;
+		reader->load.op[o].slices = graph->op[o].slices;
+		reader->load.op[o].slices_least = graph->op[o].slices_least;
+		reader->load.op[o].slices_most = graph->op[o].slices_most;
+		reader->load.op[o].has_slots =
+		    engine->table[o] != NULL && op_can_rescale(graph->op[o].class, &why);
 	}
 	for (uint32_t w = 0; w < graph->wire_count; w++) {
 		reader->load.wire[w] = (struct load_wire){ .from = graph->wire[w].from,
@@ -108,6 +114,21 @@ find_offered(const struct lm_engine *engine, uint32_t slice, const struct lm_sli
 	return false;
 }
 
+/*
+ * A source that is not asked for rows does not want to send any; the first thing that it says of
+ * what was due, once it is asked again, is of all that time.
+ */
+static bool
+wants_nothing(const struct lm_engine *engine, const struct lm_op *op,
+              const struct load_before *before, struct load_before *now)
+{
+	bool is_told = now->offered != before->offered;
+
+	now->is_paused = engine->activity % 2 == 1 || !engine_active_heard(engine) ||
+	                 (before->is_paused && !is_told);
+	return op->is_source && (now->is_paused || before->is_paused);
+}
+
 /* What a source that does not say would send. */
 static double
 guess_offered(const struct load_reader *reader, const struct load_slice *slice)
@@ -117,6 +138,17 @@ guess_offered(const struct load_reader *reader, const struct load_slice *slice)
 	                slice->busy >= LOAD_PART);
 
 	return is_held && slice->busy > 0 ? slice->rows / slice->busy : slice->rows;
+}
+
+static bool
+has_stalled(const struct load *load, const uint64_t turns[LM_WORKERS_MAX])
+{
+	for (uint32_t i = 0; i < load->slice_count; i++) {
+		if (turns[load->slice[i].worker] == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Into the picture, if it has turns and has not ended. */
@@ -152,9 +184,11 @@ read_slice(struct load_reader *reader, uint32_t number, double ns,
 		};
 		slice->blocked =
 		    share(now.turns_blocked - before->turns_blocked, (double)turns[slice->worker]);
-		slice->offered = !slice->is_source ? slice->rows
-		                 : says ? (double)(now.offered - before->offered) / ns * 1e9
-		                        : guess_offered(reader, slice);
+		slice->offered =
+		    !slice->is_source || (wants_nothing(reader->engine, op, before, &now) && says)
+			? slice->rows
+		    : says ? (double)(now.offered - before->offered) / ns * 1e9
+			   : guess_offered(reader, slice);
 	}
 	now.busy_sum_ns = before->busy_sum_ns * LOAD_KEEP + (double)(now.busy_ns - before->busy_ns);
 	now.rows_sum = before->rows_sum * LOAD_KEEP + (double)(now.rows - before->rows);
@@ -207,6 +241,7 @@ load_read(struct load_reader *reader, int64_t now_ns, uint64_t lost)
 		load->op[o].rows_in = (double)reader->rows_in[o] / ns * 1e9;
 		load->op[o].rows_out = (double)reader->rows_out[o] / ns * 1e9;
 	}
+	load->has_stalled = has_stalled(load, turns);
 	add_lost(reader, (double)(lost - reader->lost_before) / ns * 1e9);
 	load->seconds = reader->now_ns == 0 ? 0 : ns / 1e9;
 	load->now_ns = now_ns;

@@ -21,6 +21,7 @@
 /* What was read of a slice last. */
 struct load_before {
 	uint64_t busy_ns, rows, turns_blocked, offered;
+	bool is_paused; /* a source: what it has said of rows that were due is of before that */
 	uint64_t operator_in, operator_out;
 	double busy_sum_ns, rows_sum; /* the older, the less they count */
 };

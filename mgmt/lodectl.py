@@ -162,6 +162,12 @@ def move_line(move):
     return line + (", stood still for %s" % time_of(move["pause_ns"]) if move["pause_ns"] else "")
 
 
+def scale_line(scale):
+    if scale["planned"]:
+        return "%s: %d -> %d slices" % (scale["operator"], scale["was"], scale["slices"])
+    return "%s needs more slices: %d would do" % (scale["operator"], scale["slices"])
+
+
 def show_elastic(result):
     if result["policy"] == "off":
         print("off: slices stay where they are")
@@ -171,6 +177,8 @@ def show_elastic(result):
         style(result["policy"], "bold"), " (%s)" % ", ".join(notes) if notes else "", result["lcores"],
         result["lcores_min"], result["lcores_max"], exact(result["changes"]),
         ", %d slices stay where they were moved by hand" % result["by_hand"] if result["by_hand"] else ""))
+    if result["scaled_by_hand"]:
+        print("  %d operators keep the slices they were given by hand" % result["scaled_by_hand"])
     if result["bottleneck"]:
         print("  %s holds the others up" % style(clean(result["bottleneck"]), "yellow"))
     for decision in result["decisions"]:
@@ -179,8 +187,8 @@ def show_elastic(result):
             " %d -> %d" % (decision["lcores"], decision["lcores_wanted"])
         print("\n%9.2f s  %s%s%s" % (decision["seconds"], style(decision["verdict"], "bold"), change, looks))
         lines = [decision["why"]] + [move_line(move) for move in decision["moves"] if move]
-        lines += ["%s needs more slices: %d would do" % (scale["operator"], scale["slices"])
-                  for scale in decision["scale"]]
+        lines += [scale_line(scale) for scale in decision["scale"]]
+        lines += [decision["outcome"]] if decision["outcome"] else []
         for line in lines:
             print("             " + clean(line))
 
@@ -398,6 +406,10 @@ def add_param(parser, param):
     kind = int if param["type"] == "integer" else str
     if param.get("required"):
         parser.add_argument(param["name"], type=kind, metavar=param["name"].upper(), help=param["doc"])
+        return
+    if param.get("positional"):
+        parser.add_argument(param["name"], type=kind, nargs="?", metavar=param["name"].upper(),
+                            help=param["doc"])
         return
     name = "--" + re.sub(r"_ms$", "", param["name"]).replace("_", "-")
     if param["type"] == "set":

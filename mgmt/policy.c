@@ -12,6 +12,7 @@
 
 #include "core/canary.h"
 #include "mgmt/policy_pack.h"
+#include "mgmt/policy_slices.h"
 
 /* What an lcore does besides its slices' calls is theirs, up to this much as a factor. */
 #define OVERHEAD_MAX 1.5
@@ -27,6 +28,8 @@ struct decision {
 	double *demand; /* [slice of the load] */
 	double high, low;
 	uint32_t hold;
+	struct slices_marks marks;
+	struct plan_need need[LM_OPERATORS_MAX];
 };
 
 const char *
@@ -76,6 +79,9 @@ void
 policy_changed(struct policy_memory *memory, int64_t now_ns)
 {
 	memory->above = memory->below = 0;
+	memset(memory->op_above, 0, sizeof(memory->op_above));
+	memset(memory->op_below, 0, sizeof(memory->op_below));
+	memset(memory->op_skewed, 0, sizeof(memory->op_skewed));
 	memory->changed_ns = now_ns;
 	memory->has_changed = true;
 }
@@ -108,7 +114,7 @@ find_demand(struct decision *d)
 }
 
 static void
-add_scale(struct plan *plan, uint32_t op, uint32_t slices)
+add_scale(struct plan *plan, uint32_t op, uint32_t was, uint32_t slices)
 {
 	for (uint32_t i = 0; i < plan->scale_count; i++) {
 		if (plan->scale[i].op == op) {
@@ -116,7 +122,8 @@ add_scale(struct plan *plan, uint32_t op, uint32_t slices)
 		}
 	}
 	if (plan->scale_count < PLAN_SCALES_MAX) {
-		plan->scale[plan->scale_count++] = (struct plan_scale){ op, slices };
+		plan->scale[plan->scale_count++] =
+		    (struct plan_scale){ .op = op, .was = was, .slices = slices };
 	}
 }
 
@@ -128,13 +135,14 @@ find_scales(struct decision *d)
 		uint32_t op = d->load->slice[i].op;
 		double all = 0;
 
-		if (d->demand[i] <= d->high) {
+		if (d->demand[i] <= d->high || d->need[op].slices > d->load->op[op].slices) {
 			continue;
 		}
 		for (uint32_t k = 0; k < d->load->slice_count; k++) {
 			all += d->load->slice[k].op == op ? d->demand[k] : 0;
 		}
-		add_scale(d->plan, op, (uint32_t)fmin(ceil(all / d->rules->target), LM_SLICES_MAX));
+		add_scale(d->plan, op, d->load->op[op].slices,
+		          (uint32_t)fmin(ceil(all / d->rules->target), LM_SLICES_MAX));
 	}
 }
 
@@ -185,6 +193,35 @@ say_stuck(struct decision *d, uint32_t lcores_max)
 	}
 }
 
+/* Their new slices may go to the lcores in use, and to those that the load will need. */
+static void
+plan_rescaling(struct decision *d, uint32_t lcores_max)
+{
+	struct plan *plan = d->plan;
+	double lcores = ceil(plan->load / d->rules->target);
+
+	lcores = lcores > lcores_max ? lcores_max : lcores;
+	pack_choose(&d->pack, lcores > plan->lcores ? (uint32_t)lcores : plan->lcores);
+	memcpy(plan->takes, d->pack.is_kept, sizeof(plan->takes));
+	plan->verdict = PLAN_RESCALING;
+}
+
+/* Fewer than that, if so many would be given back at once; it is packed for what comes out. */
+static uint32_t
+fewer_if_given_back(struct decision *d, uint32_t lcores)
+{
+	while (lcores > d->plan->lcores + 1 && d->plan->load < d->low * lcores) {
+		pack_onto(&d->pack, lcores - 1, 0);
+		if (d->pack.busiest > d->high) {
+			break;
+		}
+		lcores--;
+	}
+	/* Evenly: nobody knows yet how much more there is. */
+	pack_onto(&d->pack, lcores, 0);
+	return lcores;
+}
+
 static void
 plan_more(struct decision *d, uint32_t lcores_max)
 {
@@ -193,8 +230,7 @@ plan_more(struct decision *d, uint32_t lcores_max)
 	uint32_t most = lcores_max > lcores ? lcores_max : lcores;
 
 	lcores = pack_needed(&d->pack, lcores, most, d->rules->target);
-	/* Evenly: nobody knows yet how much more there is. */
-	pack_onto(&d->pack, lcores, 0);
+	lcores = fewer_if_given_back(d, lcores);
 	if (d->pack.busiest > plan->busiest * (1 - d->rules->gain)) {
 		say_stuck(d, lcores_max);
 		return;
@@ -226,7 +262,8 @@ plan_fewer(struct decision *d, uint32_t lcores_min)
 	         d->rules->target, d->pack.busiest);
 }
 
-/* Whether sources send less than they would: then it is not for want of load that lcores rest. */
+/* Whether sources send less than they would, or nobody knows: then it is not for want of load that
+ * lcores rest. */
 static bool
 is_behind(const struct load *load)
 {
@@ -236,7 +273,7 @@ is_behind(const struct load *load)
 		rows += load->slice[i].is_source ? load->slice[i].rows : 0;
 		offered += load->slice[i].is_source ? load->slice[i].offered : 0;
 	}
-	return rows < offered * BEHIND;
+	return load->has_stalled || rows < offered * BEHIND;
 }
 
 /* Whether there are more lcores than the load needs. */
@@ -246,7 +283,7 @@ are_too_many(struct decision *d, uint32_t lcores_min)
 	struct plan *plan = d->plan;
 	double most = d->rules->target;
 
-	if (plan->lcores <= lcores_min || is_behind(d->load) ||
+	if (plan->lcores <= lcores_min || d->marks.is_behind ||
 	    plan->load >= d->low * plan->lcores || plan->load > most * (plan->lcores - 1)) {
 		return false;
 	}
@@ -260,7 +297,11 @@ waits_for_guard(const struct decision *d, const struct policy_memory *memory)
 {
 	int64_t since_ns = d->load->now_ns - memory->changed_ns;
 
-	if (!memory->has_changed || since_ns >= (int64_t)d->rules->guard_ns) {
+	/* What is behind a full lcore is not seen: there is no waiting for what a change brings. */
+	bool is_blind = d->rules->policy == LM_ELASTIC_THRESHOLD && memory->above >= d->hold &&
+	                d->plan->busiest >= POLICY_FULL;
+
+	if (!memory->has_changed || is_blind || since_ns >= (int64_t)d->rules->guard_ns) {
 		return false;
 	}
 	d->plan->verdict = PLAN_WAITING;
@@ -299,16 +340,25 @@ decide(struct decision *d, struct policy_memory *memory)
 	uint32_t lcores_max = policy_lcores_max(d->rules, d->load->worker_count);
 	uint32_t lcores_min = d->rules->lcores_min < lcores_max ? d->rules->lcores_min : lcores_max;
 	bool is_above = d->plan->busiest > d->high;
-	bool is_below = !is_above && are_too_many(d, lcores_min);
+	bool is_below;
 
+	d->marks.is_behind = is_behind(d->load);
+	is_below = !is_above && are_too_many(d, lcores_min);
 	memory->above = is_above ? memory->above + 1 : 0;
 	memory->below = is_below ? memory->below + 1 : 0;
+	slices_look(d->load, d->demand, &d->marks, memory, d->need);
 	find_scales(d);
 	if (waits_for_guard(d, memory)) {
 		return;
 	}
-	if (memory->above >= d->hold) {
+	if (slices_more(d->load, &d->marks, memory, d->need, d->plan)) {
+		plan_rescaling(d, lcores_max);
+	} else if (slices_skewed(d->load, &d->marks, memory, d->need, d->plan)) {
+		return;
+	} else if (memory->above >= d->hold) {
 		plan_more(d, lcores_max);
+	} else if (slices_fewer(d->load, &d->marks, memory, d->need, d->plan)) {
+		plan_rescaling(d, lcores_max);
 	} else if (memory->below >= d->hold * POLICY_GIVE_HOLDS) {
 		plan_fewer(d, lcores_min);
 	} else {
@@ -327,7 +377,10 @@ decision_of(const struct lm_elastic *rules, const struct load *load, struct plan
 		                  .plan = plan,
 		                  .high = is_planted ? rules->target : rules->high,
 		                  .low = is_planted ? 1 : rules->low,
-		                  .hold = rules->hold };
+		                  .hold = rules->hold,
+		                  .marks = { .high = is_planted ? rules->target : rules->high,
+		                             .target = rules->target,
+		                             .hold = rules->hold } };
 }
 
 void

@@ -3,7 +3,8 @@
 #define POLICY_H
 
 /*
- * Policies: how many lcores the load needs and which slice goes where. Pure functions: a picture of
+ * Policies: how many lcores the load needs, how many slices each operator does (policy_slices.h),
+ * and which slice goes where. Pure functions: a picture of
  * the load and what was remembered of the pictures before go in, a plan comes out, with its reason
  * in words. Carrying it out is elsewhere (mgmt/elastic.h), so a dry run costs nothing.
  *
@@ -20,7 +21,8 @@
  * how busy the slices would be at the rate the sources want, so one change is enough.
  *
  * The number of lcores is the smallest at which the slices can be packed with at most `target` on
- * each. Between `target` and `high` nothing happens: that is the hysteresis.
+ * each. Between `target` and `high` nothing happens: that is the hysteresis. More slices come
+ * before more lcores, which take them; fewer slices before fewer lcores.
  */
 
 #include "core/lm_topology.h"
@@ -30,6 +32,8 @@
 /* Giving lcores back waits so many times longer than taking more. */
 #define POLICY_GIVE_HOLDS 3u
 #define PLAN_SCALES_MAX 8u
+/* An lcore that is so busy may have more waiting than it shows. */
+#define POLICY_FULL 0.95
 
 #define PLAN_VERDICTS(X)                                                                           \
 	X(STEADY, "steady")       /* nothing is to be done */                                      \
@@ -38,6 +42,8 @@
 	X(GROWING, "growing")     /* more lcores */                                                \
 	X(GIVING, "giving")       /* lcores are given back */                                      \
 	X(BALANCING, "balancing") /* as many, spread anew */                                       \
+	X(RESCALING, "rescaling") /* operators get more slices, or fewer */                        \
+	X(LEVELLING, "levelling") /* slots of an operator go to other slices of it */              \
 	X(FROZEN, "frozen")       /* somebody said so (mgmt/elastic.h) */
 
 enum plan_verdict {
@@ -54,10 +60,17 @@ struct plan_move {
 	double demand;
 };
 
-/* More slices for an operator of which one fills an lcore: for people, nobody carries it out. */
+/* Another number of slices for an operator. */
 struct plan_scale {
 	uint32_t op;
-	uint32_t slices; /* so many would do */
+	uint32_t was, slices;
+	bool is_planned; /* else: it would help, but its number does not change by itself */
+};
+
+/* What an operator needs at one look. */
+struct plan_need {
+	double all, busiest; /* demand of its slices, in lcores */
+	uint32_t slices;
 };
 
 struct plan {
@@ -69,13 +82,19 @@ struct plan {
 	uint32_t move_count;
 	struct plan_scale scale[PLAN_SCALES_MAX];
 	uint32_t scale_count;
+	bool takes[LM_WORKERS_MAX]; /* RESCALING: workers that new slices may go to */
+	uint32_t level_op;          /* LEVELLING: the operator */
 	char why[PLAN_WHY];
 };
 
 /* Of the intervals before. Zeroed at the start. */
 struct policy_memory {
 	uint32_t above, below; /* intervals in a row */
-	int64_t changed_ns;    /* the last change was through */
+	uint32_t op_above[LM_OPERATORS_MAX],
+	    op_below[LM_OPERATORS_MAX]; /* that need other slices */
+	uint32_t op_skewed[LM_OPERATORS_MAX];
+	int64_t level_ns[LM_OPERATORS_MAX]; /* slots of it are not levelled before */
+	int64_t changed_ns;                 /* the last change was through */
 	bool has_changed;
 };
 

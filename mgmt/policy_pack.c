@@ -78,8 +78,8 @@ keep(struct pack *pack, uint32_t worker)
 }
 
 /* Those with fixed slices, then the fullest of those in use, then new ones near by. */
-static void
-choose_workers(struct pack *pack, uint32_t lcores)
+void
+pack_choose(struct pack *pack, uint32_t lcores)
 {
 	const struct load *load = pack->load;
 	double on[LM_WORKERS_MAX] = { 0 };
@@ -185,7 +185,7 @@ pack_onto(struct pack *pack, uint32_t lcores, double limit)
 	const struct load *load = pack->load;
 	double all = 0, fair;
 
-	choose_workers(pack, lcores);
+	pack_choose(pack, lcores);
 	memset(pack->on, 0, sizeof(pack->on));
 	for (uint32_t i = 0; i < load->slice_count; i++) {
 		uint32_t worker = load->slice[i].worker;

@@ -24,6 +24,8 @@ void pack_free(struct pack *pack);
 
 /* How many workers have slices. */
 uint32_t pack_used(const struct load *load);
+/* Chooses the workers that pack_onto would keep: is_kept. */
+void pack_choose(struct pack *pack, uint32_t lcores);
 /*
  * Onto `lcores` workers, more where slices are fixed on more. Those in use are kept, the fullest
  * first; new ones are of the same NUMA node if there is one. A worker keeps its slices up to

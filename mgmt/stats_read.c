@@ -19,6 +19,7 @@
 /* A copy takes microseconds, a writer publishes every 100 ms: many failures in a row mean mischief.
  */
 #define READ_TRIES 100u
+#define BAD_TRIES 4u
 
 struct stats_reader {
 	int file;
@@ -271,6 +272,7 @@ int
 stats_reader_read(struct stats_reader *reader, struct sample *sample)
 {
 	int error = -EAGAIN;
+	uint32_t bad = 0;
 
 	assert(sample->size == sample_offset(&reader->shape, SAMPLE_PARTS));
 	for (uint32_t try = 0; try < READ_TRIES && error != 0; try++) {
@@ -278,8 +280,10 @@ stats_reader_read(struct stats_reader *reader, struct sample *sample)
 			env_yield();
 		}
 		error = read_bank(reader, sample);
-		/* A bad checksum may also be a torn copy that was not noticed otherwise. */
-		if (error != 0 && error != -EAGAIN && error != -EBADMSG) {
+		/* A bad checksum may also be a torn copy that was not noticed otherwise, but hardly
+		 * again and again. */
+		bad += error == -EBADMSG;
+		if ((error != 0 && error != -EAGAIN && error != -EBADMSG) || bad == BAD_TRIES) {
 			return error;
 		}
 	}

@@ -223,6 +223,23 @@ go_on(const struct lm_engine *engine)
 	}
 }
 
+/* Some of an operator's slots go to other slices, any. */
+static uint64_t
+deal(struct lm_engine *engine, uint32_t op, struct lm_errors *errors)
+{
+	static uint16_t slice_of[SLOTS_MAX];
+	uint64_t one_in = 1 + sim_below(8);
+
+	memcpy(slice_of, engine->table[op]->slice_of,
+	       engine->graph->op[op].slots * sizeof(*slice_of));
+	for (uint32_t s = 0; s < engine->graph->op[op].slots; s++) {
+		if (sim_below(one_in) == 0) {
+			slice_of[s] = (uint16_t)sim_below(engine->graph->op[op].slices);
+		}
+	}
+	return engine_deal(engine, op, slice_of, errors);
+}
+
 /* Any operator that may have another number of slices; none is fine, too. */
 static void
 rescale(struct lm_engine *engine)
@@ -234,8 +251,11 @@ rescale(struct lm_engine *engine)
 		uint32_t op = (first + i) % count;
 
 		if (control.changes.may_rescale(engine->graph, op)) {
-			uint64_t number = engine_rescale(
-			    engine, op, 1 + (uint32_t)sim_below(SLICES_MAX), NULL, &errors);
+			bool deals = engine->table[op] != NULL && sim_below(3) == 0;
+			uint64_t number =
+			    deals ? deal(engine, op, &errors)
+				  : engine_rescale(engine, op, 1 + (uint32_t)sim_below(SLICES_MAX),
+			                           NULL, &errors);
 
 			control.change = number != 0 ? number : control.change;
 			control.wants_change = false;

@@ -185,6 +185,14 @@ port_label(int port)
 	return "sim";
 }
 
+/* It has no devices. */
+int
+port_find_node(const char *name)
+{
+	(void)name;
+	return -1;
+}
+
 uint32_t
 port_counters(struct port_counter *counters, uint32_t max)
 {

@@ -76,6 +76,9 @@ static_assert(CANARY_COUNT <= 64, "a bit for each");
 	(BLIND(CANARY_UNTOUCHED_KEY) | BLIND(CANARY_UNTOUCHED_VALUE) | BLIND(CANARY_LATE_LOG) |    \
 	 BLIND(CANARY_LATE_INSERT) | BLIND_RACE | BLIND_LINKS)
 
+/* No policy decides anything. */
+#define BLIND_POLICY (BLIND(CANARY_NO_HYSTERESIS) | BLIND(CANARY_FEW_SLICES))
+
 static const struct scenario *running;
 static uint64_t running_seed;
 
@@ -125,14 +128,14 @@ static const struct scenario scenarios[] = {
 	 */
 	{ "crash", sim_crash_run,
 	  BLIND_CHANGE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
-	      BLIND(CANARY_UNTOUCHED_LINK) | BLIND(CANARY_BLIND_CRC) | BLIND(CANARY_NO_HYSTERESIS),
+	      BLIND(CANARY_UNTOUCHED_LINK) | BLIND(CANARY_BLIND_CRC) | BLIND_POLICY,
 	  NULL },
 	/* Nothing but the policies is put to the test. */
-	{ "elastic", sim_elastic_run, ~BLIND(CANARY_NO_HYSTERESIS), NULL },
+	{ "elastic", sim_elastic_run, ~BLIND_POLICY, NULL },
 	/* Who is slow is found whatever the engine does. */
 	{ "bottleneck", sim_bottleneck_run, BLIND_ALL, NULL },
 	/* No engine. */
-	{ "store", sim_store_run, BLIND_ENGINE | BLIND(CANARY_NO_HYSTERESIS), NULL },
+	{ "store", sim_store_run, BLIND_ENGINE | BLIND_POLICY, NULL },
 	/* What these are for is the log alone. */
 	{ "log", sim_log_run,
 	  ~(BLIND(CANARY_SKIP_SYNC) | BLIND(CANARY_SKIP_DIR_SYNC) | BLIND(CANARY_BLIND_CRC)),

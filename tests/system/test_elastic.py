@@ -33,10 +33,10 @@ def lodectl(folder, *words):
     return json.loads(subprocess.run(line, capture_output=True, text=True, timeout=30, check=True).stdout)
 
 
-def start(folder, words=(), **more):
+def start(folder, words=(), file="elastic.yaml", **more):
     if len(os.sched_getaffinity(0)) < 2:
         raise Skip("needs two CPUs")
-    run = ["run", topology("elastic.yaml"), "--json", "--control", os.path.join(folder, "socket"), *words]
+    run = ["run", topology(file), "--json", "--control", os.path.join(folder, "socket"), *words]
     return Running(command(run, EAL, sets(folder, **more)), folder)
 
 
@@ -95,6 +95,96 @@ def test_threshold(folder):
     step(folder, "threshold")
 
 
+def sums_of(folder):
+    with open(os.path.join(folder, "rows.csv"), encoding="ascii") as file:
+        return sorted(file.read().split("\n"))
+
+
+def test_slices(folder):
+    """more slices on both lcores with the load, and one again; the sums are those of a quiet run"""
+    def work(answer):
+        scales = [s for d in answer["decisions"] for s in d["scale"]]
+        return [s for s in scales if s["operator"] == "work" and s["planned"]]
+
+    slow = {"UP": "1s", "DOWN": "3s", "file": "elastic_slices.yaml"}
+    with start(folder, **slow) as job:
+        answer = until(job, folder, "it does not come back to one slice",
+                       lambda a: any(s["was"] > 1 and s["slices"] == 1 for s in work(a)) and
+                       all(d["outcome"] for d in decisions(a, "rescaling")))
+        actions = lodectl(folder, "actions")["actions"]
+        job.interrupt()
+        result = job.end()
+    equal("stopped", result["status"], "status")
+    check(max(s["slices"] for s in work(answer)) == 4, "slices: %s" % work(answer))
+    check(any(d["lcores"] == 2 for d in answer["decisions"]), "it did not use the second lcore")
+    check(all(not d["outcome"].startswith("failed") for d in answer["decisions"]), json.dumps(answer)[:3000])
+    equal({"rescale"}, {a["kind"] for a in actions} - {"rebalance"}, "actions")
+    check(all(a["state"] != "failed" and "as the load wants" in a["what"] for a in actions), str(actions))
+    grown = sums_of(folder)
+    rows = operator(result, "rows")["rows_out"]
+    equal(rows, operator(result, "sums")["rows_in"], "rows that were counted")
+    with start(folder, words=["--elastic", "off"], ROWS=str(rows), RATE="10000000", MORE="10000000",
+               TIME="0s", SLICES="1", **slow) as job:
+        equal("complete", job.end()["status"], "status of the quiet run")
+    check(grown == sums_of(folder), "the sums differ from those of a quiet run")
+
+
+def test_slices_dry(folder):
+    """a dry run says how many slices there would be; frozen nothing is changed; by hand stays by hand"""
+    with start(folder, file="elastic_slices.yaml", UP="1ms", DOWN="60s", DRY="true") as job:
+        answer = until(job, folder, "nothing would be changed", lambda a: decisions(a, "rescaling"))
+        status = lodectl(folder, "status")
+        job.interrupt()
+        job.end()
+    check(decisions(answer, "rescaling")[0]["scale"][0]["planned"], str(answer)[:2000])
+    equal("", decisions(answer, "rescaling")[0]["outcome"], "what came of it")
+    equal(1, len([s for s in status["slices"] if s["operator"] == "work"]), "slices that work")
+    with start(folder, file="elastic_slices.yaml", UP="30s", DOWN="60s", RATE="500") as job:
+        until(job, folder, "it does not answer", lambda a: a["decisions"])
+        lodectl(folder, "rescale", "work", "3")
+        answer = until(job, folder, "it is not known as done by hand", lambda a: a["scaled_by_hand"] == 1)
+        check(not decisions(answer, "rescaling"), str(answer)[:2000])
+        lodectl(folder, "unfreeze")
+        until(job, folder, "it is not merged",
+              lambda a: a["scaled_by_hand"] == 0 and decisions(a, "rescaling"))
+        job.interrupt()
+        job.end()
+
+
+def busiest(folder, seconds):
+    """The share of the rows that the busiest slice of sums had meanwhile."""
+    def rows():
+        return [s["rows_in"] for s in lodectl(folder, "stats", "--operator", "sums")["slices"]]
+
+    before = rows()
+    time.sleep(seconds)
+    came = [behind - rows_before for behind, rows_before in zip(rows(), before)]
+    return max(came) / sum(came)
+
+
+def test_skew(folder):
+    """slots of hot keys go to other slices of as many; the sums are those of a quiet run"""
+    words = ["--elastic", "off"]
+    with start(folder, words=words, file="skew.yaml", RATE="50000") as job:
+        until(job, folder, "it does not answer", lambda a: True)
+        was = busiest(folder, 0.4)
+        planned = lodectl(folder, "rebalance", "sums", "--dry-run")
+        check(" slots go: the busiest of 4 slices had" in planned["reason"], str(planned))
+        check(busiest(folder, 0.2) > 0.95 * was, "a dry run changed something")
+        action = lodectl(folder, "rebalance", "sums")
+        check("slots go" in action["reason"] and "behind epoch" in action["reason"], str(action))
+        check(busiest(folder, 0.4) < 0.95 * was, "the busiest slice has %.2f of the rows" % was)
+        again = lodectl(folder, "rebalance", "sums")
+        check("no slot that went would gain" in again["reason"], str(again))
+        job.interrupt()
+        result = job.end()
+    sums, rows = sums_of(folder), operator(result, "rows")["rows_out"]
+    equal(rows, operator(result, "sums")["rows_in"], "rows that were counted")
+    with start(folder, words=words, file="skew.yaml", RATE="0", ROWS=str(rows)) as job:
+        equal("complete", job.end()["status"], "status of the quiet run")
+    check(sums == sums_of(folder), "the sums differ from those of a quiet run")
+
+
 def test_dry(folder):
     """a dry run says what it would do, and moves nothing"""
     with start(folder, DRY="true", RATE="1000", MORE="1000", ROWS="6000") as job:
@@ -151,4 +241,5 @@ def test_plan(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(tap(named([test_plan, test_model, test_threshold, test_dry, test_freeze, test_off])))
+    sys.exit(tap(named([test_plan, test_model, test_threshold, test_slices, test_slices_dry, test_skew,
+                        test_dry, test_freeze, test_off])))

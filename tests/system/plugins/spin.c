@@ -55,6 +55,7 @@ static const struct lm_op_class spin_class = {
 	.params = spin_params,
 	.inputs = spin_inputs,
 	.outputs = spin_outputs,
+	.flags = LM_OP_RESCALES,
 	.rows = LM_ROWS_PASS,
 	.config_size = sizeof(struct spin_config),
 	.configure = spin_configure,

@@ -131,6 +131,52 @@ test_rescale(void **state)
 	finish();
 }
 
+/* Slots go to other slices of as many: rows by key meet the new owner, each once, and the counts of
+ * rows by slot add up to all that came. */
+static void
+test_deal(void **state)
+{
+	static uint16_t dealt[SLOTS_MAX];
+	static uint32_t rows[SLOTS_MAX];
+	uint64_t before[3], all = 0;
+	uint32_t slots;
+
+	(void)state;
+	begin_line(3, 3);
+	slots = rig.engine->graph->op[1].slots;
+	feed(100);
+	rounds(8);
+	assert_true(engine_slot_rows(rig.engine, 1, rows));
+	for (uint32_t s = 0; s < slots; s++) {
+		all += rows[s];
+		dealt[s] = 2;
+	}
+	assert_int_equal(all, 100);
+	for (uint32_t i = 0; i < 3; i++) {
+		before[i] = slice_of("pass", i)->stats.rows_in;
+		assert_true(before[i] > 0);
+	}
+	feed(50);
+	rig_step(&rig, 0);
+	assert_int_equal(engine_deal(rig.engine, 1, dealt, &errors), 1);
+	rounds(8);
+	assert_int_equal(rig.engine->changed.result, CHANGE_DONE);
+	assert_int_equal(rig.engine->generation, 1);
+	assert_int_equal(rig.engine->changed.added + rig.engine->changed.retired, 0);
+	before[0] = slice_of("pass", 0)->stats.rows_in;
+	before[1] = slice_of("pass", 1)->stats.rows_in;
+	feed(100);
+	rounds(8);
+	assert_int_equal(slice_of("pass", 0)->stats.rows_in, before[0]);
+	assert_int_equal(slice_of("pass", 1)->stats.rows_in, before[1]);
+	assert_int_equal(slice_of("out", 0)->stats.rows_absorbed, 250);
+	assert_false(engine_slot_rows(rig.engine, 2, rows));
+	assert_int_equal(engine_deal(rig.engine, 2, dealt, &errors), 0);
+	assert_non_null(strstr(errors.error[0].message, "do not come by key"));
+	lm_errors_free(&errors);
+	finish();
+}
+
 /* A slice that was called gets turns of its own when its caller gets company. */
 static void
 test_fused(void **state)
@@ -525,6 +571,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rescale),
+		cmocka_unit_test(test_deal),
 		cmocka_unit_test(test_fused),
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_refused),

@@ -220,7 +220,7 @@ test_elastic(void **state)
 	    "elastic: {policy: threshold, lcores: 2-8, high: 0.9, low: 0.4, target: 0.6, gain: "
 	    "0.1,\n"
 	    "          interval: 200ms, guard: 1s, hold: 3, moves: 4, dry_run: true}\n"
-	    "operators: {in: {type: source}}\n";
+	    "operators: {in: {type: source}, a: {type: pass, input: in, slices: 2-8}}\n";
 	const struct lm_elastic *elastic;
 
 	(void)state;
@@ -238,6 +238,11 @@ test_elastic(void **state)
 	assert_int_equal(elastic->hold, 3);
 	assert_int_equal(elastic->moves, 4);
 	assert_true(elastic->dry_run);
+	assert_int_equal(graph->op[1].slices_most, 8);
+	lm_graph_free(graph);
+	topology_find(topology, "a")->slices = 5; /* as where it goes on (mgmt/resume.c) */
+	graph = lm_graph_check(topology, &errors);
+	assert_int_equal(graph->op[1].slices_least, 2);
 	unload();
 	/* The section alone asks for the model; without it nothing moves. */
 	load_sound("t.yaml", "elastic: {lcores: 4}\noperators: {in: {type: source}}\n", NULL);
@@ -415,6 +420,14 @@ static const struct bad_file bad_keys[] = {
 	  "2:29+4 settings: unknown key \"epoc\" | did you mean \"epoch\"?\n"
 	  "3:10+1 plugins: it takes a list of paths, not a mapping | write plugins: [PATH, "
 	  "PATH]\n" },
+	{ "operators:\n  a: {type: source, slices: 1-4}\n",
+	  "2:29+3 operators.a.slices: it is a source: which slice reads what is settled when the "
+	  "job "
+	  "starts | write one number\n" },
+	{ "operators:\n  a: {type: source, slices: 8-2}\n  b: {type: pass, input: a, slices: "
+	  "1-257}\n",
+	  "2:29+3 operators.a.slices: \"8-2\" is not a number from 1 to 256 | write 4 or 1-8\n"
+	  "3:37+5 operators.b.slices: \"1-257\" is not a number from 1 to 256 | write 4 or 1-8\n" },
 	{ "operators:\n  a: {type: source, slices: 0, lcores: 5-3, queues: 65, raet: 1, queues: "
 	  "1}\n"
 	  "  b: {type: source, slices: 257, lcores: [1, x], type: print}\n"

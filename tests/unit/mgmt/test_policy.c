@@ -34,6 +34,7 @@ setup(void **state)
 	assert_int_equal(plan_init(&f->plan, SLICES_MAX), 0);
 	for (uint32_t i = 0; i < 3; i++) {
 		f->load.op[i].name = names[i];
+		f->load.op[i].slices = 1;
 	}
 	f->load.wire[0] = (struct load_wire){ .from = OP_SOURCE, .to = OP_WORK };
 	f->load.wire[1] = (struct load_wire){ .from = OP_WORK, .to = OP_OUT };
@@ -71,6 +72,7 @@ static void
 make_load(struct fixture *f, uint32_t count, double busy, double rows, double offered)
 {
 	f->load.slice_count = count + 1;
+	f->load.op[OP_WORK].slices = count;
 	f->load.slice[0] = (struct load_slice){ .op = OP_SOURCE,
 		                                .is_source = true,
 		                                .busy = 0.01,
@@ -155,11 +157,11 @@ test_model_grows(void **state)
 	assert_int_equal(f->plan.move_count, 0);
 	look(f);
 	assert_int_equal(f->plan.verdict, PLAN_GROWING);
-	/* Four of 0.16 on each, and one for the source and fewer. */
-	assert_int_equal(f->plan.lcores_wanted, 11);
+	/* Four of 0.16 on each; with one more for the source they would be below `low`. */
+	assert_int_equal(f->plan.lcores_wanted, 10);
 	carry_out(f);
-	assert_int_equal(pack_used(&f->load), 11);
-	for (uint32_t w = 0; w < 11; w++) {
+	assert_int_equal(pack_used(&f->load), 10);
+	for (uint32_t w = 0; w < 10; w++) {
 		assert_true(on_worker(f, w) < 0.75);
 	}
 	look(f);
@@ -361,6 +363,170 @@ test_near(void **state)
 	}
 }
 
+/* The model knows at once how many slices each operator needs, and where they may go. */
+static void
+test_model_scales(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t takes = 0;
+
+	make_load(f, 1, 0.5, 1000, 6000);
+	f->load.op[OP_WORK].slices_least = 1;
+	f->load.op[OP_WORK].slices_most = 8;
+	look(f);
+	assert_int_equal(f->plan.verdict, PLAN_WAITING);
+	look(f);
+	assert_int_equal(f->plan.verdict, PLAN_RESCALING);
+	assert_int_equal(f->plan.move_count, 0);
+	assert_int_equal(f->plan.scale_count, 1);
+	assert_int_equal(f->plan.scale[0].op, OP_WORK);
+	assert_int_equal(f->plan.scale[0].was, 1);
+	/* 3.0 lcores at 0.7 each. */
+	assert_int_equal(f->plan.scale[0].slices, 5);
+	assert_true(f->plan.scale[0].is_planned);
+	assert_non_null(strstr(f->plan.why, "work has 3.00 on 1 slices"));
+	for (uint32_t w = 0; w < 16; w++) {
+		takes += f->plan.takes[w] ? 1 : 0;
+	}
+	assert_int_equal(takes, 5);
+}
+
+/* Neither more than may be nor fewer than must be; one that keeps its number is only told of. */
+static void
+test_scale_bounds(void **state)
+{
+	struct fixture *f = *state;
+
+	make_load(f, 2, 0.5, 1000, 9000);
+	f->load.op[OP_WORK].slices_least = 2;
+	f->load.op[OP_WORK].slices_most = 4;
+	look(f);
+	look(f);
+	assert_int_equal(f->plan.scale[0].slices, 4);
+	policy_changed(&f->memory, f->load.now_ns);
+	f->load.now_ns += 1000000000;
+	f->load.op[OP_WORK].slices_most = 0;
+	for (uint32_t i = 0; i < 4; i++) {
+		look(f);
+		assert_true(f->plan.verdict != PLAN_RESCALING);
+	}
+	assert_false(f->plan.scale[0].is_planned);
+	make_load(f, 4, 0.01, 100, 100);
+	f->load.op[OP_WORK].slices_least = 2;
+	f->load.op[OP_WORK].slices_most = 4;
+	for (uint32_t i = 0; i < 6; i++) {
+		look(f);
+	}
+	assert_int_equal(f->plan.verdict, PLAN_RESCALING);
+	assert_int_equal(f->plan.scale[0].slices, 2);
+}
+
+/* Fewer slices only after long, if those then have the target at most, the busiest of them too; and
+ * not while sources are behind. */
+static void
+test_merges(void **state)
+{
+	struct fixture *f = *state;
+
+	make_load(f, 4, 0.3, 1000, 1000);
+	f->load.op[OP_WORK].slices_least = 1;
+	f->load.op[OP_WORK].slices_most = 8;
+	for (uint32_t i = 0; i < 5; i++) {
+		look(f);
+		assert_true(f->plan.verdict != PLAN_RESCALING);
+		f->load.slice[1].worker = 1; /* so that lcores are not too busy */
+		f->load.slice[2].worker = 2;
+	}
+	look(f);
+	assert_int_equal(f->plan.verdict, PLAN_RESCALING);
+	assert_int_equal(f->plan.scale[0].slices, 2);
+	policy_changed(&f->memory, f->load.now_ns);
+	f->load.now_ns += 1000000000;
+	/* One has twice what the others do: of two one might have 1.0. */
+	f->load.slice[1].busy = 0.6;
+	f->load.slice[1].true_rate = 1000.0 / 4 / 0.6;
+	for (uint32_t i = 0; i < 10; i++) {
+		look(f);
+		assert_true(f->plan.verdict != PLAN_RESCALING);
+	}
+	make_load(f, 4, 0.1, 1000, 1500);
+	f->rules.policy = LM_ELASTIC_THRESHOLD;
+	for (uint32_t i = 0; i < 10; i++) {
+		look(f);
+		assert_true(f->plan.verdict != PLAN_RESCALING);
+	}
+	/* Nor where an lcore did not run. */
+	make_load(f, 4, 0.1, 1000, 1000);
+	f->load.has_stalled = true;
+	for (uint32_t i = 0; i < 10; i++) {
+		look(f);
+		assert_true(f->plan.verdict != PLAN_RESCALING);
+	}
+	f->load.has_stalled = false;
+	for (uint32_t i = 0; i < 6; i++) {
+		look(f);
+	}
+	assert_int_equal(f->plan.verdict, PLAN_RESCALING);
+}
+
+/* Slots go to other slices where one has too much and all together have not; not twice at once. */
+static void
+test_levels(void **state)
+{
+	struct fixture *f = *state;
+
+	make_load(f, 4, 0.3, 1000, 1000);
+	f->load.slice[1].busy = 0.9;
+	f->load.slice[1].true_rate = 1000.0 / 4 / 0.9;
+	for (uint32_t i = 0; i < 5; i++) {
+		f->load.slice[i].worker = i;
+	}
+	look(f);
+	look(f);
+	assert_true(f->plan.verdict != PLAN_LEVELLING); /* it has no slots */
+	f->memory = (struct policy_memory){ 0 };
+	f->load.op[OP_WORK].has_slots = true;
+	look(f);
+	assert_int_equal(f->plan.verdict, PLAN_WAITING);
+	look(f);
+	assert_int_equal(f->plan.verdict, PLAN_LEVELLING);
+	assert_int_equal(f->plan.level_op, OP_WORK);
+	assert_int_equal(f->plan.move_count, 0);
+	policy_changed(&f->memory, f->load.now_ns);
+	f->memory.level_ns[OP_WORK] = f->load.now_ns + 1000000000;
+	for (uint32_t i = 0; i < 9; i++) {
+		look(f);
+		assert_true(f->plan.verdict != PLAN_LEVELLING);
+	}
+	/* All have too much: more slices, or nothing. */
+	make_load(f, 4, 0.9, 1000, 1000);
+	f->memory = (struct policy_memory){ 0 };
+	for (uint32_t i = 0; i < 9; i++) {
+		look(f);
+		assert_true(f->plan.verdict != PLAN_LEVELLING);
+	}
+}
+
+/* A number of slices that was just right for the target is kept from below it to above it. */
+static void
+test_scale_hysteresis(void **state)
+{
+	struct fixture *f = *state;
+
+	for (double busy = 0.36; busy < 0.84; busy += 0.02) {
+		make_load(f, 2, busy, 1000, 1000);
+		f->load.op[OP_WORK].slices_least = 1;
+		f->load.op[OP_WORK].slices_most = 8;
+		for (uint32_t i = 0; i < 3; i++) {
+			f->load.slice[i].worker = i;
+		}
+		for (uint32_t i = 0; i < 12; i++) {
+			look(f);
+			assert_int_not_equal(f->plan.verdict, PLAN_RESCALING);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -376,6 +542,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_near, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_model_scales, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scale_bounds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_merges, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scale_hysteresis, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
