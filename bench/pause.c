@@ -3,16 +3,22 @@
 
 #include "bench/pause.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/snap_classes.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define STATE_SMALL (8 * MIB) /* the largest of a test */
 #define SIZES_MAX 3u
+#define THREADS_MAX 16u
+/* Whose threads waited longer for their CPUs shows what else ran there. */
+#define DISTURBED_NS UINT64_C(500000)
 #define BATCH_ROWS 64u
 #define STEP_S 1e-4
 #define WINDOW_S 3e-4 /* about as long as a change takes */
@@ -29,6 +35,7 @@ struct size {
 	struct series key, pause, align;
 	struct series own;             /* key without align: what the change itself takes */
 	struct series quiet;           /* the longest wait in a window without a change */
+	struct series calm;            /* `own` of changes in which no thread waited for its CPU */
 	double p99_us[BENCH_RUNS_MAX]; /* of `own`, run by run */
 	struct lm_hist batch_ns;
 	uint64_t rows;
@@ -87,6 +94,58 @@ pause_change(struct snap_job *job, uint64_t number, const struct pause_look *loo
 	return true;
 }
 
+/* ---- the machine ---- */
+
+/* The other threads of this program: /proc/self/task/N/schedstat. */
+static int schedstat[THREADS_MAX];
+static uint32_t schedstats;
+
+static void
+schedstat_close(void)
+{
+	while (schedstats > 0) {
+		close(schedstat[--schedstats]);
+	}
+}
+
+static void
+schedstat_open(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	char path[300], own[20];
+	struct dirent *entry;
+
+	snprintf(own, sizeof(own), "%d", (int)gettid());
+	while (dir != NULL && (entry = readdir(dir)) != NULL && schedstats < THREADS_MAX) {
+		snprintf(path, sizeof(path), "/proc/self/task/%s/schedstat", entry->d_name);
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, own) != 0) {
+			schedstat[schedstats] = open(path, O_RDONLY | O_CLOEXEC);
+			schedstats += schedstat[schedstats] >= 0;
+		}
+	}
+	if (dir != NULL) {
+		closedir(dir);
+	}
+}
+
+/* How long they have been ready to run and did not, so far. */
+static uint64_t
+waited_ns(void)
+{
+	uint64_t sum = 0;
+	char text[100], *behind;
+
+	for (uint32_t i = 0; i < schedstats; i++) {
+		ssize_t size = pread(schedstat[i], text, sizeof(text) - 1, 0);
+
+		text[size < 0 ? 0 : size] = '\0';
+		/* How long it ran, then how long it waited. */
+		(void)strtoull(text, &behind, 10);
+		sum += strtoull(behind, NULL, 10);
+	}
+	return sum;
+}
+
 /* ---- series ---- */
 
 static int
@@ -103,6 +162,9 @@ quantile_us(const struct series *series, uint32_t first, double share)
 	uint32_t count = series->count - first;
 	uint32_t at = (uint32_t)(share * count);
 
+	if (count == 0) {
+		return 0;
+	}
 	return series->value[first + (at < count ? at : count - 1)] / 1e3;
 }
 
@@ -115,7 +177,8 @@ sort(struct series *series, uint32_t first)
 static bool
 size_open(struct size *size, uint64_t bytes, uint32_t samples)
 {
-	struct series *all[] = { &size->key, &size->pause, &size->align, &size->own, &size->quiet };
+	struct series *all[] = { &size->key, &size->pause, &size->align,
+		                 &size->own, &size->quiet, &size->calm };
 
 	*size = (struct size){ .bytes = bytes };
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -135,6 +198,7 @@ size_close(struct size *size)
 	free(size->align.value);
 	free(size->own.value);
 	free(size->quiet.value);
+	free(size->calm.value);
 }
 
 /* ---- runs ---- */
@@ -156,6 +220,7 @@ change_often(const struct pause_kind *kind, struct snap_job *job, uint32_t chang
 
 	for (uint32_t i = 0; i < changes; i++) {
 		struct pause_seen seen = { 0 };
+		uint64_t waited = waited_ns();
 
 		be_quiet(job, size);
 		if (!kind->change(job, i, &seen)) {
@@ -165,6 +230,10 @@ change_often(const struct pause_kind *kind, struct snap_job *job, uint32_t chang
 		size->pause.value[size->pause.count++] = (double)seen.pause_ns;
 		size->align.value[size->align.count++] = (double)seen.align_ns;
 		size->own.value[size->own.count++] = (double)(seen.key_ns - seen.align_ns);
+		if (waited_ns() - waited < DISTURBED_NS) {
+			size->calm.value[size->calm.count++] =
+			    (double)(seen.key_ns - seen.align_ns);
+		}
 	}
 	sort(&size->own, first);
 	size->p99_us[run] = quantile_us(&size->own, first, 0.99);
@@ -201,6 +270,7 @@ run_size(const struct pause_kind *kind, struct size *size, uint32_t runs, uint32
 		                    .workers = 2 };
 	bool good = snap_job_open(&job, &shape, NULL) && snap_job_fill(&job);
 
+	schedstat_open();
 	snap_job_feed(&job, SNAP_KEYS, 0);
 	for (uint32_t run = 0; good && run < runs; run++) {
 		good = change_often(kind, &job, changes, size, run);
@@ -209,6 +279,7 @@ run_size(const struct pause_kind *kind, struct size *size, uint32_t runs, uint32
 		snap_seen_add(&size->batch_ns);
 	}
 	good = good && rows_are_right(kind, &job, size);
+	schedstat_close();
 	snap_job_close(&job);
 	return good;
 }
@@ -233,11 +304,12 @@ add_size(char *to, size_t room, struct size *size, bool is_first, bool is_last)
 	size_t used = strlen(to);
 
 	snprintf(to + used, room - used,
-	         "%s{\"mib\": %.0f, \"changes\": %u, \"rows\": %" PRIu64 ", ",
+	         "%s{\"mib\": %.0f, \"changes\": %u, \"calm\": %u, \"rows\": %" PRIu64 ", ",
 	         is_first ? "\"sizes\": [" : "", (double)size->bytes / (double)MIB, size->key.count,
-	         size->rows);
+	         size->calm.count, size->rows);
 	add_quantiles(to, room, "key", &size->key);
 	add_quantiles(to, room, "own", &size->own);
+	add_quantiles(to, room, "calm", &size->calm);
 	add_quantiles(to, room, "pause", &size->pause);
 	add_quantiles(to, room, "align", &size->align);
 	add_quantiles(to, room, "quiet", &size->quiet);
