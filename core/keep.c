@@ -65,6 +65,8 @@ keep_sweep(struct lm_engine *engine)
 			engine->kept[left++] = *kept;
 		} else {
 			engine_free_slice(kept->was);
+			/* Its graph, and its code, may be the last of it. */
+			engine->past_waits = true;
 		}
 	}
 	engine->kept_count = left;

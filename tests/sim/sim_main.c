@@ -69,7 +69,9 @@ static_assert(CANARY_COUNT <= 64, "a bit for each");
 	(BLIND(CANARY_SLOT_TWICE) | BLIND(CANARY_SLOT_FORGOTTEN) | BLIND(CANARY_SLOT_OLD))
 #define BLIND_ENGINE (~(BLIND_ALL << CANARY_STORE_FIRST))
 /* Operators keep their slices. */
-#define BLIND_CHANGE (BLIND(CANARY_EARLY_SWITCH) | BLIND(CANARY_EARLY_TURN))
+#define BLIND_CHANGE (BLIND(CANARY_EARLY_SWITCH) | BLIND(CANARY_EARLY_TURN) | BLIND_CODE)
+/* And their code. */
+#define BLIND_CODE BLIND(CANARY_LOST_HAND)
 /* No keys that grow old, and no lists. */
 #define BLIND_LINKS BLIND(CANARY_UNTOUCHED_LINK)
 /* The copier is through with slots before their owner writes again. */
@@ -86,13 +88,15 @@ static const struct scenario *running;
 static uint64_t running_seed;
 
 static const struct scenario scenarios[] = {
-	{ "graphs", sim_graphs_run, BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN), NULL },
-	{ "stops", sim_stops_run, BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN), NULL },
+	{ "graphs", sim_graphs_run,
+	  BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN) | BLIND_CODE, NULL },
+	{ "stops", sim_stops_run, BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN) | BLIND_CODE,
+	  NULL },
 	/* Calls go through at once, without event time; slots are of one chunk. */
 	{ "versions", sim_versions_run,
 	  (BLIND_STORE & ~BLIND_VERSIONS) | BLIND(CANARY_UNTOUCHED_LINK) |
 	      BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
-	      BLIND(CANARY_EARLY_WATERMARK) | BLIND_RACE,
+	      BLIND(CANARY_EARLY_WATERMARK) | BLIND_CODE | BLIND_RACE,
 	  NULL },
 	/* No call of these with rows stops half way; slots of flows are of a chunk or two. */
 	{ "flows", topo_flows_run,
