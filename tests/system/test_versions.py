@@ -54,11 +54,11 @@ def written(folder, slices=2, name="job.yaml", rate="200k", change=lambda text: 
 class Updating(Job):
     """The job, with version 1 of its plugin."""
 
-    def __init__(self, folder, number=0, sets=None, slices=2, **more):
+    def __init__(self, folder, number=0, sets=None, slices=2, words=(), **more):
         build(folder, 1)
         self.folder = os.path.join(folder, "out%d" % number)
         os.makedirs(self.folder, exist_ok=True)
-        super().__init__(folder, (), {"out": self.folder, **(sets or {})}, written(folder, slices, **more),
+        super().__init__(folder, words, {"out": self.folder, **(sets or {})}, written(folder, slices, **more),
                          number, EAL)
 
 
