@@ -63,6 +63,33 @@ pool_create(const struct lm_schema *schema, uint32_t count, uint32_t workers, in
 	return pool;
 }
 
+bool
+pool_has_external(const struct lm_pool *pool,
+                  bool (*is_it)(const struct lm_external *external, const void *arg),
+                  const void *arg)
+{
+	size_t stride = batch_stride(pool->schema);
+	bool has_frames = false;
+
+	for (uint32_t i = 0; i < pool->schema->field_count; i++) {
+		has_frames |= pool->schema->field[i].type == LM_FRAME;
+	}
+	for (uint32_t i = 0; has_frames && i < pool->count; i++) {
+		const struct lm_batch *batch =
+		    (const struct lm_batch *)((const char *)pool->memory + i * stride);
+		const struct lm_external *external;
+
+		if (__atomic_load_n(&batch->references, __ATOMIC_ACQUIRE) == 0) {
+			continue;
+		}
+		external = __atomic_load_n(&batch->external, __ATOMIC_RELAXED);
+		if (external != NULL && is_it(external, arg)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void
 pool_free(struct lm_pool *pool)
 {

@@ -43,6 +43,13 @@ struct lm_pool *pool_create(const struct lm_schema *schema, uint32_t count, uint
 void pool_free(struct lm_pool *pool); /* NULL is fine */
 /* Batches that are in the pool now; exact only while nothing runs. */
 uint32_t pool_available(const struct lm_pool *pool);
+/*
+ * Whether a batch that somebody holds has frames of an owner for whom is_it says so. Any thread,
+ * while others take and release: exact for owners whose frames come no more.
+ */
+bool pool_has_external(const struct lm_pool *pool,
+                       bool (*is_it)(const struct lm_external *external, const void *arg),
+                       const void *arg);
 
 /* An empty batch with one reference. */
 struct lm_batch *batch_take(struct lm_pool *pool, uint32_t worker);

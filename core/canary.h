@@ -31,6 +31,7 @@ enum canary {
 	CANARY_LOST_CALL,     /* a call that is not through is forgotten in the hand-over */
 	CANARY_EARLY_SWITCH,  /* wires are exchanged before the marker has passed */
 	CANARY_EARLY_TURN,    /* a slice goes on before it has all that it is to be given */
+	CANARY_LOST_HAND,     /* other code begins with nothing */
 	CANARY_DEAF_SOURCE,   /* a source that is to pause sends on */
 	CANARY_LATE_END,      /* a job that ends while it is stopped counts as one that had ended */
 	/* Of the store. */

@@ -9,6 +9,7 @@
 
 #include "core/audit.h"
 #include "core/env.h"
+#include "core/past.h"
 #include "core/wiring.h"
 
 static const struct lm_place nowhere;
@@ -106,26 +107,6 @@ free_frame(struct lm_engine *frame)
 	free(frame->edge);
 	free(frame->pool);
 	free(frame->table);
-}
-
-/* A graph that was: others may look at what it holds, unless it is but a view. */
-static void
-put_away_graph(struct lm_engine *engine, struct lm_graph *graph)
-{
-	struct lm_graph **grown;
-
-	if (graph->base != NULL) {
-		lm_graph_free(graph);
-		return;
-	}
-	if (graph == engine->first) {
-		return;
-	}
-	grown = realloc(engine->past, (engine->past_count + 1) * sizeof(*grown));
-	if (grown != NULL) {
-		engine->past = grown;
-		engine->past[engine->past_count++] = graph;
-	}
 }
 
 void
@@ -245,7 +226,8 @@ give_up(struct lm_engine *engine, enum change_result result)
 	engine->change = NULL;
 	graph = change->next.graph;
 	change_free(engine, change);
-	put_away_graph(engine, graph);
+	past_add(engine, graph);
+	past_tick(engine);
 }
 
 /* Whether somebody still copies what a slice flipped. */
@@ -334,6 +316,57 @@ check_edges(struct lm_engine *engine, const struct lm_engine *was, struct lm_err
 	}
 }
 
+/* Who counts on for a slice: itself, or its heir; NULL: nobody. */
+static struct lm_op *
+counts_on(const struct change *change, struct lm_op *slice)
+{
+	if (slice->stays) {
+		return slice;
+	}
+	for (uint32_t i = 0; i < change->part_count; i++) {
+		const struct rewire *part = &change->part[i];
+
+		for (uint32_t h = 0; part->slice == slice && h < part->hand_count; h++) {
+			if (part->hand[h]->from_retires) {
+				return part->hand[h]->to;
+			}
+		}
+	}
+	return NULL;
+}
+
+static void
+add_bytes(const struct change *change, struct lm_op *slice, uint64_t in, uint64_t out)
+{
+	struct lm_op *heir = counts_on(change, slice);
+
+	if (heir != NULL) {
+		heir->bytes_in_before += in;
+		heir->bytes_out_before += out;
+	}
+}
+
+/* What went over edges that are gone, and what slices that are gone had counted so. */
+static void
+keep_bytes(const struct change *change, const struct lm_engine *was)
+{
+	for (uint32_t i = 0; i < was->layout->edge_count; i++) {
+		const struct edge *edge = was->edge[i];
+
+		if (!edge->stays && !edge->fused) {
+			add_bytes(change, edge->from, 0, edge->bytes_sent);
+			add_bytes(change, edge->to, edge->bytes_sent, 0);
+		}
+	}
+	for (uint32_t i = 0; i < was->slice_count; i++) {
+		struct lm_op *slice = was->slice[i];
+
+		if (!slice->stays) {
+			add_bytes(change, slice, slice->bytes_in_before, slice->bytes_out_before);
+		}
+	}
+}
+
 static void
 tell_failures(struct lm_errors *errors)
 {
@@ -394,6 +427,7 @@ commit(struct lm_engine *engine)
 	exchange(engine, &change->next);
 	take_spare(engine);
 	check_edges(engine, &change->next, &errors);
+	keep_bytes(change, &change->next);
 	for (uint32_t i = 0; i < change->part_count; i++) {
 		const struct rewire *part = &change->part[i];
 
@@ -417,8 +451,70 @@ commit(struct lm_engine *engine)
 	engine->change = NULL;
 	graph = change->next.graph;
 	change_free(engine, change);
-	put_away_graph(engine, graph);
+	past_add(engine, graph);
+	past_tick(engine);
 	engine_tell_sources(engine);
+}
+
+/* ---- mail that is late ---- */
+
+/*
+ * Rounds of mail to all workers until none is left for a slice that has retired: it may stand in
+ * the mailbox of a worker that has to pass it on once more.
+ */
+#define SWEEPS 2u
+
+static void
+sweep(struct worker *self, void *left, uint64_t value)
+{
+	(void)self;
+	(void)value;
+	__atomic_sub_fetch((uint32_t *)left, 1, __ATOMIC_RELEASE);
+}
+
+static void
+begin_sweep(struct lm_engine *engine)
+{
+	engine->change->sweeps--;
+	engine->change->left = engine->worker_count;
+	for (uint32_t i = 0; i < engine->worker_count; i++) {
+		mail_send(engine->worker[i], sweep, &engine->change->left, 0);
+	}
+}
+
+/* Only sources are sent to. */
+static bool
+has_retired_source(const struct change *change)
+{
+	for (uint32_t i = 0; i < change->part_count; i++) {
+		if (change->part[i].retires && change->part[i].slice->is_source) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+change_has_retired(const struct lm_engine *engine, const struct lm_op *slice)
+{
+	return engine->change != NULL && engine->change->phase == CHANGE_SWEEPING && !slice->stays;
+}
+
+/* All that were to be through in this phase are. */
+static void
+go_on(struct lm_engine *engine)
+{
+	struct change *change = engine->change;
+
+	if (change->phase == CHANGE_SWITCHING) {
+		change->phase = CHANGE_SWEEPING;
+		change->sweeps = has_retired_source(change) ? SWEEPS : 0;
+	}
+	if (change->sweeps > 0) {
+		begin_sweep(engine);
+	} else {
+		commit(engine);
+	}
 }
 
 bool
@@ -426,9 +522,9 @@ change_tick(struct lm_engine *engine)
 {
 	struct change *change = engine->change;
 
-	if (change->phase == CHANGE_SWITCHING) {
+	if (change->phase != CHANGE_PREPARED) {
 		if (__atomic_load_n(&change->left, __ATOMIC_ACQUIRE) == 0) {
-			commit(engine);
+			go_on(engine);
 		}
 		return true;
 	}

@@ -10,6 +10,7 @@
  *
  *     prepared     built; waits until no epoch, snapshot or move is under way; may be given up
  *     switching    the marker is on its way; there is no way back
+ *     sweeping     all are through; mail for slices that have retired is on its way
  *
  * Threads: the control thread.
  */
@@ -17,7 +18,7 @@
 #include "core/engine.h"
 #include "core/rewire.h"
 
-enum change_phase { CHANGE_PREPARED, CHANGE_SWITCHING };
+enum change_phase { CHANGE_PREPARED, CHANGE_SWITCHING, CHANGE_SWEEPING };
 
 struct change {
 	enum change_phase phase;
@@ -27,6 +28,7 @@ struct change {
 	uint32_t part_count;
 	struct rewire_heads *heads; /* [worker] */
 	uint32_t left;              /* parts and workers that are not through */
+	uint32_t sweeps;            /* rounds of mail to come */
 	int64_t began_ns;
 	struct change_report report;
 };
@@ -39,6 +41,9 @@ void change_free(struct lm_engine *engine, struct change *change);
 
 /* Of the workers with so many slices each, one with the fewest. */
 uint16_t change_idlest_worker(const uint32_t *load, uint32_t count);
+
+/* Whether a slice is no more, and must not be sent to. */
+bool change_has_retired(const struct lm_engine *engine, const struct lm_op *slice);
 
 /* The control thread's step. Whether other epochs must wait. */
 bool change_tick(struct lm_engine *engine);

@@ -254,7 +254,6 @@ make_parts(const struct lm_engine *engine, struct change *change)
 		if (change->old_of[s] != LM_NONE) {
 			part = &change->part[change->old_of[s]];
 			part->retires = false;
-			next->slice[s]->stays = true;
 			part->wiring = next->wiring[s];
 			memset(&next->wiring[s], 0, sizeof(next->wiring[s]));
 			continue;
@@ -637,6 +636,7 @@ build(struct lm_engine *engine, struct change *change, const struct change_ask *
 	for (uint32_t s = 0; s < next->slice_count; s++) {
 		if (change->old_of[s] != LM_NONE) {
 			next->slice[s] = engine->slice[change->old_of[s]];
+			next->slice[s]->stays = true; /* whatever fails from here on */
 		}
 	}
 	keep_edges(engine, change);

@@ -9,6 +9,7 @@
 
 #include "core/change.h"
 #include "core/env.h"
+#include "core/past.h"
 
 #define WAIT_STEP_NS 2000000u
 
@@ -87,10 +88,7 @@ lm_engine_free(struct lm_engine *engine)
 	if (engine->graph != engine->first) {
 		lm_graph_free(engine->graph);
 	}
-	while (engine->past_count > 0) {
-		lm_graph_free(engine->past[--engine->past_count]);
-	}
-	free(engine->past);
+	past_free(engine);
 	env_free(engine->shared);
 	free(engine);
 }
@@ -177,7 +175,8 @@ mail_to_sources(struct lm_engine *engine, mail_fn *function, uint64_t value)
 	for (uint32_t i = 0; i < engine->slice_count; i++) {
 		struct lm_op *slice = engine->slice[i];
 
-		if (slice->is_source && !__atomic_load_n(&slice->ended, __ATOMIC_ACQUIRE)) {
+		if (slice->is_source && !change_has_retired(engine, slice) &&
+		    !__atomic_load_n(&slice->ended, __ATOMIC_ACQUIRE)) {
 			mail_send_to_slice(slice, function, slice, value);
 		}
 	}
@@ -203,6 +202,9 @@ engine_tick(struct lm_engine *engine)
 {
 	uint64_t period_ns = engine->graph->settings.epoch_ns;
 
+	if (engine->past_waits) {
+		past_tick(engine);
+	}
 	if (engine->state != ENGINE_RUNNING || (engine->change != NULL && change_tick(engine)) ||
 	    period_ns == 0 || env_now_ns() < engine->epoch_due_ns) {
 		return;
@@ -592,7 +594,8 @@ lm_engine_slice_load(const struct lm_engine *engine, uint32_t slice, struct lm_s
 {
 	const struct lm_op *op = engine->slice[slice];
 
-	*load = (struct lm_slice_load){ 0 };
+	*load = (struct lm_slice_load){ .bytes_in = op->bytes_in_before,
+		                        .bytes_out = op->bytes_out_before };
 	for (uint32_t i = 0; i < engine->layout->edge_count; i++) {
 		const struct layout_edge *plan = &engine->layout->edge[i];
 		const struct edge *edge = engine->edge[i];

@@ -76,12 +76,14 @@ struct lm_engine {
 	uint64_t generation;          /* changes of the graph that were done */
 	struct lm_pool **spare;       /* pools of earlier graphs: for later ones */
 	uint32_t spare_count;
-	/* Graphs that were: configurations, schemas and code of theirs are in use. */
+	/* Graphs that were, of which something may be in use (core/past.h). */
 	struct lm_graph **past;
 	uint32_t past_count;
-	const struct lm_graph *first; /* the caller's */
-	bool stopping;                /* sources are asked to end: those that come as well */
-	bool change_failed;           /* rows were lost on edges that are gone */
+	bool past_waits;                  /* something may go with the next tick */
+	const struct lm_graph *past_kept; /* may come back; NULL: none */
+	struct lm_graph *first;           /* the caller's, who frees it */
+	bool stopping;                    /* sources are asked to end: those that come as well */
+	bool change_failed;               /* rows were lost on edges that are gone */
 	/* NULL, or told of each slice that retires without an heir, with all that it has counted;
 	 * on the control thread. */
 	void (*on_gone)(void *arg, const struct lm_op *slice);

@@ -497,15 +497,30 @@ lm_graph_check(const struct lm_topology *topology, struct lm_errors *errors)
 }
 
 static void
-free_operator(struct graph_operator *op)
+unconfigure(struct graph_operator *op)
 {
 	if (op->configured && op->class->unconfigure != NULL) {
 		op->class->unconfigure(op->config);
 	}
+	op->configured = false;
+	free(op->config);
+	op->config = NULL;
+}
+
+void
+graph_let_go(struct lm_graph *graph, uint32_t op)
+{
+	unconfigure(&graph->op[op]);
+	graph->op[op].class = NULL;
+}
+
+static void
+free_operator(struct graph_operator *op)
+{
+	unconfigure(op);
 	for (uint32_t i = 0; i < op->output_count; i++) {
 		free(op->output[i]);
 	}
-	free(op->config);
 	free(op->pin);
 	free(op->name);
 }

@@ -87,6 +87,12 @@ struct lm_graph *graph_view(const struct lm_graph *graph, const uint32_t *slices
 enum lm_grouping graph_grouping(enum lm_grouping declared, uint32_t from_slices,
                                 uint32_t to_slices);
 
+/*
+ * Of a graph that was: nothing uses what this operator holds any more. Its configuration goes, and
+ * it has no class from then on; its names and schemas stay until the graph is freed.
+ */
+void graph_let_go(struct lm_graph *graph, uint32_t op);
+
 /* The operator that a slice is of. */
 uint32_t graph_operator_of(const struct lm_graph *graph, uint32_t slice);
 

@@ -123,6 +123,8 @@ mail_run(struct worker *self)
 		} else if (worker_has(self, mail.slice)) {
 			__atomic_sub_fetch(&mail.slice->letters, 1, __ATOMIC_SEQ_CST);
 			mail.function(self, mail.arg, mail.value);
+		} else if (mail.slice->retired) {
+			__atomic_sub_fetch(&mail.slice->letters, 1, __ATOMIC_SEQ_CST);
 		} else if (!CANARY(CANARY_LOST_MAIL)) {
 			mail_pass_on(self, &mail);
 		}

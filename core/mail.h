@@ -10,6 +10,7 @@
  * it on; one that does not have it yet keeps it for its next turn. A slice does not leave a worker
  * while mail for it is under way (mail_is_under_way; core/migrate.c asks), so mail is passed on at
  * most once: whoever moves it how often.
+ * A slice that a change of the graph has retired gets no more of it.
  *
  * A worker without slices sleeps until there is mail.
  *

@@ -106,6 +106,12 @@ plugin_has(const struct plugin *plugin, const void *address)
 	return (uintptr_t)address >= plugin->first && (uintptr_t)address < plugin->end;
 }
 
+bool
+plugin_is_last(const struct plugin *plugin)
+{
+	return plugin->holders == 1;
+}
+
 const char *
 plugin_path(const struct plugin *plugin)
 {

@@ -26,6 +26,9 @@ bool plugin_is_loaded(const char *path, uint64_t *content);
 /* Nothing may use its classes any more when it is the last; NULL is fine. */
 void plugin_release(struct plugin *plugin);
 
+/* Whether the next release unloads it. */
+bool plugin_is_last(const struct plugin *plugin);
+
 /* NULL: it has none of that name, or of that number. */
 const struct lm_op_class *plugin_class(const struct plugin *plugin, const char *name);
 const struct lm_op_class *plugin_class_at(const struct plugin *plugin, uint32_t index);

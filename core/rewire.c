@@ -137,16 +137,33 @@ take_counters(struct lm_op *slice, const struct lm_op *from)
 	}
 }
 
+/* Event time is what it was: the class has seen it, and nobody is told the same again. */
+static void
+take_time(struct lm_op *slice, const struct lm_op *from)
+{
+	slice->watermark = from->watermark;
+	slice->source_watermark = from->source_watermark;
+	slice->watermark_told = from->watermark_told;
+	slice->watermark_seen = from->watermark_seen;
+	slice->stats.watermark_ns = from->watermark;
+	slice->source_idle = from->source_idle;
+}
+
 /* Other code goes on where `from` was; if that had ended, it has. */
 static void
-take_over(struct lm_op *slice, struct rewire_hand *hand)
+take_over(struct rewire *part, struct rewire_hand *hand)
 {
+	struct lm_op *slice = part->slice;
+
 	if (!hand->with_state) {
 		slice->had_ended = true;
 		slice->stopping = slice->is_source;
 		return;
 	}
-	if (!state_take_over(slice, hand->from, &hand->text)) {
+	part->took_over = true;
+	part->was_idle = hand->from->source_idle;
+	take_time(slice, hand->from);
+	if (!CANARY(CANARY_LOST_HAND) && !state_take_over(slice, hand->from, &hand->text)) {
 		hand->is_broken = true;
 	}
 }
@@ -169,7 +186,7 @@ take(struct rewire *part, struct rewire_hand *hand)
 		    hand->watermark > part->watermark ? hand->watermark : part->watermark;
 	}
 	if (hand->is_whole) {
-		take_over(slice, hand);
+		take_over(part, hand);
 	}
 	if (hand->from_retires) {
 		take_counters(slice, hand->from);
@@ -243,6 +260,23 @@ tell_edge(const struct rewire *part, struct edge *edge)
 	}
 }
 
+/* All edges of one that goes on where another was are new, and that one had told things. */
+static void
+tell_edges(const struct rewire *part)
+{
+	struct lm_op *slice = part->slice;
+
+	for (uint32_t o = 0; o < slice->output_count; o++) {
+		const struct output *out = &slice->output[o];
+
+		for (uint32_t w = 0; w < out->wire_count; w++) {
+			for (uint32_t d = 0; d < out->wire[w].edge_count; d++) {
+				tell_edge(part, out->wire[w].edge[d]);
+			}
+		}
+	}
+}
+
 /* How long keys waited: for the last of who had them, and from then on. */
 static void
 note_pause(struct rewire *part)
@@ -275,6 +309,9 @@ go_on(struct lm_op *head)
 
 		for (uint32_t e = 0; e < part->fresh_count; e++) {
 			tell_edge(part, part->fresh[e]);
+		}
+		if (part->took_over) {
+			tell_edges(part);
 		}
 	}
 	head->rewire->is_settling = true;
@@ -336,6 +373,7 @@ switch_chain(struct worker *worker, struct lm_op *head, struct lm_op **chain, ui
 		struct lm_op *slice = chain[i];
 
 		if (slice->rewire->retires) {
+			slice->retired = true;
 			is_through(slice->rewire);
 		} else if (slice->head == slice) {
 			count_awaits(slice);

@@ -52,6 +52,7 @@ struct rewire {
 	struct edge **fresh;  /* edges that leave it and were not there before */
 	uint32_t fresh_count;
 	bool was_idle;             /* nothing came for a while when it switched */
+	bool took_over;            /* it is other code, and goes on where a slice was */
 	struct op_text text;       /* for what the engine remembers, where it grows */
 	struct rewire_hand **hand; /* to give */
 	uint32_t hand_count;

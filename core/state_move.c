@@ -91,7 +91,6 @@ state_take_over(struct lm_op *op, struct lm_op *was, const struct op_text *text)
 		op->timer[i] = was->timer[i];
 	}
 	op->timer_count = was->timer_count;
-	op->source_watermark = was->source_watermark;
 	op->random = was->random;
 	return text->bytes == NULL ||
 	       state_deserialize(op, text->bytes, text->size, was->class->state_version) == 0;

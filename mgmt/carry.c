@@ -107,6 +107,14 @@ start_move(struct carry *carry, uint32_t slice, uint32_t worker, struct manager_
 	return carry->move != 0;
 }
 
+static void
+note_moved(struct carry *carry, const struct move *move)
+{
+	if (move->result == MOVE_DONE && carry->moved_count <= MOVES_MAX) {
+		carry->moved[carry->moved_count++] = move->slice;
+	}
+}
+
 /* What the move under way has come to; false: it goes on. */
 static bool
 take_move(struct carry *carry, struct move *move)
@@ -115,6 +123,7 @@ take_move(struct carry *carry, struct move *move)
 		return false;
 	}
 	carry->move = 0;
+	note_moved(carry, move);
 	return true;
 }
 
@@ -140,6 +149,7 @@ collect_left(struct carry *carry)
 		if (carry->left[i] != 0 &&
 		    engine_collect_move(carry->engine, carry->left[i], &move)) {
 			carry->left[i] = 0;
+			note_moved(carry, &move);
 		}
 	}
 }
@@ -363,6 +373,7 @@ carry_step(struct carry *carry, struct manager_report *report)
 
 	collect_left(carry);
 	change_look(carry);
+	back_step(carry);
 	if (carry->action.id == 0) {
 		return false;
 	}

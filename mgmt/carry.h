@@ -19,6 +19,7 @@
 
 #include "core/engine.h"
 #include "mgmt/balance.h"
+#include "mgmt/kept.h"
 #include "mgmt/manager.h"
 #include "mgmt/rehearse.h"
 #include "mgmt/sample.h"
@@ -99,16 +100,24 @@ struct carry {
 
 	struct action action; /* id 0: nothing is carried out */
 	bool has_begun;
-	uint64_t move;            /* of the engine; 0: none is under way */
-	uint64_t left[MOVES_MAX]; /* moves that nobody waits for any more, to be collected */
+	uint64_t move;                 /* of the engine; 0: none is under way */
+	uint64_t left[MOVES_MAX];      /* moves that nobody waits for any more, to be collected */
+	uint32_t moved[MOVES_MAX + 1]; /* slices that have come where they were to go */
+	uint32_t moved_count;          /* … since somebody set it to 0 */
 	struct balance_move *plan;
 	uint32_t plan_count, plan_at;
 	struct carry_change change;
+	struct kept_place *back; /* slices that are to go back to where they were moved */
+	uint32_t back_count, back_at;
+	uint64_t back_move; /* of the engine; 0: none is under way */
 };
 
 /* What runs is from here on in the snapshots, to be gone on with: before they start. 0 or -ENOMEM.
  */
 int carry_note(struct carry *carry);
+/* Slices go back to where they were moved in a life before, one after the other, by carry_step. 0
+ * or -ENOMEM. */
+int carry_back(struct carry *carry, const struct kept_place *place, uint32_t count);
 void carry_begin(struct carry *carry, const struct action *action);
 /* False: nothing to tell. Behind a report that is no step it is over. */
 bool carry_step(struct carry *carry, struct manager_report *report);

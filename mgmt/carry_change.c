@@ -11,7 +11,7 @@
 #include "core/change.h"
 #include "mgmt/carry_struct.h"
 #include "mgmt/config_load.h"
-#include "mgmt/resume.h"
+#include "mgmt/resume_note.h"
 #include "mgmt/units.h"
 
 /* ---- where new slices go ---- */
@@ -486,6 +486,7 @@ carry_holds(const struct carry *carry)
 void
 carry_end(struct carry *carry)
 {
+	back_end(carry);
 	deal_free(&carry->change.deal);
 	rehearse_close(&carry->change.rehearse);
 	change_drop_next(carry);

@@ -17,6 +17,10 @@ bool carry_fail(struct manager_report *report, const char *format, ...)
 /* The operator of the action; false after saying why there is none. */
 bool carry_find_operator(const struct carry *carry, uint32_t *op, struct manager_report *report);
 
+/* carry_back.c: the next one goes back, if nothing else is under way. */
+void back_step(struct carry *carry);
+void back_end(struct carry *carry);
+
 /* carry_slots.c: true, like the others' begin: there is something to report already. */
 bool deal_begin(struct carry *carry, struct manager_report *report);
 /* Until DEAL_PLANNED the engine knows of nothing; OVER: nothing is to be done, reported why. */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/env.h"
+#include "core/past.h"
 #include "core/plugin.h"
 #include "core/registry.h"
 #include "core/topology.h"
@@ -49,6 +50,9 @@ update_free(struct carry *carry)
 	change->soak = NULL;
 	change->then = NULL;
 	change->before = (struct carry_past){ 0 };
+	if (carry->engine != NULL) {
+		past_keep(carry->engine, NULL);
+	}
 }
 
 /* ---- rehearsal ---- */
@@ -407,7 +411,7 @@ step_rehearsal(struct carry *carry, struct manager_report *report)
 bool
 update_asks(struct carry *carry)
 {
-	const struct lm_engine *engine = carry->engine;
+	struct lm_engine *engine = carry->engine;
 	const struct lm_graph *was = engine->graph, *is = carry->change.graph;
 	struct carry_past *before = &carry->change.before;
 	struct soak *soak = carry->change.soak;
@@ -421,6 +425,7 @@ update_asks(struct carry *carry)
 		return false;
 	}
 	before->graph = was->base != NULL ? was->base : was;
+	past_keep(engine, before->graph);
 	for (uint32_t o = 0; o < was->operator_count; o++) {
 		struct soak_count now;
 

@@ -79,6 +79,31 @@ tell_undone(struct conduct *conduct, uint64_t durable)
 	}
 }
 
+/* What people had set; slices go by the topology that they were slices of. */
+static bool
+recover_settings(struct conduct *conduct, const struct journal_options *options,
+                 const struct resume *resume)
+{
+	struct kept *kept = control_kept(conduct->control);
+	char why[JOURNAL_WHY];
+
+	if (control_settings(conduct->control, options->folder, options->job, why) != 0) {
+		fprintf(stderr, "error: %s\n", why);
+		return false;
+	}
+	if (why[0] != '\0') {
+		fprintf(stderr, "warning: %s\n", why);
+	}
+	if (resume->is_forgotten) {
+		kept_forget_places(kept);
+	}
+	if (kept->levels > 0) {
+		fprintf(stderr, "%u log levels hold on, as they were set: lodectl log-level\n",
+		        kept->levels);
+	}
+	return true;
+}
+
 bool
 conduct_recover(struct conduct *conduct, const struct durability *durability,
                 const struct resume *resume, const char *topology)
@@ -92,6 +117,9 @@ conduct_recover(struct conduct *conduct, const struct durability *durability,
 
 	if (durability->snapshots == NULL) {
 		return true;
+	}
+	if (!recover_settings(conduct, &options, resume)) {
+		return false;
 	}
 	if (control_journal(conduct->control, &options, why) != 0) {
 		fprintf(stderr, "error: the manager's journal: %s\n", why);
@@ -117,6 +145,22 @@ open_loaded(struct conduct *conduct)
 		                    .job = durability_job(job->topology) };
 
 	return host_open(conduct->loaded, &managed);
+}
+
+/* False: no memory. */
+static bool
+go_on_as_set(struct conduct *conduct)
+{
+	const struct kept *kept = control_kept(conduct->control);
+
+	if (kept->is_frozen && conduct->job.elastic->rules.policy > LM_ELASTIC_STATIC) {
+		elastic_freeze(conduct->job.elastic, true);
+		fprintf(stderr, "nothing is moved by itself, as it was: lodectl unfreeze\n");
+	}
+	if (kept->place_count > 0) {
+		fprintf(stderr, "%u slices go to where they were moved\n", kept->place_count);
+	}
+	return carry_back(&conduct->carry, kept->place, kept->place_count) == 0;
 }
 
 bool
@@ -157,6 +201,10 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 		fprintf(stderr, "error: no memory to keep the topology\n");
 		return false;
 	}
+	if (!go_on_as_set(conduct)) {
+		fprintf(stderr, "error: no memory for where slices were moved\n");
+		return false;
+	}
 	if (control_is_inactive(conduct->control)) {
 		engine_set_active(job->engine, false);
 		fprintf(stderr, "its sources are inactive, as they were: lodectl activate\n");
@@ -189,6 +237,7 @@ conduct_show(struct conduct *conduct)
 
 	host_counts(conduct->loaded, &loaded);
 	picture.loaded = &loaded;
+	picture.plugins = plugin_count();
 	picture.sample = &conduct->job.live->now;
 	if (conduct->job.durability->snapshots != NULL) {
 		snapshots_status(conduct->job.durability->snapshots, &status);
@@ -203,10 +252,25 @@ conduct_show(struct conduct *conduct)
 	}
 }
 
+/* Whether the slice is there, whatever the graph was when it was moved. */
+static bool
+has_slice(const struct kept_place *place, const void *arg)
+{
+	const struct lm_graph *graph = arg;
+
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		if (strcmp(graph->op[i].name, place->op) == 0) {
+			return place->slice < graph->op[i].slices;
+		}
+	}
+	return false;
+}
+
 /* What is told from here on is since the change. */
 void
 conduct_changed(struct conduct *conduct)
 {
+	control_prune(conduct->control, has_slice, conduct->job.engine->graph);
 	bottleneck_free(&conduct->bottleneck);
 	if (bottleneck_init(&conduct->bottleneck, &conduct->job.live->now.shape) != 0) {
 		conduct->bottleneck.op = LM_NONE; /* none is looked for until the next change */
@@ -248,6 +312,34 @@ take_freeze(struct conduct *conduct)
 	}
 }
 
+/* Where slices have come, with those that they call, is kept before anybody is told. */
+static void
+keep_moved(struct conduct *conduct, uint64_t action)
+{
+	struct carry *carry = &conduct->carry;
+	const struct lm_engine *engine = carry->engine;
+
+	for (uint32_t n = 0; n < carry->moved_count; n++) {
+		const struct lm_op *head = engine->slice[carry->moved[n]]->head;
+		struct kept_place *place = calloc(engine->slice_count, sizeof(*place));
+		uint32_t count = 0;
+
+		for (uint32_t i = 0; place != NULL && i < engine->slice_count; i++) {
+			const struct lm_op *slice = engine->slice[i];
+			uint32_t worker = lm_engine_slice_worker(engine, i);
+
+			if (slice->head == head) {
+				snprintf(place[count].op, MANAGER_NAME, "%s", slice->name);
+				place[count].slice = slice->index;
+				place[count++].lcore = engine->worker[worker]->lcore;
+			}
+		}
+		control_moved(conduct->control, action, place, count);
+		free(place);
+	}
+	carry->moved_count = 0;
+}
+
 bool
 conduct_may_end(struct conduct *conduct)
 {
@@ -272,8 +364,10 @@ carry_on(struct conduct *conduct)
 		(void)carry_may_end(&conduct->carry);
 	}
 	while (carry_step(&conduct->carry, &report)) {
+		keep_moved(conduct, report.id);
 		control_report(conduct->control, &report);
 	}
+	keep_moved(conduct, 0);
 }
 
 /* What elasticity wants changed of the graph is an action like others, that may wait for them. */

@@ -51,7 +51,73 @@ int
 control_journal(struct control *control, const struct journal_options *options,
                 char why[JOURNAL_WHY])
 {
-	return journal_open(options, &control->shared.manager, &control->journal, why);
+	struct journal_options whole = *options;
+
+	whole.moved_by = control->kept.moved_by;
+	return journal_open(&whole, &control->shared.manager, &control->journal, why);
+}
+
+int
+control_settings(struct control *control, const char *folder, uint64_t job, char why[JOURNAL_WHY])
+{
+	return kept_open(&control->kept, folder, job, why);
+}
+
+struct kept *
+control_kept(struct control *control)
+{
+	return &control->kept;
+}
+
+/* It holds all the same. */
+static void
+write_kept(struct control *control)
+{
+	int result = kept_write(&control->kept);
+
+	if (result != 0) {
+		env_log(4,
+		        "%s/manager/settings cannot be written, the next start does not know: %s",
+		        control->kept.folder, strerror(-result));
+	}
+}
+
+void
+control_moved(struct control *control, uint64_t action, const struct kept_place *place,
+              uint32_t count)
+{
+	struct kept *kept = &control->kept;
+
+	pthread_mutex_lock(&control->lock);
+	for (uint32_t i = 0; i < count; i++) {
+		(void)kept_place(kept, place[i].op, place[i].slice, place[i].lcore);
+	}
+	kept->moved_by = action > kept->moved_by ? action : kept->moved_by;
+	write_kept(control);
+	pthread_mutex_unlock(&control->lock);
+}
+
+void
+control_prune(struct control *control,
+              bool (*stays)(const struct kept_place *place, const void *arg), const void *arg)
+{
+	uint32_t before;
+
+	pthread_mutex_lock(&control->lock);
+	before = control->kept.place_count;
+	kept_prune(&control->kept, stays, arg);
+	if (control->kept.place_count != before) {
+		write_kept(control);
+	}
+	pthread_mutex_unlock(&control->lock);
+}
+
+void
+control_levels(struct control *control)
+{
+	pthread_mutex_lock(&control->lock);
+	write_kept(control);
+	pthread_mutex_unlock(&control->lock);
 }
 
 static int
@@ -122,6 +188,7 @@ control_publish(struct control *control, const struct control_picture *picture)
 	if (picture->loaded != NULL) {
 		shared->loaded = *picture->loaded;
 	}
+	shared->plugins = picture->plugins;
 	if (picture->elastic != NULL && picture->elastic->version != shared->elastic.version) {
 		shared->elastic = *picture->elastic;
 		/* Who has asked and looks again finds what was asked for. */
@@ -317,6 +384,7 @@ control_look(struct control *control)
 		}
 		mine->snapshots = shared->snapshots;
 		mine->loaded = shared->loaded;
+		mine->plugins = shared->plugins;
 	}
 	if (control_actions_version(&mine->manager) != control_actions_version(&shared->manager)) {
 		mine->manager = shared->manager;
@@ -371,6 +439,11 @@ control_freeze(struct control *control, bool is_frozen)
 		control->freeze = is_frozen;
 		elastic->is_frozen = is_frozen;
 		control->shared.version++;
+		control->kept.is_frozen = is_frozen;
+		if (!is_frozen) {
+			kept_forget_places(&control->kept); /* they may go anywhere again */
+		}
+		write_kept(control);
 	}
 	pthread_mutex_unlock(&control->lock);
 	return is_elastic;
@@ -405,6 +478,7 @@ control_close(struct control *control)
 		close(control->wake);
 	}
 	journal_close(control->journal);
+	kept_close(&control->kept);
 	picture_free(&control->shared);
 	picture_free(&control->mine);
 	sample_free(&control->before);

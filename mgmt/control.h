@@ -21,6 +21,7 @@
 #include "mgmt/control_peer.h"
 #include "mgmt/control_view.h"
 #include "mgmt/journal.h"
+#include "mgmt/kept.h"
 
 #define CONTROL_CLIENTS_MAX 64u
 #define CONTROL_PROBE_NS 500000000
@@ -36,6 +37,18 @@ const char *control_path(const struct control *control);
  * journal_open; before control_start. */
 int control_journal(struct control *control, const struct journal_options *options,
                     char why[JOURNAL_WHY]);
+/* What people have set goes on from what is there, and is written down. Before control_journal; as
+ * kept_open. */
+int control_settings(struct control *control, const char *folder, uint64_t job,
+                     char why[JOURNAL_WHY]);
+/* As it is; before control_start. */
+struct kept *control_kept(struct control *control);
+/* An action (0: none that is waited for) has brought slices where they are now. */
+void control_moved(struct control *control, uint64_t action, const struct kept_place *place,
+                   uint32_t count);
+/* See kept_prune. */
+void control_prune(struct control *control,
+                   bool (*stays)(const struct kept_place *place, const void *arg), const void *arg);
 /* `sample` is what is shown until something is published. 0 or -errno. */
 int control_start(struct control *control, const struct view_about *about,
                   const struct sample *sample);
@@ -44,8 +57,9 @@ struct control_picture {
 	const struct sample *sample;
 	const struct snapshot_status *snapshots; /* may be NULL */
 	const struct view_loaded *loaded;        /* may be NULL */
-	const struct elastic_view *elastic;      /* NULL: none */
-	uint32_t bottleneck;                     /* operator; LM_NONE: none */
+	struct plugin_counts plugins;
+	const struct elastic_view *elastic; /* NULL: none */
+	uint32_t bottleneck;                /* operator; LM_NONE: none */
 };
 /* What somebody has asked of elasticity since the last call; false: nothing. */
 bool control_take_freeze(struct control *control, bool *is_frozen);

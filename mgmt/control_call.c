@@ -123,6 +123,7 @@ view_of(const struct control *control)
 		              .sample = &control->mine.sample,
 		              .snapshots = &control->mine.snapshots,
 		              .loaded = &control->mine.loaded,
+		              .plugins = control->mine.plugins,
 		              .manager = &control->mine.manager,
 		              .counts = &control->counts,
 		              .elastic = &control->mine.elastic,
@@ -390,6 +391,7 @@ call_log_level(struct control *control, struct control_client *client, const str
 		                  "set one of them to default",
 		                  "%u modules have a level of their own already", LOG_LEVELS_MAX);
 	}
+	control_levels(control);
 	return put_value(client, call, json_pack("{so}", "levels", log_levels(now_ns)), error,
 	                 is_fine);
 }

@@ -24,6 +24,7 @@ struct picture {
 	struct sample sample;
 	struct snapshot_status snapshots;
 	struct view_loaded loaded;
+	struct plugin_counts plugins;
 	struct manager manager;
 	struct elastic_view elastic;
 	uint32_t bottleneck;
@@ -62,6 +63,7 @@ struct control {
 	pthread_mutex_t lock;
 	struct picture shared;
 	struct journal *journal; /* NULL: nothing is written down */
+	struct kept kept;
 	bool has_freeze, freeze; /* asked for, and not taken yet */
 
 	/* The serving thread's. */
@@ -81,6 +83,8 @@ struct control {
 void control_look(struct control *control);
 /* False: it is not elastic. */
 bool control_freeze(struct control *control, bool is_frozen);
+/* Log levels are other ones: they are written down. */
+void control_levels(struct control *control);
 /* A number that changes whenever an action does. */
 uint64_t control_actions_version(const struct manager *manager);
 

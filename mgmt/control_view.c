@@ -158,6 +158,17 @@ view_manager(const struct view *view)
 	return checked(entry, failed);
 }
 
+static json_t *
+view_plugins(const struct plugin_counts *plugins)
+{
+	json_t *entry = json_object();
+	int failed = 0;
+
+	failed += json_put_u64(entry, "loaded", plugins->loaded);
+	failed += json_put_u64(entry, "retired", plugins->retired);
+	return checked(entry, failed);
+}
+
 json_t *
 view_action(const struct action *action, int64_t now_ns)
 {
@@ -207,6 +218,7 @@ view_status(const struct view *view)
 	              current == NULL ? json_null() : view_action(current, view->now_ns));
 	failed += json_put_u64(object, "queued", view->manager->queue_count);
 	failed += put(object, "manager", view_manager(view));
+	failed += put(object, "plugins", view_plugins(&view->plugins));
 	failed += put(object, "clients", view_counts_json(view->counts));
 	return checked(object, failed);
 }

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "core/plugin.h"
 #include "mgmt/elastic.h"
 #include "mgmt/manager.h"
 #include "mgmt/rates.h"
@@ -58,6 +59,7 @@ struct view {
 	const struct sample *sample;
 	const struct snapshot_status *snapshots;
 	const struct view_loaded *loaded;
+	struct plugin_counts plugins;
 	const struct manager *manager;
 	const struct rates *rates; /* of a probe: between it and the one before */
 	const struct view_counts *counts;

@@ -305,7 +305,8 @@ read_journal(const struct journal_options *options, struct manager *manager, cha
 	struct manager_past past = { .next_id = 1,
 		                     .is_complete = options->is_complete,
 		                     .durable = options->durable,
-		                     .changed_by = options->changed_by };
+		                     .changed_by = options->changed_by,
+		                     .moved_by = options->moved_by };
 	char path[PATH_MAX_BYTES];
 	uint8_t *bytes;
 	size_t size, good;

@@ -33,10 +33,10 @@
 struct journal;
 
 struct journal_options {
-	const char *folder;           /* of the job's state; it is there */
-	uint64_t job;                 /* that the folder is of */
-	bool is_complete;             /* there is nothing left to do */
-	uint64_t durable, changed_by; /* as in struct manager_past */
+	const char *folder;                     /* of the job's state; it is there */
+	uint64_t job;                           /* that the folder is of */
+	bool is_complete;                       /* there is nothing left to do */
+	uint64_t durable, changed_by, moved_by; /* as in struct manager_past */
 };
 
 /* 0, or -errno and a sentence. With 0 `why` is a warning, or empty. */

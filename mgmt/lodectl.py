@@ -105,6 +105,10 @@ def show_status(result):
             clean(manager["name"]), clean(manager["version"]), exact(manager["calls"]),
             exact(manager["late"]), time_of(manager["longest_ms"] * 1e6), exact(manager["asked"]),
             exact(manager["refused"])))
+    plugins = result["plugins"]
+    if plugins["loaded"] or plugins["retired"]:
+        print("  plugins    %d loaded, %d retired%s" % (
+            plugins["loaded"], plugins["retired"], ": they cannot be unloaded" if plugins["retired"] else ""))
     clients = result["clients"]
     refused = sum(clients[name] for name in ("malformed", "oversized", "unknown", "wrong_params", "forbidden",
                                              "failed"))

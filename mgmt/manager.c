@@ -490,6 +490,9 @@ done_past(const struct action *action, const struct manager_past *past)
 	if (is_change(action->kind) && past->changed_by >= action->id) {
 		return "it was through when the job broke off: the job goes on with it";
 	}
+	if (action->kind == ACTION_MIGRATE && past->moved_by >= action->id) {
+		return "it was through when the job broke off: the slice goes back there";
+	}
 	return NULL;
 }
 
@@ -511,6 +514,10 @@ complete_past(struct manager *manager, struct action *action, const struct manag
 		complete(manager, action, ACTION_DONE, done, now_ns);
 	} else if (action->state == ACTION_QUEUED) {
 		complete(manager, action, ACTION_FAILED, "the job broke off before it began",
+		         now_ns);
+	} else if (action->kind == ACTION_REBALANCE && past->moved_by >= action->id) {
+		complete(manager, action, ACTION_FAILED,
+		         "the job broke off while it was under way: the moves that were made hold",
 		         now_ns);
 	} else {
 		complete(manager, action, ACTION_FAILED, "the job broke off while it was under way",

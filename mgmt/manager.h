@@ -263,8 +263,9 @@ struct manager_past {
 	bool is_inactive;
 	bool is_complete; /* the job */
 	uint64_t durable; /* epoch that the job goes on from; 0: none */
-	uint64_t
-	    changed_by; /* the last action that changed the graph which it goes on with; 0: none */
+	/* The last actions that changed the graph and moved a slice as it is gone on with; 0: none.
+	 */
+	uint64_t changed_by, moved_by;
 };
 void manager_restore(struct manager *manager, const struct action *action);
 void manager_restored(struct manager *manager, const struct manager_past *past, int64_t now_ns);

@@ -10,16 +10,15 @@
  *     resume_choose(&resume, &options, &job)             behind job_load: may put another topology
  *                                                        in its place
  *     durability_open(…, resume_note(&resume))           goes on from that snapshot, or says why
- *     text = resume_write(&running, &size)               the note of what runs, for
- * snapshots_set_note resume_free(&resume)
+ *     resume_free(&resume)
  *
  * The file on the command line is gone by when it has changed since the job ran: when it is neither
  * what it was at that start nor what was applied since. A parent that starts a job again after a
  * crash (--supervise) always has it go on with what ran.
  */
 
-#include "core/graph.h"
 #include "mgmt/job.h"
+#include "mgmt/resume_note.h"
 #include "state/snapshot.h"
 
 /* Starts by one parent, which its children share; all zeroes at first. */
@@ -38,6 +37,7 @@ struct resume_options {
 struct resume {
 	struct snapshot_note note;
 	bool is_kept;           /* the topology is the note's, or the same */
+	bool is_forgotten;      /* there is another one, and it is passed over */
 	char file[DIGEST_TEXT]; /* of the file on the command line, with its variables */
 	uint64_t changed_by;    /* the last action that changed what is gone on with; 0: none */
 };
@@ -47,34 +47,5 @@ bool resume_choose(struct resume *resume, const struct resume_options *options, 
 /* What the epoch to go on from must have; NULL: it does not matter. */
 const struct snapshot_note *resume_note(const struct resume *resume);
 void resume_free(struct resume *resume); /* a zeroed one is fine */
-
-/* What runs. */
-struct resume_running {
-	const struct lm_topology *topology; /* of a file */
-	const struct lm_graph *graph;       /* how many slices */
-	const char *const *set;             /* as in struct job_request */
-	const char *file;                   /* as in struct resume */
-	uint64_t changed_by;
-};
-/* To be freed; NULL: no memory. */
-char *resume_write(const struct resume_running *running, size_t *size);
-
-/* A note, taken apart. */
-struct resume_slices {
-	char op[64];
-	uint32_t slices;
-};
-struct resume_read {
-	char *name; /* of the file, with its folder */
-	const char *text;
-	size_t text_size;
-	char file[DIGEST_TEXT], digest[DIGEST_TEXT]; /* of the command line's; of the text */
-	uint64_t changed_by;
-	struct resume_slices *slices;
-	uint32_t slices_count;
-};
-/* `read` points into the bytes. False: it is no note. To be freed in both cases. */
-bool resume_read(const void *bytes, size_t size, struct resume_read *read);
-void resume_read_free(struct resume_read *read);
 
 #endif

@@ -17,7 +17,7 @@
 enum state_record_kind {
 	STATE_RECORD_JOB,
 	STATE_RECORD_END,
-	STATE_RECORD_TOPOLOGY, /* what ran: mgmt/resume.h */
+	STATE_RECORD_TOPOLOGY, /* what ran: mgmt/resume_note.h */
 	STATE_RECORD_SLICE,
 	STATE_RECORD_TXN,
 	STATE_RECORD_OTHER /* of a name that this program does not know */

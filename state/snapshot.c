@@ -191,18 +191,24 @@ snapshots_is_held(const struct snapshots *s)
 	return __atomic_load_n(&s->hold, __ATOMIC_ACQUIRE) == HOLD_HELD;
 }
 
-/* Whether a snapshot that was asked for is not to come; one that has begun comes. */
+/*
+ * Whether a snapshot that was asked for is not to come; one that has begun comes. What a sink has
+ * not committed yet names its slice, and needs its code: until it is, they come as ever.
+ */
 static bool
 stands_back(struct snapshots *s)
 {
 	uint32_t hold = __atomic_load_n(&s->hold, __ATOMIC_ACQUIRE);
 
-	if (hold == HOLD_ASKED &&
+	if (hold == HOLD_ASKED && s->txn == NULL &&
 	    (s->phase == PHASE_IDLE ||
 	     __atomic_exchange_n(&s->engine->snapshot_wanted, false, __ATOMIC_ACQ_REL))) {
 		s->phase = PHASE_IDLE;
-		__atomic_store_n(&s->hold, HOLD_HELD, __ATOMIC_RELEASE);
-		hold = HOLD_HELD;
+		/* Unless it is not asked for any more. */
+		if (__atomic_compare_exchange_n(&s->hold, &hold, HOLD_HELD, false, __ATOMIC_ACQ_REL,
+		                                __ATOMIC_ACQUIRE)) {
+			hold = HOLD_HELD;
+		}
 	}
 	return hold == HOLD_HELD;
 }
@@ -669,12 +675,27 @@ snapshots_start(struct snapshots *s)
 	return env_thread_start(&s->thread, "lm-snapshots", snapshots_step, s);
 }
 
+/* The job ends in the middle of a change: nobody would ever have them go on. */
+static void
+give_up_hold(struct snapshots *s)
+{
+	uint32_t hold = HOLD_ASKED;
+
+	if (!__atomic_compare_exchange_n(&s->hold, &hold, HOLD_NONE, false, __ATOMIC_ACQ_REL,
+	                                 __ATOMIC_ACQUIRE)) {
+		while (hold == HOLD_HELD && snapshots_resume(s) != 0) {
+			env_sleep_ns(IDLE_NS);
+		}
+	}
+}
+
 bool
 snapshots_stop(struct snapshots *s)
 {
 	/* One that ends from here on is not waited for: it goes on from the last epoch. */
 	bool had_ended = engine_has_ended(s->engine);
 
+	give_up_hold(s);
 	__atomic_store_n(&s->stopping, true, __ATOMIC_RELEASE);
 	env_thread_join(s->thread);
 	s->thread = NULL;

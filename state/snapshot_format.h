@@ -19,7 +19,7 @@
  *     "slice/<operator>/<slice>"   struct snapshot_slice, then its three byte strings
  *     "txn/<operator>/<slice>/<n>" what a sink said about its transaction n (lm_op.h, prepare)
  *     "end"                        every slice has ended: there is nothing to go on with
- *     "topology"                   the note of whoever runs the job: what ran (mgmt/resume.h)
+ *     "topology"                   the note of whoever runs the job: what ran (mgmt/resume_note.h)
  *
  * Integers are little endian.
  */

@@ -2,10 +2,11 @@
 /*
  * The control thread of a run in the simulator: it starts epochs and stops sources; in two seeds of
  * three it moves slices from lcore to lcore at any moment, in one of two it has the sources pause
- * and go on, in one of two it gives operators another number of slices, or goes over to another
- * topology and back. What it asks for must come: a source hears of an epoch, of a pause and of the
- * stop within a few turns of the lcores, wherever it is by then, and sends nothing while it pauses;
- * every move is told once, and the slice is where it was moved to; no lcore sleeps on its mail.
+ * and go on, in one of two it gives operators another number of slices, or other code, or goes over
+ * to another topology and back. What it asks for must come: a source hears of an epoch, of a pause
+ * and of the stop within a few turns of the lcores, wherever it is by then, and sends nothing while
+ * it pauses; every move is told once, and the slice is where it was moved to; no lcore sleeps on
+ * its mail.
  */
 
 #include "tests/sim/control.h"
@@ -145,9 +146,28 @@ check_pause(const struct lm_engine *engine)
 	}
 }
 
+/* Who retires is not told any more, and who comes in its place is when the change is done. */
+static void
+hear_again(const struct lm_engine *engine)
+{
+	struct hearing *hearing[] = { &control.epoch_heard, &control.stop_heard,
+		                      &control.pause_heard };
+	bool has_retired = false;
+
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		has_retired |= engine->slice[i]->is_source && engine->slice[i]->retired;
+	}
+	for (uint32_t i = 0; i < sizeof(hearing) / sizeof(hearing[0]); i++) {
+		if (has_retired && hearing[i]->rounds_left > 0) {
+			hearing_begin(hearing[i], engine);
+		}
+	}
+}
+
 void
 control_check(const struct lm_engine *engine)
 {
+	hear_again(engine);
 	check_pause(engine);
 	if (control.epoch != engine->epoch) {
 		control.epoch = engine->epoch;
@@ -295,7 +315,7 @@ go_over(struct lm_engine *engine)
 	if (control.runs_other) {
 		from = control.other;
 	} else {
-		control.other = control.changes.other(from, engine->first);
+		control.other = control.changes.other(from, engine->graph);
 		to = control.other;
 	}
 	control.wants_change = false;
@@ -315,6 +335,57 @@ go_over(struct lm_engine *engine)
 		lm_topology_free(control.other);
 		control.other = NULL;
 	}
+	lm_errors_free(&errors);
+}
+
+/* A class as somebody built it anew: in a place of its own, which is not where the present one is.
+ */
+static const struct lm_op_class *
+built_anew(const struct lm_op_class *class)
+{
+	static struct lm_op_class copy[2][LM_OPERATORS_MAX];
+	static uint32_t count;
+	uint32_t i = 0;
+
+	while (i < count && strcmp(copy[0][i].name, class->name) != 0) {
+		i++;
+	}
+	if (i == count) {
+		copy[0][i] = copy[1][i] = *class;
+		count++;
+	}
+	return class == &copy[0][i] ? &copy[1][i] : &copy[0][i];
+}
+
+/* Other code in the place of some operators, all at once. */
+static void
+renew(struct lm_engine *engine)
+{
+	static struct change_diff diff;
+	struct change_ask ask = { .kept = diff.kept, .heir_of = diff.heir_of };
+	struct change_side was = { control.changes.topology, engine->graph }, is = was;
+	struct lm_errors errors = { 0 };
+	uint64_t number = 0;
+
+	control.wants_change = false;
+	ask.graph = lm_graph_check(control.changes.topology, &errors);
+	for (uint32_t o = 0; ask.graph != NULL && o < ask.graph->operator_count; o++) {
+		const struct lm_op_class *class = engine->graph->op[o].class;
+
+		ask.graph->op[o].class =
+		    control.changes.may_renew(engine->graph, o) && sim_below(2) == 0
+			? built_anew(class)
+			: class;
+	}
+	if (ask.graph != NULL) {
+		is.graph = ask.graph;
+		change_compare(&was, &is, &diff);
+		number = engine_change(engine, &ask, &errors);
+	}
+	if (number == 0) {
+		lm_graph_free(ask.graph);
+	}
+	control.change = number != 0 ? number : control.change;
 	lm_errors_free(&errors);
 }
 
@@ -353,7 +424,9 @@ control_act(struct lm_engine *engine)
 		control.wants_change = true;
 	}
 	if (may_change(engine)) {
-		if (control.changes.other != NULL && sim_below(3) == 0) {
+		if (control.changes.may_renew != NULL && sim_below(2) == 0) {
+			renew(engine);
+		} else if (control.changes.other != NULL && sim_below(3) == 0) {
 			go_over(engine);
 		} else {
 			rescale(engine);

@@ -26,7 +26,9 @@ struct control_changes {
 	 * is none. */
 	struct lm_topology *(*other)(const struct lm_topology *topology,
 	                             const struct lm_graph *graph);
-	const struct lm_topology *topology;
+	/* Whether other code may take the place of the operator's; NULL: of none. */
+	bool (*may_renew)(const struct lm_graph *graph, uint32_t op);
+	const struct lm_topology *topology; /* for `other` and `may_renew` */
 	/* What must stand back for a change, and go on behind it; NULL: nothing must. */
 	void (*hold)(void *holder);
 	bool (*is_held)(void *holder);

@@ -40,7 +40,8 @@ struct committed {
 
 struct crash {
 	struct topo topo;
-	char folder[40]; /* of the snapshots */
+	const struct lm_topology *topology; /* that runs */
+	char folder[40];                    /* of the snapshots */
 	struct snapshot_options options;
 	struct committed committed[COMMITTED_MAX];
 	uint32_t committed_count;
@@ -357,6 +358,8 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
 	}
 	if (crash->rescales) {
 		control_let_change(&(struct control_changes){ .may_rescale = topo_may_rescale_keyed,
+		                                              .may_renew = topo_may_renew,
+		                                              .topology = crash->topology,
 		                                              .hold = hold,
 		                                              .is_held = is_held,
 		                                              .resume = resume,
@@ -437,6 +440,7 @@ run_once(struct crash *crash, enum fate fate)
 		wrong(crash, errors.count > 0 ? errors.error[0].message : "no graph");
 	} else {
 		sim_place(graph->slice_count, &placement);
+		crash->topology = topology;
 		plan_faults(crash, fate);
 		run_graph(crash, graph, &placement, fate);
 	}

@@ -108,16 +108,33 @@ topo_is_affordable(const struct lm_graph *graph, const struct lm_placement *plac
 	return affordable;
 }
 
+/* What can be gone on with from a snapshot, and has nothing that there is once. */
+bool
+topo_may_renew(const struct lm_graph *graph, uint32_t op)
+{
+	static const char *const not_these[] = { "sim_", "port_", "tcp_", "ingest_" };
+	const struct lm_op_class *class = graph->op[op].class;
+
+	for (uint32_t i = 0; i < sizeof(not_these) / sizeof(not_these[0]); i++) {
+		if (strncmp(class->name, not_these[i], strlen(not_these[i])) == 0) {
+			return false;
+		}
+	}
+	return class->prepare == NULL;
+}
+
 static bool
 topo_run_engine(const struct topo_scenario *scenario, struct topo *topo, struct lm_graph *graph,
-                const struct lm_placement *placement, struct lm_errors *errors)
+                const struct lm_topology *topology, const struct lm_placement *placement,
+                struct lm_errors *errors)
 {
 	struct lm_engine *engine = lm_engine_create(graph, placement, errors);
 	bool good = engine != NULL;
 
 	if (scenario->may_rescale != NULL) {
-		control_let_change(
-		    &(struct control_changes){ .may_rescale = scenario->may_rescale });
+		control_let_change(&(struct control_changes){ .may_rescale = scenario->may_rescale,
+		                                              .may_renew = topo_may_renew,
+		                                              .topology = topology });
 	}
 	if (good && !sim_run(engine, TOPO_STEPS_MAX)) {
 		fprintf(stderr, "not over, or not as it should be, after %" PRIu64 " steps\n",
@@ -149,7 +166,8 @@ topo_try(const struct topo_scenario *scenario, struct topo *topo, struct lm_erro
 	if (graph != NULL) {
 		sim_place(graph->slice_count, &placement);
 		again = !topo_is_affordable(graph, &placement);
-		*good = !again && topo_run_engine(scenario, topo, graph, &placement, errors);
+		*good =
+		    !again && topo_run_engine(scenario, topo, graph, topology, &placement, errors);
 	}
 	free(placement.worker_of);
 	lm_graph_free(graph);

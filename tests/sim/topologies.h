@@ -47,6 +47,8 @@ bool topo_run(const struct topo_scenario *scenario, uint64_t seed);
 /* Those that keep state by key. */
 struct lm_graph;
 bool topo_may_rescale_keyed(const struct lm_graph *graph, uint32_t op);
+/* Whether other code of its class may go on where it is. */
+bool topo_may_renew(const struct lm_graph *graph, uint32_t op);
 
 /* Drawing. A number of slices, 1 to 16; a grouping's words from those that spread rows freely. */
 void topo_set(struct topo *topo, const char *name, const char *format, ...)

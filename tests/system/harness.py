@@ -225,7 +225,7 @@ def tap(points):
                 print("ok %d - %s" % (number, name))
             except Skip as skip:
                 print("ok %d - %s # SKIP %s" % (number, name, skip))
-            except (AssertionError, OSError, ValueError, KeyError, StopIteration,
+            except (AssertionError, OSError, ValueError, LookupError, StopIteration,
                     subprocess.SubprocessError) as error:
                 failed += 1
                 print("not ok %d - %s" % (number, name))

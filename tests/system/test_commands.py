@@ -20,8 +20,22 @@ from harness import (BUILD, SAMPLE, SECONDS, SOURCE, Running, Skip, adds_up, cap
 FLOWS = os.path.join(SOURCE, "examples", "top_talkers_flows.yaml")
 EXAMPLES = ("top_talkers.yaml", "top_talkers_flows.yaml", "word_count.yaml", "ysb.yaml")
 
-# Runs until it is stopped.
-ENDLESS = {"rows": 0, "delay": "2us"}
+# Runs until it is stopped; what is under way then is soon through.
+ENDLESS = {"rows": 0, "delay": "0s"}
+
+
+def until_rows(running, path, name, field, count):
+    """Until an operator of the job behind the socket has so many rows."""
+    line = [sys.executable, os.path.join(BUILD, "mgmt", "lodectl"), "--socket", path, "--json", "stats",
+            "--operator", name]
+    give_up = time.monotonic() + SECONDS
+    while True:
+        done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=False)
+        if done.returncode == 0 and json.loads(done.stdout)["operators"][0][field] >= count:
+            return
+        check(running.process.poll() is None, "ended too early: " + running.said()[-2000:])
+        check(time.monotonic() < give_up, "%s has no %d rows" % (name, count))
+        time.sleep(0.05)
 
 
 def test_check(folder):
@@ -93,11 +107,12 @@ def test_top(folder):
 
 def test_interrupt(folder):
     """SIGINT and SIGTERM drain, print the summary, and end well"""
+    path = os.path.join(folder, "socket")
     for number in signal.SIGINT, signal.SIGTERM:
-        line = command(["run", topology("slow.yaml"), "--json"], sets=ENDLESS)
+        line = command(["run", topology("slow.yaml"), "--json", "--control", path], sets=ENDLESS)
         with Running(line, folder) as running:
             running.wait_for("Ctrl-C ends it")
-            time.sleep(0.3)
+            until_rows(running, path, "out", "rows_in", 1)
             running.process.send_signal(number)
             result = running.end()
         equal("stopped", result["status"], "status")
@@ -185,15 +200,17 @@ for i in range(600):
 def test_af_packet(folder):
     """an interface through net_af_packet: every frame that was sent, flow by flow"""
     need_root("ip")
-    out = os.path.join(folder, "out.csv")
+    out, path = os.path.join(folder, "out.csv"), os.path.join(folder, "socket")
     with network("lmsys%d" % os.getpid()) as space:
-        line = command(["run", FLOWS, "--json"], eal=["--vdev=net_af_packet0,iface=here", "-l", "0"],
+        # All frames have room in its ring, in case nobody reads for a while.
+        line = command(["run", FLOWS, "--json", "--control", path],
+                       eal=["--vdev=net_af_packet0,iface=here,framecnt=1024", "-l", "0"],
                        sets={"flows_path": out}, before=inside(space))
         with Running(line, folder) as running:
             running.wait_for("Ctrl-C ends it")
-            time.sleep(1)
+            until_rows(running, path, "packets", "rows_out", 0)
             execute(inside(space, sys.executable, "-c", SENDER))
-            time.sleep(1)
+            until_rows(running, path, "packets", "rows_out", 600)
             # It became the program itself: `ip netns exec` does not fork.
             running.interrupt()
             result = running.end()

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 
-from harness import BUILD, Running, Skip, check, command, equal, lodemill, named, \
-    one_object, operator, tap, topology
+from harness import BUILD, SECONDS, Running, Skip, check, command, equal, lodemill, \
+    named, one_object, operator, tap, topology
 
 LODECTL = os.path.join(BUILD, "mgmt", "lodectl")
 PLUGIN = os.path.join(BUILD, "tests", "spin.so")
@@ -30,7 +30,8 @@ def sets(folder, **more):
 
 def lodectl(folder, *words):
     line = [sys.executable, LODECTL, "--socket", os.path.join(folder, "socket"), "--json", *words]
-    return json.loads(subprocess.run(line, capture_output=True, text=True, timeout=30, check=True).stdout)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=True)
+    return json.loads(done.stdout)
 
 
 def start(folder, words=(), file="elastic.yaml", **more):
@@ -73,7 +74,8 @@ def step(folder, policy):
         until(job, folder, "no lcore is given back",
               lambda a: any(d["seconds"] > DOWN_S for d in decisions(a, "giving")))
         answer = lodectl(folder, "elastic", "--count", "64")
-        job.interrupt()
+        # What is under way has to arrive, however slow the machine.
+        lodectl(folder, "stop", "--deadline", "%ds" % (SECONDS - 10))
         result = job.end()
     grown = decisions(answer, "growing")[0]
     equal([1, 2], [grown["lcores"], grown["lcores_wanted"]], "lcores at the first change")

@@ -148,6 +148,75 @@ def test_supervised_fresh(folder):
             stopped(running, client)
 
 
+def places(client):
+    return {(s["operator"], s["slice"]): s["lcore"] for s in client.status()["slices"]}
+
+
+def until(truth, what):
+    give_up = time.monotonic() + 60
+    while not truth():
+        check(time.monotonic() < give_up, "never: " + what)
+        time.sleep(0.05)
+
+
+def test_settings(folder):
+    """slices that were moved, a freeze, log levels and sources that pause are as they were after a kill"""
+    words = ["--elastic", "model"]
+    with job(folder, words) as running, running.client() as client:
+        was = places(client)["sums", 1]
+        goal = next(n for n in (0, 1, 2, 3) if n != was)
+        until(lambda: client.call("elastic")["policy"] == "model", "it shows its policy")
+        client.call("freeze")
+        done(client.finish("migrate", operator="sums", slice=1, lcore=goal))
+        client.call("log_level", {"module": "mgmt", "level": "debug", "for_ms": 600000})
+        done(client.finish("deactivate"))
+        killed(running)
+    with job(folder, words) as running, running.client() as client:
+        for says in "nothing is moved by itself, as it was", "1 slices go to where they were moved", \
+                "1 log levels hold on", "its sources are inactive, as they were":
+            check(says in running.said(), "%r: %s" % (says, running.said()))
+        until(lambda: places(client)["sums", 1] == goal, "the slice is where it was moved to")
+        until(lambda: client.call("elastic")["frozen"], "it is frozen")
+        levels = client.call("log_level", {"module": "net", "level": "default"})["levels"]
+        equal([("mgmt", "debug")], [(l["module"], l["level"]) for l in levels], "levels")
+        check(0 < levels[0]["left_ms"] < 600000, str(levels))
+        client.call("log_level", {"module": "mgmt", "level": "default"})
+        client.call("unfreeze")
+        done(client.finish("activate"))
+        killed(running)
+    with job(folder, words) as running, running.client() as client:
+        for says in "as it was", "slices go to", "log levels", "as they were":
+            check(says not in running.said(), "%r: %s" % (says, running.said()))
+        # One lcore of another job, and a slice that is gone: said, and nothing else.
+        done(client.finish("migrate", operator="sums", slice=1, lcore=goal))
+        done(client.finish("rescale", operator="sums", slices=1))
+        stopped(running, client)
+    with job(folder, words) as running, running.client() as client:
+        check("slices go to" not in running.said(), running.said())
+        done(client.finish("migrate", operator="sums", slice=0, lcore=3))
+        done(client.finish("rescale", operator="sums", slices=2))
+        killed(running)
+    settings = os.path.join(folder, "state", "manager", "settings")
+    with open(settings, "r+b") as file:
+        file.seek(70)
+        file.write(b"#")
+    with job(folder, words) as running, running.client() as client:
+        check("manager/settings is damaged" in running.said(), running.said())
+        stopped(running, client)
+
+
+def test_settings_by_file(folder):
+    """slices go where they are placed again once the file has changed"""
+    with job(folder) as running, running.client() as client:
+        was = places(client)["sums", 1]
+        done(client.finish("migrate", operator="sums", slice=1, lcore=(was + 1) % 4))
+        stopped(running, client)
+    written(folder, "job.yaml", slices=3)
+    with job(folder) as running, running.client() as client:
+        check("slices go to" not in running.said(), running.said())
+        stopped(running, client)
+
+
 def told(client, action, was, becomes, running):
     """What the next life says of a change, and whether the graph is what it says."""
     now = slices_of(client)
@@ -193,6 +262,7 @@ def test_any_moment(folder):
 
 
 if __name__ == "__main__":
-    points = [test_kept, test_ways_out, test_supervised, test_supervised_fresh, test_any_moment]
+    points = [test_kept, test_ways_out, test_supervised, test_supervised_fresh, test_settings,
+              test_settings_by_file, test_any_moment]
     chosen = [p for p in points if p.__name__[5:] in sys.argv[1:]] or points
     sys.exit(tap(named([guarded(p) for p in chosen])))

@@ -127,6 +127,8 @@ def test_update(folder):
         check("done" in said and "version was 1.0, is 1.1" in said, said)
         check(counted(client) >= before > 0, "counters began anew")
         equal("nothing differs", done(client.finish("apply", file=job_file(folder)))["reason"], "again")
+        equal({"loaded": 1, "retired": 0}, client.status()["plugins"], "plugins: the old code is unloaded")
+        check("plugins    1 loaded, 0 retired" in lodectl(["--socket", job.path, "status"]).stdout, "lodectl")
         more_rows(client)
         build(folder, 3)
         action = done(client.finish("apply", file=job_file(folder)))

@@ -24,6 +24,8 @@
 #define SAMPLE_beside 15   /* linked to look for others beside itself */
 #define SAMPLE_stays 16    /* linked so that it cannot be unloaded */
 #define SAMPLE_turns 17    /* a class of another name, the good one's grouping */
+#define SAMPLE_frames 18   /* a source of frames; another one */
+#define SAMPLE_frames_too 19
 
 #if PLUGIN_SAMPLE == SAMPLE_needy
 void nobody_has_this(void);
@@ -32,8 +34,43 @@ void nobody_has_this(void);
 static void
 sample_process(struct lm_op *op, const struct lm_batch *in)
 {
-	(void)op;
-	(void)in;
+	lm_op_forward(op, in);
+}
+
+/* Eight frames at a time, which nobody but this code can give back. */
+
+static void
+frames_held(void *const *handles, uint32_t count)
+{
+	(void)handles;
+	(void)count;
+}
+
+static const struct lm_external frames_external = { frames_held, frames_held };
+static const struct lm_field frames_out[] = { { .name = "frame", .type = LM_FRAME } };
+
+static int
+frames_configure(struct lm_setup *setup, void *config)
+{
+	(void)config;
+	return lm_setup_output(setup, 0, frames_out, 1);
+}
+
+static enum lm_poll
+frames_poll(struct lm_op *op)
+{
+	static uint8_t bytes[64];
+	struct lm_batch *batch;
+	uint32_t first;
+
+	lm_op_set_external(op, &frames_external);
+	batch = lm_op_reserve(op, 0, 8, &first);
+	for (uint32_t i = 0; i < 8; i++) {
+		lm_batch_frame(batch, 0)[first + i] = (struct lm_frame){ bytes, 64, 64 };
+		lm_batch_handles(batch)[first + i] = bytes;
+	}
+	lm_op_emit(op, 0, 8);
+	return LM_POLL_BUSY;
 }
 
 static const char *const sample_in[] = { "in", NULL };
@@ -68,6 +105,17 @@ sample_class(uint32_t index)
 		memset(&sample_classes[0].serialize, 0x5a,
 		       sizeof(sample_classes[0]) - offsetof(struct lm_op_class, serialize));
 		break;
+	case SAMPLE_frames:
+	case SAMPLE_frames_too:
+		sample_classes[0] =
+		    (struct lm_op_class){ .abi_version = LM_ABI_VERSION,
+			                  .name = "sample_frames",
+			                  .version = PLUGIN_SAMPLE == SAMPLE_frames ? "1.0" : "1.1",
+			                  .outputs = sample_out,
+			                  .rows = LM_ROWS_SOURCE,
+			                  .configure = frames_configure,
+			                  .poll = frames_poll };
+		return index == 0 ? &sample_classes[0] : NULL;
 	case SAMPLE_twice:
 		sample_classes[1].name = "sample_one";
 		break;

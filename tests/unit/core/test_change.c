@@ -131,6 +131,53 @@ test_rescale(void **state)
 	finish();
 }
 
+/* Bytes that an operator took and gave, over all its slices. */
+static struct lm_slice_load
+load_of(const char *name)
+{
+	struct lm_slice_load all = { 0 };
+
+	for (uint32_t i = 0; i < rig.engine->slice_count; i++) {
+		struct lm_slice_load one;
+
+		lm_engine_slice_load(rig.engine, i, &one);
+		if (strcmp(rig.engine->slice[i]->name, name) == 0) {
+			all.bytes_in += one.bytes_in;
+			all.bytes_out += one.bytes_out;
+		}
+	}
+	return all;
+}
+
+/* What went over edges that are gone is still counted, by those who were at their ends or by the
+ * heirs of these. */
+static void
+test_bytes(void **state)
+{
+	static const uint32_t slices[] = { 2, 5, 3, 6, 4 };
+	uint64_t bytes = 0;
+
+	(void)state;
+	begin_line(3, 3);
+	for (uint32_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++) {
+		feed(100);
+		rounds(20);
+		bytes = load_of("in").bytes_out;
+		assert_int_equal(load_of("pass").bytes_in, bytes);
+		assert_int_equal(load_of("pass").bytes_out, bytes);
+		assert_int_equal(load_of("out").bytes_in, bytes);
+		assert_true(bytes >= 100 * (i + 1) * RIG_FIELDS * 8);
+		assert_int_not_equal(engine_rescale(rig.engine, 1, slices[i], NULL, &errors), 0);
+		rounds(8);
+		assert_null(rig.engine->change);
+		assert_int_equal(load_of("in").bytes_out, bytes);
+		assert_int_equal(load_of("pass").bytes_in, bytes);
+		assert_int_equal(load_of("pass").bytes_out, bytes);
+		assert_int_equal(load_of("out").bytes_in, bytes);
+	}
+	finish();
+}
+
 /* Slots go to other slices of as many: rows by key meet the new owner, each once, and the counts of
  * rows by slot add up to all that came. */
 static void
@@ -573,6 +620,7 @@ main(void)
 		cmocka_unit_test(test_rescale),
 		cmocka_unit_test(test_deal),
 		cmocka_unit_test(test_fused),
+		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_pairs),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mgmt/journal.c on the simulated disk: a manager and its journal with the power gone, or a call
- * failing, at every call of the disk in turn, for every kind of action. Whatever was told stays so,
- * what was open has come to its end once, and no number is given twice.
+ * mgmt/journal.c and mgmt/kept.c on the simulated disk: a manager and what it writes down, killed
+ * at every step, with the power gone, or a call failing, at every call of the disk in turn, for
+ * every kind of action. Whatever was told stays so, what was open has come to its end once, no
+ * number is given twice; and what the next life goes on with is what it says of the action.
  */
 #include "mgmt/journal.h"
 
@@ -17,6 +18,7 @@
 #include <cmocka.h>
 
 #include "core/env.h"
+#include "mgmt/kept.h"
 #include "state/block.h"
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
@@ -39,8 +41,36 @@ static struct {
 static struct {
 	struct manager manager;
 	struct journal *journal;
+	struct kept kept;
 	char why[JOURNAL_WHY];
+	uint32_t steps_left; /* it is killed behind so many */
+	bool is_killed;
 } life;
+
+/* The job that it manages: what its newest snapshot has. */
+static struct {
+	uint64_t epoch, durable; /* started; durable */
+	uint64_t runs,
+	    changed_by;      /* the last action that changed the graph: now; as of the snapshot */
+	uint64_t runs_since; /* epoch */
+} job;
+
+/* Whoever was there to be told anything, or to do it. */
+static bool
+is_gone(void)
+{
+	return life.is_killed || disk_is_down();
+}
+
+/* One step more; false: it was killed before it. */
+static bool
+lives_on(void)
+{
+	if (!life.is_killed && life.steps_left-- == 0) {
+		life.is_killed = true;
+	}
+	return !is_gone();
+}
 
 static void
 begin(uint64_t seed)
@@ -48,21 +78,33 @@ begin(uint64_t seed)
 	sim_reset(seed);
 	disk_reset();
 	memset(&told, 0, sizeof(told));
+	memset(&job, 0, sizeof(job));
 }
 
 static int
 open_life(bool is_complete)
 {
-	struct journal_options options = { .folder = FOLDER, .job = 7, .is_complete = is_complete };
+	struct journal_options options = { .folder = FOLDER,
+		                           .job = 7,
+		                           .is_complete = is_complete,
+		                           .durable = job.durable,
+		                           .changed_by = job.changed_by };
+	int result = kept_open(&life.kept, FOLDER, 7, life.why);
 
+	life.is_killed = false;
+	life.steps_left = UINT32_MAX;
+	job.runs = job.changed_by;
 	manager_init(&life.manager);
-	return journal_open(&options, &life.manager, &life.journal, life.why);
+	options.moved_by = life.kept.moved_by;
+	return result != 0 ? result
+	                   : journal_open(&options, &life.manager, &life.journal, life.why);
 }
 
 static void
 close_life(void)
 {
 	journal_close(life.journal);
+	kept_close(&life.kept);
 	life.journal = NULL;
 }
 
@@ -70,7 +112,7 @@ close_life(void)
 static void
 tell(void)
 {
-	for (uint64_t id = 1; id < life.manager.next_id && !disk_is_down(); id++) {
+	for (uint64_t id = 1; id < life.manager.next_id && !is_gone(); id++) {
 		const struct action *action = manager_find(&life.manager, id);
 
 		if (action == NULL) {
@@ -94,6 +136,9 @@ ask(enum action_kind kind)
 	enum manager_refusal refusal;
 	uint64_t id;
 
+	if (!lives_on()) {
+		return 0;
+	}
 	snprintf(asked.what, sizeof(asked.what), "what \"%d\"", (int)kind);
 	id = manager_submit(&life.manager, &asked, env_now_ns(), &refusal);
 	/* A number that was told belongs to one action for ever. */
@@ -105,9 +150,13 @@ ask(enum action_kind kind)
 static void
 step(struct manager_facts *facts)
 {
-	facts->now_ns = env_now_ns();
-	manager_step(&life.manager, facts);
-	tell();
+	if (lives_on()) {
+		facts->now_ns = env_now_ns();
+		facts->epoch = job.epoch;
+		facts->durable = job.durable;
+		manager_step(&life.manager, facts);
+		tell();
+	}
 }
 
 static void
@@ -118,33 +167,102 @@ report(uint64_t id, bool is_step, bool has_failed)
 		                         .has_failed = has_failed,
 		                         .step = 1,
 		                         .steps = 2,
+		                         .epoch = job.runs == id ? job.runs_since : 0,
 		                         .reason = "it is so" };
 
-	manager_report(&life.manager, &report, env_now_ns());
-	tell();
+	if (lives_on()) {
+		manager_report(&life.manager, &report, env_now_ns());
+		tell();
+	}
 }
 
-/* An action of a kind from the call to its end, another one behind it. */
+/* A snapshot becomes durable, of what runs. */
 static void
-use(enum action_kind kind)
+take_snapshot(void)
+{
+	if (!is_gone()) {
+		job.durable = ++job.epoch;
+		job.changed_by = job.runs;
+	}
+}
+
+/* What it asks for is made so, before it is told to be. */
+static void
+make_so(enum action_kind kind, uint64_t id, bool is_early)
+{
+	if (!lives_on() || id == 0) {
+		return;
+	}
+	if (kind == ACTION_APPLY || kind == ACTION_RESCALE) {
+		job.runs_since = ++job.epoch;
+		job.runs = id;
+	} else if (kind == ACTION_MIGRATE) {
+		assert_int_equal(kept_place(&life.kept, "sums", 1, (uint32_t)id), 0);
+		life.kept.moved_by = id;
+		(void)kept_write(&life.kept);
+	}
+	if (is_early) {
+		take_snapshot();
+	}
+}
+
+/* An action of a kind from the call to its end, another one behind it; a snapshot behind that, or
+ * before the end is told. Its number. */
+static uint64_t
+use(enum action_kind kind, bool is_early)
 {
 	struct manager_facts facts = { .has_snapshots = true, .has_epochs = true, .why = "" };
 	uint64_t id = ask(kind);
 
-	ask(ACTION_MIGRATE);
+	ask(ACTION_SYNCHRONIZE);
 	step(&facts);
-	facts.snapshot_epoch = ++facts.epoch;
-	step(&facts);
-	facts.durable = facts.epoch_done = facts.epoch;
+	facts.snapshot_epoch = job.epoch + 1;
+	take_snapshot();
+	facts.epoch_done = job.epoch;
 	step(&facts);
 	if (action_manner(kind) == MANNER_ORDER) {
 		report(id, true, false);
-		report(id, false, kind == ACTION_MIGRATE);
+		make_so(kind, id, is_early);
+		report(id, false, kind == ACTION_REBALANCE);
 		step(&facts);
-	} else if (action_manner(kind) == MANNER_END && !disk_is_down()) {
+		take_snapshot();
+	} else if (action_manner(kind) == MANNER_END && !is_gone()) {
 		facts.now_ns = env_now_ns();
 		manager_end(&life.manager, &facts, ENDED_WHOLE);
 		tell();
+	}
+	return id;
+}
+
+/* What the next life goes on with is what it says of the action. */
+static void
+check_effect(enum action_kind kind, uint64_t id)
+{
+	const struct action *action = id == 0 ? NULL : manager_find(&life.manager, id);
+	bool is_done = action != NULL && action->state == ACTION_DONE;
+	bool has_place = life.kept.place_count > 0 && life.kept.place[0].lcore == id;
+
+	switch (kind) {
+	case ACTION_MIGRATE:
+		assert_int_equal(is_done, id != 0 && has_place);
+		break;
+	case ACTION_APPLY:
+	case ACTION_RESCALE:
+		is_done = is_done && !manager_is_undone(action, job.durable);
+		assert_int_equal(is_done, id != 0 && job.changed_by == id);
+		break;
+	case ACTION_DEACTIVATE:
+		assert_int_equal(is_done, life.manager.is_inactive);
+		break;
+	case ACTION_ACTIVATE:
+		assert_int_equal(is_done, !life.manager.is_inactive);
+		break;
+	case ACTION_SNAPSHOT:
+		assert_int_equal(is_done, action != NULL && action->epoch != 0 &&
+		                              job.durable >= action->epoch);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -190,20 +308,60 @@ check_completions(void)
 	}
 }
 
+/* Killed behind k steps, the machine goes on; false: it came to its end before. */
+static bool
+killed_at(uint32_t k, enum action_kind kind, bool is_early)
+{
+	bool is_killed;
+	uint64_t id;
+
+	begin(k);
+	assert_int_equal(open_life(false), 0);
+	use(kind == ACTION_ACTIVATE ? ACTION_DEACTIVATE : ACTION_SYNCHRONIZE, false);
+	close_life();
+	assert_int_equal(open_life(false), 0);
+	life.steps_left = k;
+	id = use(kind, is_early);
+	is_killed = life.is_killed;
+	close_life();
+	assert_int_equal(open_life(false), 0);
+	check_life();
+	check_completions();
+	check_effect(kind, id);
+	close_life();
+	return is_killed;
+}
+
+static void
+test_killed_at_every_step(void **state)
+{
+	(void)state;
+	for (enum action_kind kind = 0; kind < ACTION_KIND_COUNT; kind++) {
+		for (int is_early = 0; is_early < 2; is_early++) {
+			uint32_t k = 0;
+
+			while (killed_at(k, kind, is_early != 0)) {
+				k++;
+			}
+			assert_true(k >= 4);
+		}
+	}
+}
+
 /* The fault comes at call k; false: k is behind the last call. */
 static bool
 fault_at(uint64_t k, enum action_kind kind, enum disk_fault fault, uint64_t seed)
 {
-	uint64_t calls, next;
+	uint64_t calls, next, id = 0;
 
 	begin(seed);
 	assert_int_equal(open_life(false), 0);
-	use(kind == ACTION_ACTIVATE ? ACTION_DEACTIVATE : ACTION_SYNCHRONIZE);
+	use(kind == ACTION_ACTIVATE ? ACTION_DEACTIVATE : ACTION_SYNCHRONIZE, false);
 	close_life();
 	calls = disk_calls();
 	disk_fail_at(k, fault);
 	if (open_life(false) == 0) {
-		use(kind);
+		id = use(kind, seed % 2 == 0);
 	}
 	calls = disk_calls() - calls;
 	close_life();
@@ -212,6 +370,9 @@ fault_at(uint64_t k, enum action_kind kind, enum disk_fault fault, uint64_t seed
 	assert_int_equal(open_life(false), 0);
 	check_life();
 	check_completions();
+	if (fault == DISK_CRASH) {
+		check_effect(kind, id);
+	}
 	next = life.manager.next_id;
 	/* A second look changes nothing, and the next number is a new one. */
 	close_life();
@@ -515,6 +676,7 @@ main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_inactive),
 		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_killed_at_every_step),
 		cmocka_unit_test(test_power_gone_at_every_call),
 		cmocka_unit_test(test_errors_at_every_call),
 		cmocka_unit_test(test_damage),

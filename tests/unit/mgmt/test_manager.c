@@ -2,65 +2,7 @@
 /* mgmt/manager.c: every action in every state of the job, and what each comes to. */
 #include "mgmt/manager.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define SECOND INT64_C(1000000000)
-
-static uint64_t
-ask(struct manager *manager, enum action_kind kind, int64_t now_ns)
-{
-	enum manager_refusal refusal;
-	uint64_t id = manager_submit(
-	    manager, &(struct action_ask){ .kind = kind, .uid = 7, .limit_ns = 5 * SECOND }, now_ns,
-	    &refusal);
-
-	assert_int_equal(refusal, id == 0 ? REFUSED_FULL : REFUSED_NOT);
-	return id;
-}
-
-/* What was carried out is done, or has failed. */
-static void
-report(struct manager *manager, uint64_t id, const char *failure, int64_t now_ns)
-{
-	struct manager_report report = { .id = id, .has_failed = failure != NULL, .pause_ns = 9 };
-
-	strncpy(report.reason, failure == NULL ? "" : failure, sizeof(report.reason) - 1);
-	manager_report(manager, &report, now_ns);
-}
-
-static enum action_state
-state_of(const struct manager *manager, uint64_t id)
-{
-	const struct action *action = manager_find(manager, id);
-
-	assert_non_null(action);
-	return action->state;
-}
-
-static const char *
-reason_of(const struct manager *manager, uint64_t id)
-{
-	return manager_find(manager, id)->reason;
-}
-
-/* A job whose epochs are at 10. */
-static struct manager_facts
-facts_at(int64_t now_ns)
-{
-	return (struct manager_facts){ .now_ns = now_ns,
-		                       .has_snapshots = true,
-		                       .has_epochs = true,
-		                       .epoch = 10,
-		                       .epoch_done = 9,
-		                       .snapshot_epoch = 10,
-		                       .durable = 9,
-		                       .why = "the disk is full" };
-}
+#include "tests/unit/mgmt/manager_frame.h"
 
 static void
 bring_to(struct manager *manager, enum manager_state state)
@@ -136,6 +78,179 @@ test_every_pair(void **state)
 				assert_int_equal(state_of(&manager, id), ACTION_FAILED);
 				assert_non_null(strstr(reason_of(&manager, id), reason));
 			}
+		}
+	}
+}
+
+/* ---- an action's own states: what each event makes of it in each of them ---- */
+
+enum event {
+	EVENT_STEP,     /* time passes */
+	EVENT_LATE,     /* … its deadline, too */
+	EVENT_THROUGH,  /* what it waits for has come, or it is told to be done */
+	EVENT_FAILURE,  /* it is lost, or told to have failed */
+	EVENT_PROGRESS, /* it is told to be a step farther */
+	EVENT_ENDING,   /* the job begins to end */
+	EVENT_WHOLE,    /* it has ended, with all done */
+	EVENT_EARLY,    /* … without */
+	EVENT_RESTART,  /* the manager is gone, what it made so is not */
+	EVENT_UNDONE,   /* the manager is gone, and with it what was made so */
+	EVENT_COUNT
+};
+
+static void
+carry_out_event(struct manager *manager, uint64_t id, enum event event)
+{
+	struct manager_facts facts = facts_at(1);
+	struct manager_report told = { .id = id, .has_failed = event == EVENT_FAILURE };
+
+	told.is_step = event == EVENT_PROGRESS;
+	if (event == EVENT_LATE) {
+		facts.now_ns = 6 * SECOND;
+	}
+	if (event == EVENT_THROUGH) {
+		facts.epoch = facts.epoch_done = facts.snapshot_epoch = facts.durable = 12;
+	}
+	if (event == EVENT_FAILURE) {
+		/* Under way first, then lost. */
+		facts.epoch = facts.snapshot_epoch = 12;
+		manager_step(manager, &facts);
+		facts.lost = 1;
+	}
+	if (action_manner(manager_find(manager, id)->kind) == MANNER_ORDER &&
+	    (event == EVENT_THROUGH || event == EVENT_FAILURE || event == EVENT_PROGRESS)) {
+		manager_report(manager, &told, 1);
+	}
+	manager_step(manager, &facts);
+}
+
+static void
+restart(struct manager *manager, uint64_t id, bool is_so)
+{
+	struct manager_past past = { .next_id = manager->next_id };
+	struct action action = *manager_find(manager, id);
+
+	if (is_so) {
+		past.is_complete = true;
+		past.durable = action.epoch + 1;
+		past.changed_by = past.moved_by = id;
+	}
+	manager_init(manager);
+	manager_restore(manager, &action);
+	manager_restored(manager, &past, 1);
+}
+
+static void
+happen(struct manager *manager, uint64_t id, enum event event)
+{
+	struct manager_facts facts = facts_at(1);
+
+	switch (event) {
+	case EVENT_ENDING:
+		manager_ending(manager, 1);
+		break;
+	case EVENT_WHOLE:
+	case EVENT_EARLY:
+		manager_end(manager, &facts, event == EVENT_WHOLE ? ENDED_WHOLE : ENDED_EARLY);
+		break;
+	case EVENT_RESTART:
+	case EVENT_UNDONE:
+		restart(manager, id, event == EVENT_RESTART);
+		break;
+	default:
+		carry_out_event(manager, id, event);
+		break;
+	}
+}
+
+/* An action of the kind in the state; where it is to wait, behind one that runs. */
+static uint64_t
+action_in(struct manager *manager, enum action_kind kind, enum action_state state)
+{
+	struct manager_facts facts = facts_at(0);
+	uint64_t id;
+
+	bring_to(manager, kind == ACTION_ACTIVATE ? MANAGER_INACTIVE : MANAGER_RUNNING);
+	if (state == ACTION_QUEUED) {
+		ask(manager, ACTION_REBALANCE, 0);
+		manager_step(manager, &facts);
+		return ask(manager, kind, 0);
+	}
+	id = ask(manager, kind, 0);
+	manager_step(manager, &facts);
+	if (state == ACTION_DONE || state == ACTION_FAILED) {
+		if (action_manner(kind) == MANNER_END) {
+			manager_end(manager, &facts,
+			            state == ACTION_DONE ? ENDED_WHOLE : ENDED_EARLY);
+		} else {
+			carry_out_event(manager, id,
+			                state == ACTION_DONE ? EVENT_THROUGH : EVENT_LATE);
+		}
+	}
+	assert_int_equal(state_of(manager, id), state);
+	return id;
+}
+
+/* What has begun, by its manner. */
+static enum action_state
+expected_of_running(enum action_kind kind, enum event event)
+{
+	bool ends_job = action_manner(kind) == MANNER_END;
+	bool is_found = kind == ACTION_SNAPSHOT || kind == ACTION_DRAIN || kind == ACTION_APPLY ||
+	                kind == ACTION_RESCALE || kind == ACTION_MIGRATE;
+
+	switch (event) {
+	case EVENT_LATE:
+		return ends_job ? ACTION_RUNNING : ACTION_FAILED;
+	case EVENT_THROUGH:
+		return ends_job ? ACTION_RUNNING : ACTION_DONE;
+	case EVENT_FAILURE:
+		return ends_job || kind == ACTION_SYNCHRONIZE ? ACTION_RUNNING : ACTION_FAILED;
+	case EVENT_WHOLE:
+		return ends_job ? ACTION_DONE : ACTION_FAILED;
+	case EVENT_RESTART:
+		return is_found ? ACTION_DONE : ACTION_FAILED;
+	case EVENT_EARLY:
+	case EVENT_UNDONE:
+		return ACTION_FAILED;
+	default:
+		return ACTION_RUNNING;
+	}
+}
+
+/* What has not begun waits, unless the job ends or the manager goes; an end is for good. */
+static enum action_state
+expected(enum action_kind kind, enum action_state state, enum event event)
+{
+	if (state == ACTION_RUNNING) {
+		return expected_of_running(kind, event);
+	}
+	if (state == ACTION_QUEUED && event >= EVENT_ENDING) {
+		return ACTION_FAILED;
+	}
+	/* The one in front of it is late: its turn has come. */
+	return state == ACTION_QUEUED && event == EVENT_LATE ? ACTION_RUNNING : state;
+}
+
+static void
+test_every_event(void **state)
+{
+	static struct manager manager;
+
+	(void)state;
+	for (int i = 0; i < ACTION_KIND_COUNT * ACTION_STATE_COUNT * EVENT_COUNT; i++) {
+		enum action_kind kind = (enum action_kind)(i / (ACTION_STATE_COUNT * EVENT_COUNT));
+		enum action_state was = (enum action_state)(i / EVENT_COUNT % ACTION_STATE_COUNT);
+		enum event event = (enum event)(i % EVENT_COUNT);
+		uint64_t id = action_in(&manager, kind, was);
+		enum action_state want = expected(kind, was, event);
+
+		happen(&manager, id, event);
+		if (state_of(&manager, id) != want) {
+			fail_msg("%s, %s, event %d: %s, not %s", action_kind_text(kind),
+			         action_state_text(was), (int)event,
+			         action_state_text(state_of(&manager, id)),
+			         action_state_text(want));
 		}
 	}
 }
@@ -334,6 +449,9 @@ test_restored(void **state)
 		{ ACTION_RESCALE, ACTION_QUEUED, ACTION_FAILED, { .changed_by = 301 }, "before" },
 		{ ACTION_RESCALE, ACTION_FAILED, ACTION_FAILED, { .changed_by = 301 }, "kept" },
 		{ ACTION_MIGRATE, ACTION_RUNNING, ACTION_FAILED, { .changed_by = 301 }, "under" },
+		{ ACTION_MIGRATE, ACTION_RUNNING, ACTION_FAILED, { .moved_by = 299 }, "under way" },
+		{ ACTION_MIGRATE, ACTION_RUNNING, ACTION_DONE, { .moved_by = 300 }, "goes back" },
+		{ ACTION_REBALANCE, ACTION_RUNNING, ACTION_FAILED, { .moved_by = 300 }, "hold" },
 	};
 
 	(void)state;
@@ -614,6 +732,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_pair),
+		cmocka_unit_test(test_every_event),
 		cmocka_unit_test(test_snapshot_durable),
 		cmocka_unit_test(test_snapshot_lost),
 		cmocka_unit_test(test_snapshot_deadline),

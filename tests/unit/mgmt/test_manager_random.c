@@ -2,65 +2,17 @@
 /* mgmt/manager.c beside a plain model of it, through random sequences of all that can happen. */
 #include "mgmt/manager.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define SECOND INT64_C(1000000000)
-
-static uint64_t
-ask(struct manager *manager, enum action_kind kind, int64_t now_ns)
-{
-	enum manager_refusal refusal;
-	uint64_t id = manager_submit(
-	    manager, &(struct action_ask){ .kind = kind, .uid = 7, .limit_ns = 5 * SECOND }, now_ns,
-	    &refusal);
-
-	assert_int_equal(refusal, id == 0 ? REFUSED_FULL : REFUSED_NOT);
-	return id;
-}
-
-/* What was carried out is done, or has failed. */
-static void
-report(struct manager *manager, uint64_t id, const char *failure, int64_t now_ns)
-{
-	struct manager_report report = { .id = id, .has_failed = failure != NULL, .pause_ns = 9 };
-
-	strncpy(report.reason, failure == NULL ? "" : failure, sizeof(report.reason) - 1);
-	manager_report(manager, &report, now_ns);
-}
-
-static enum action_state
-state_of(const struct manager *manager, uint64_t id)
-{
-	const struct action *action = manager_find(manager, id);
-
-	assert_non_null(action);
-	return action->state;
-}
-
-/* A job whose epochs are at 10. */
-static struct manager_facts
-facts_at(int64_t now_ns)
-{
-	return (struct manager_facts){ .now_ns = now_ns,
-		                       .has_snapshots = true,
-		                       .has_epochs = true,
-		                       .epoch = 10,
-		                       .epoch_done = 9,
-		                       .snapshot_epoch = 10,
-		                       .durable = 9,
-		                       .why = "the disk is full" };
-}
+#include "mgmt/journal_record.h"
+#include "tests/unit/mgmt/manager_frame.h"
 
 /*
  * The same rules in the plainest words: a list of what was asked for, and what each must have come
- * to. Random sequences of everything that can happen go through both.
+ * to. Random sequences of everything that can happen go through both, the end of the manager among
+ * it: another one goes on from what was written down.
  */
+/* More than are asked for. */
+#define ROOM 200u
+
 struct plain {
 	struct {
 		enum action_kind kind;
@@ -69,7 +21,7 @@ struct plain {
 		uint64_t epoch; /* EPOCH: behind which one it began; and SNAPSHOT's own */
 		bool has_marker;
 		uint64_t lost;
-	} action[200];
+	} action[ROOM];
 	uint64_t asked, first_open; /* ids from 1 */
 	uint32_t waiting;
 	uint64_t current;
@@ -208,6 +160,32 @@ plain_end(struct plain *plain, const struct manager_facts *facts, bool is_whole)
 	plain_fail_waiting(plain);
 }
 
+/* The manager is gone, whatever the job made so meanwhile; the next one goes on. */
+static void
+plain_restart(struct plain *plain, const struct manager_past *past)
+{
+	uint64_t id = plain->current;
+
+	if (id != 0) {
+		enum action_kind kind = plain->action[id].kind;
+		uint64_t epoch = plain->action[id].epoch + 1;
+		bool is_so = kind == ACTION_DRAIN      ? past->is_complete
+		             : kind == ACTION_SNAPSHOT ? past->durable >= epoch
+		             : kind == ACTION_APPLY || kind == ACTION_RESCALE
+		                 ? past->changed_by >= id
+		             : kind == ACTION_MIGRATE ? past->moved_by >= id
+		                                      : false;
+
+		plain_close(plain, id, is_so);
+	}
+	for (id = 1; id <= plain->asked; id++) {
+		if (plain->action[id].is_open) {
+			plain_close(plain, id, false);
+		}
+	}
+	plain->is_ending = false;
+}
+
 static void
 compare(const struct manager *manager, const struct plain *plain, uint64_t seed)
 {
@@ -261,6 +239,74 @@ change_facts(struct manager_facts *facts, uint64_t random)
 	}
 }
 
+/* What was written down of each action, and last of all. */
+static struct journal {
+	char *text[ROOM];
+	char *last;
+} journal;
+
+static const struct journal_clock journal_clock = { .now_ns = 0, .wall_ns = 0 };
+
+static bool
+write_down(void *arg, const struct manager *manager, const struct action *action)
+{
+	char **text = &journal.text[action->id];
+
+	(void)arg;
+	free(*text);
+	*text = journal_record_write(manager, action, &journal_clock);
+	assert_non_null(*text);
+	journal.last = *text;
+	return true;
+}
+
+static void
+forget_journal(void)
+{
+	for (uint64_t id = 0; id < ROOM; id++) {
+		free(journal.text[id]);
+		journal.text[id] = NULL;
+	}
+	journal.last = NULL;
+}
+
+/* Another manager in its place, from what is written down. */
+static void
+restart(struct manager *manager, struct plain *plain, const struct manager_facts *facts,
+        uint64_t random)
+{
+	struct manager_past past = { .next_id = 1 };
+	struct action action;
+
+	manager_init(manager);
+	for (uint64_t id = 1; id < ROOM; id++) {
+		struct manager_past seen = past;
+
+		if (journal.text[id] != NULL) {
+			assert_true(journal_record_read(journal.text[id], strlen(journal.text[id]),
+			                                &journal_clock, &action, &seen));
+			assert_int_equal(action.id, id);
+			manager_restore(manager, &action);
+		}
+	}
+	if (journal.last != NULL) {
+		assert_true(journal_record_read(journal.last, strlen(journal.last), &journal_clock,
+		                                &action, &past));
+	}
+	past.is_complete = (random & 1) != 0;
+	past.durable = facts->durable;
+	past.changed_by = (random >> 1) % (plain->asked + 1);
+	past.moved_by = (random >> 9) % (plain->asked + 1);
+	assert_int_equal(past.next_id, plain->asked + 1);
+	manager_restored(manager, &past, facts->now_ns);
+	plain_restart(plain, &past);
+	manager->watch = write_down;
+	/* The journal is written anew with what came of them. */
+	for (uint64_t id = 1; id <= plain->asked; id++) {
+		write_down(NULL, manager, manager_find(manager, id));
+	}
+}
+
 static void
 happen(struct manager *manager, struct plain *plain, struct manager_facts *facts, uint64_t random)
 {
@@ -294,6 +340,8 @@ happen(struct manager *manager, struct plain *plain, struct manager_facts *facts
 		if ((random >> 8) % 40 == 0) {
 			manager_ending(manager, facts->now_ns);
 			plain_fail_waiting(plain);
+		} else if ((random >> 8) % 40 == 1) {
+			restart(manager, plain, facts, random >> 16);
 		}
 		break;
 	default:
@@ -320,6 +368,7 @@ test_random(void **state)
 		uint64_t random = seed * UINT64_C(0x9e3779b97f4a7c15);
 
 		manager_init(&manager);
+		manager.watch = write_down;
 		memset(&plain, 0, sizeof(plain));
 		for (uint32_t i = 0; i < 150; i++) {
 			random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
@@ -331,6 +380,7 @@ test_random(void **state)
 		plain_end(&plain, &facts, seed % 2 == 0);
 		compare(&manager, &plain, seed);
 		assert_int_equal(manager.completed_count, plain.asked);
+		forget_journal();
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mgmt/resume.c: a note written and read, and no other bytes taken for one. */
-#include "mgmt/resume.h"
+/* mgmt/resume_note.c: a note written and read, and no other bytes taken for one. */
+#include "mgmt/resume_note.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#include "core/topology.h"
 
 static const char text[] = "name: one\n# \xff and \"more\"\noperators: {}\n";
 
