@@ -82,7 +82,7 @@ migrate_give(struct worker *self, void *arg, uint64_t value)
 		return;
 	}
 	/* Else it might run after a slice that moves again and again. */
-	if (mail_is_under_way(head)) {
+	if (mail_is_under_way(head) && !CANARY(CANARY_LOST_MAIL)) {
 		mail_send_to_slice(head, migrate_give, move, 0);
 		return;
 	}

@@ -29,6 +29,9 @@
 #include "mgmt/units.h"
 #include "state/snapshot.h"
 
+/* A third of what an lcore has where they share a CPU: at the lowest one a job that has all CPUs
+ * busy would let it starve. */
+#define NICE 5
 /* A job may remove the epoch that is read. */
 #define LOOKS_MAX 3u
 
@@ -121,7 +124,7 @@ be_child(void)
 	FILE *file;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setpriority(PRIO_PROCESS, 0, 19);
+	setpriority(PRIO_PROCESS, 0, NICE);
 	setrlimit(RLIMIT_CORE, &none);
 	file = fopen("/proc/self/oom_score_adj", "we");
 	if (file != NULL) {

@@ -194,6 +194,7 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 		            .changed_by = job->resume->changed_by,
 		            .folder =
 		                job->durability->snapshots == NULL ? NULL : job->durability->folder,
+		            .change.since = job->engine->epoch + 1,
 		            .now = &job->live->probe,
 		            .before = &job->live->probe_before };
 	if (carry_note(&conduct->carry) != 0) {

@@ -33,6 +33,7 @@ put_action(json_t *record, const struct action *action, const struct journal_clo
 	failed += json_put_u64(record, "steps", action->steps);
 	failed += json_put_u64(record, "pause", action->pause_ns);
 	failed += json_put_text(record, "reason", action->reason);
+	failed += json_put_text(record, "phase", action_phase_text(action->phase));
 	return failed;
 }
 
@@ -58,6 +59,7 @@ journal_record_write(const struct manager *manager, const struct action *action,
 struct record_fields {
 	json_int_t id, uid, limit, asked, begun, ended, epoch, step, steps, pause;
 	const char *kind, *state, *what, *reason;
+	const char *phase; /* NULL: it was written before there were any */
 };
 
 static int64_t
@@ -86,21 +88,35 @@ state_find(const char *text, enum action_state *state)
 	return false;
 }
 
+/* Phases are for people: one that this version does not know is none. */
+static enum action_phase
+phase_find(const char *text)
+{
+	enum action_phase phase = 0;
+
+	while (text != NULL && phase < ACTION_PHASE_COUNT &&
+	       strcmp(action_phase_text(phase), text) != 0) {
+		phase++;
+	}
+	return phase < ACTION_PHASE_COUNT ? phase : PHASE_NONE;
+}
+
 /* The action of a record; false: it is none. */
 static bool
 take_action(json_t *record, const struct journal_clock *clock, uint64_t next_id,
             struct action *action)
 {
-	struct record_fields f;
+	struct record_fields f = { .phase = NULL };
 	enum action_state state;
 	enum action_kind kind;
 
 	if (json_unpack(record,
-	                "{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s}",
+	                "{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:s, "
+	                "s?s}",
 	                "id", &f.id, "kind", &f.kind, "state", &f.state, "uid", &f.uid, "limit",
 	                &f.limit, "asked", &f.asked, "begun", &f.begun, "ended", &f.ended, "what",
 	                &f.what, "epoch", &f.epoch, "step", &f.step, "steps", &f.steps, "pause",
-	                &f.pause, "reason", &f.reason) != 0 ||
+	                &f.pause, "reason", &f.reason, "phase", &f.phase) != 0 ||
 	    !are_sound(&f, next_id) || !state_find(f.state, &state)) {
 		return false;
 	}
@@ -116,6 +132,7 @@ take_action(json_t *record, const struct journal_clock *clock, uint64_t next_id,
 		                   .epoch = (uint64_t)f.epoch,
 		                   .step = (uint32_t)f.step,
 		                   .steps = (uint32_t)f.steps,
+		                   .phase = phase_find(f.phase),
 		                   .pause_ns = (uint64_t)f.pause };
 	snprintf(action->what, sizeof(action->what), "%s", f.what);
 	snprintf(action->reason, sizeof(action->reason), "%s", f.reason);

@@ -7,12 +7,15 @@ Prints TAP. Environment: see harness.py.
 """
 
 import os
+import re
 import sys
 import time
 
-from harness import BUILD, SECONDS, check, equal, named, operator, tap
+from harness import BUILD, SECONDS, check, equal, named, operator, rows_of, tap
 from test_change import Changing, counted, done, failed, finish, sums, undisturbed
-from test_control import guarded, lodectl
+from test_control import answers, guarded, lodectl
+from test_versions import Updating, build, job_file, more_rows, written
+from test_versions import finish as finish_versions
 
 sys.dont_write_bytecode = True
 
@@ -191,8 +194,76 @@ def test_end(folder):
     equal(undisturbed(folder, counted(sets["out"])), sums(sets["out"]), "sums")
 
 
+def busy(client, name):
+    """Until the operator has worked long enough that what comes behind it can be compared with it."""
+    give_up = time.monotonic() + SECONDS
+    while sum(s["busy_ns"] for s in client.stats(name)["slices"]) < 10**8:
+        check(time.monotonic() < give_up, "it never works")
+        time.sleep(0.05)
+
+
+def test_state(folder):
+    """slower code takes state over and is taken back with it: each key's rows stay whole and in order"""
+    with Updating(folder, rate="1M") as job, job.client() as client:
+        busy(client, "counts")
+        build(folder, 5)
+        action = client.finish("apply", file=job_file(folder), soak_ms=1500)
+        failed(action, "counts: a row takes")
+        equal("rolled back", action["phase"], str(action))
+        build(folder, 1)
+        equal("nothing differs", done(client.finish("apply", file=job_file(folder)))["reason"], "what runs")
+        build(folder, 2)
+        seen, action = phases(client, file=job_file(folder), soak_ms=1000)
+        done(action)
+        equal("committed", seen[-1], "phase")
+        more_rows(client)
+        finish_versions(job, client, [1, 5, 1, 2])
+
+
+def committed(folder):
+    """Rows of all files that a committing sink has made visible, in the order of the files."""
+    numbered = {int(re.search(r"-(\d+)\.csv$", name).group(1)): name for name in os.listdir(folder)
+                if re.fullmatch(r"rows-\d+\.csv", name)}
+    return [row for _, name in sorted(numbered.items()) for row in rows_of(os.path.join(folder, name))]
+
+
+def test_crash(folder):
+    """code crashes while it soaks: under --supervise what was goes on; a committing sink has each row once"""
+    def to_commit(text):
+        return text.replace('path: "${out}/rows.csv"', 'mode: committed, path: "${out}/rows.csv"')
+
+    sets = {"state": os.path.join(folder, "state")}
+    with Updating(folder, sets=sets, words=("--supervise",), rate="50k", change=to_commit) as job:
+        build(folder, 6, "bad.so")
+        bad = written(folder, 2, "bad.yaml", "50k",
+                      lambda text: to_commit(text).replace("./code.so", "./bad.so"))
+        with job.client() as client:
+            done(client.finish("snapshot"))
+            pid = client.status()["pid"]
+            client.call("apply", {"file": bad, "soak_ms": 600000})
+        job.wait_for("SIGABRT")
+        give_up = time.monotonic() + SECONDS
+        while not answers(job.path):
+            check(time.monotonic() < give_up, "it does not come back: " + job.said()[-2000:])
+            time.sleep(0.05)
+        with job.client() as client:
+            check(client.status()["pid"] != pid, "it is the same process")
+            action = client.actions()["actions"][0]
+            failed(action, "broke off while it was under way")
+            equal("soak", action["phase"], "how far it was")
+            more_rows(client)
+            done(client.finish("drain", deadline_ms=90000))
+        rows = operator(job.end(), "counts")["rows_in"]
+        seen = {}
+        for row in committed(job.folder):
+            equal(1, int(row["version"]), "version of a row that was seen")
+            equal(seen.get(row["key"], 0) + 1, int(row["seen"]), "row of key %s" % row["key"])
+            seen[row["key"]] = int(row["seen"])
+        check(sum(seen.values()) > rows > 0, "%d rows, %d in the last life" % (sum(seen.values()), rows))
+
+
 def main():
-    points = test_rehearsal, test_plan, test_soak, test_way_back, test_end
+    points = test_rehearsal, test_plan, test_soak, test_way_back, test_end, test_state, test_crash
     return tap(named([guarded(f) for f in points]))
 
 

@@ -54,11 +54,11 @@ def written(folder, slices=2, name="job.yaml", rate="200k", change=lambda text: 
 class Updating(Job):
     """The job, with version 1 of its plugin."""
 
-    def __init__(self, folder, number=0, sets=None, slices=2, **more):
+    def __init__(self, folder, number=0, sets=None, slices=2, words=(), **more):
         build(folder, 1)
         self.folder = os.path.join(folder, "out%d" % number)
         os.makedirs(self.folder, exist_ok=True)
-        super().__init__(folder, (), {"out": self.folder, **(sets or {})}, written(folder, slices, **more),
+        super().__init__(folder, words, {"out": self.folder, **(sets or {})}, written(folder, slices, **more),
                          number, EAL)
 
 
@@ -215,7 +215,7 @@ def test_conversion(folder):
     """state of another version is made into the new one's, and back, also with other numbers of slices"""
     with Updating(folder) as job, job.client() as client:
         more_rows(client)
-        build(folder, 5)
+        build(folder, 7)
         said = lodectl(["--socket", job.path, "plan", "--diff", job_file(folder)]).stdout
         check("counts: other code: version was 1.0, is 2.0, state converts from 0 to 2" in said, said)
         done(client.finish("apply", file=job_file(folder)))
@@ -223,19 +223,19 @@ def test_conversion(folder):
         build(folder, 1)
         done(client.finish("apply", file=written(folder, 4, "more.yaml")))
         more_rows(client)
-        build(folder, 5)
+        build(folder, 7)
         done(client.finish("apply", file=written(folder, 3, "fewer.yaml")))
         more_rows(client)
         done(client.finish("rescale", operator="counts", slices=5))
         more_rows(client)
-        finish(job, client, [1, 5, 1, 5])
+        finish(job, client, [1, 7, 1, 7])
 
 
 def test_conversion_fails(folder):
     """a slot that cannot be converted is there again, as it was, behind the way back"""
     with Updating(folder) as job, job.client() as client:
         more_rows(client)
-        build(folder, 6)
+        build(folder, 8)
         failed(client.finish("apply", file=job_file(folder)), "it is told not to")
         build(folder, 1)
         done(client.finish("apply", file=job_file(folder)))
@@ -247,7 +247,7 @@ def test_conversion_fails(folder):
         refused = counts["rows_in"] - counts["rows_out"]
         check(refused < counts["rows_in"] / 4, "%d rows refused" % refused)
         equal(1000, len({row["key"] for row in rows_of(os.path.join(job.folder, "rows.csv"))}), "keys")
-        switches(job.folder, [1, 6, 1])
+        switches(job.folder, [1, 8, 1])
         print("# %d rows refused until it went back" % refused)
 
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A plugin in several versions, -DCOUNTING=1 and so on: what they say tells which of them saw a
- * row. The state of the first ones is of one form; 5 keeps beside each number its double, and
- * converts what the others left, and back; 6 cannot do that for one slot. counting puts out each
+ * row. The state of the first ones is of one form; 7 keeps beside each number its double, and
+ * converts what the others left, and back; 8 cannot do that for one slot. counting puts out each
  * row's key, the how many-th row of its key it is, and the version; totals counts rows in each way
  * in which an operator can remember something, and says so at the end.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "core/lm_op.h"
 #include "core/lm_serial.h"
@@ -15,15 +17,17 @@
 #include "state/lm_map.h"
 #include "state/lm_value.h"
 
-/* 3: built anew under the version text of 2. 4: of another form, and does not say so. */
+/* 3: built anew under the version text of 2. 4: of another form, and does not say so. 5: slow from
+ * some row on; 6: crashes there. */
 #if COUNTING == 1
 #define VERSION "1.0"
-#elif COUNTING >= 5
+#elif COUNTING >= 7
 #define VERSION "2.0"
 #else
 #define VERSION "1.1"
 #endif
 #define KEYS 8192u
+#define ROWS_GOOD 3000u /* of a slice */
 
 static const struct lm_field counting_out[] = {
 	{ .name = "key", .type = LM_U64 },
@@ -34,7 +38,7 @@ static const struct lm_field counting_out[] = {
 /* A number as the version keeps it. */
 struct seen {
 	uint64_t rows;
-#if COUNTING >= 4
+#if COUNTING == 4 || COUNTING >= 7
 	uint64_t more;
 #endif
 };
@@ -43,7 +47,7 @@ static void
 count(struct seen *seen, uint64_t rows)
 {
 	seen->rows += rows;
-#if COUNTING >= 5
+#if COUNTING >= 7
 	seen->more += 2 * rows;
 #endif
 }
@@ -52,16 +56,16 @@ count(struct seen *seen, uint64_t rows)
 static uint64_t
 counted(const struct seen *seen)
 {
-#if COUNTING >= 5
+#if COUNTING >= 7
 	return seen->more == 2 * seen->rows ? seen->rows : UINT64_MAX;
 #else
 	return seen->rows;
 #endif
 }
 
-#if COUNTING >= 5
+#if COUNTING >= 7
 #define STATE_VERSION 2
-/* The slot that 6 cannot convert. */
+/* The slot that 8 cannot convert. */
 #define BAD_SLOT 3u
 
 static bool
@@ -91,6 +95,7 @@ to_that(void *arg, const struct lm_map_entry *from, void *to)
 
 struct counting {
 	struct lm_map *seen;
+	uint64_t rows; /* since it was opened */
 	void *value[LM_BATCH_ROWS];
 };
 
@@ -117,6 +122,27 @@ counting_open(struct lm_op *op)
 	return c->seen == NULL ? -ENOMEM : 0;
 }
 
+/* What is wrong with versions 5 and 6. */
+static void
+go_wrong(struct counting *c, uint32_t rows)
+{
+	struct timespec now;
+	int64_t until_ns = 0, now_ns;
+
+	c->rows += rows;
+	if (COUNTING < 5 || c->rows < ROWS_GOOD) {
+		return;
+	}
+	if (COUNTING == 6) {
+		abort();
+	}
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		now_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+		until_ns = until_ns == 0 ? now_ns + rows * INT64_C(20000) : until_ns;
+	} while (now_ns < until_ns);
+}
+
 static void
 counting_process(struct lm_op *op, const struct lm_batch *in)
 {
@@ -132,6 +158,7 @@ counting_process(struct lm_op *op, const struct lm_batch *in)
 	                                     .keys = keys,
 	                                     .count = in->count },
 	              c->value, NULL);
+	go_wrong(c, in->count);
 	to = lm_op_reserve(op, 0, in->count, &first);
 	for (uint32_t i = 0; i < 3; i++) {
 		out[i] = (uint64_t *)lm_batch_column(to, i) + first;
@@ -152,7 +179,7 @@ counting_process(struct lm_op *op, const struct lm_batch *in)
 	lm_op_emit(op, 0, in->count - refused);
 }
 
-#if COUNTING >= 5
+#if COUNTING >= 7
 static int
 counting_convert(struct lm_op *op, struct lm_conversion *from)
 {
@@ -161,7 +188,7 @@ counting_convert(struct lm_op *op, struct lm_conversion *from)
 	if (from->slot == LM_NONE) {
 		return 0;
 	}
-	if (COUNTING == 6 && from->slot == BAD_SLOT) {
+	if (COUNTING == 8 && from->slot == BAD_SLOT) {
 		snprintf(from->why, sizeof(from->why), "it is told not to");
 		return -EINVAL;
 	}
@@ -262,7 +289,7 @@ totals_serialize(struct lm_op *op, struct lm_writer *writer)
 	const struct totals *t = lm_op_context(op);
 
 	lm_write_u64(writer, t->rows);
-#if COUNTING >= 5
+#if COUNTING >= 7
 	lm_write_u64(writer, 2 * t->rows);
 #endif
 }
@@ -278,7 +305,7 @@ totals_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
 	}
 }
 
-#if COUNTING >= 5
+#if COUNTING >= 7
 static int
 totals_convert(struct lm_op *op, struct lm_conversion *from)
 {
@@ -318,7 +345,7 @@ static const struct lm_op_class classes[] = {
 	  .version = VERSION,
 	  .state_version = STATE_VERSION,
 	  .drops = drops,
-#if COUNTING >= 5
+#if COUNTING >= 7
 	  .converts = converts,
 	  .convert = counting_convert,
 	  .convert_back = counting_convert_back,
@@ -338,7 +365,7 @@ static const struct lm_op_class classes[] = {
 	  .name = "totals",
 	  .version = VERSION,
 	  .state_version = STATE_VERSION,
-#if COUNTING >= 5
+#if COUNTING >= 7
 	  .converts = converts,
 	  .convert = totals_convert,
 	  .convert_back = totals_convert_back,
