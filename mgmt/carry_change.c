@@ -407,13 +407,13 @@ settle(struct carry *carry, struct manager_report *report)
 {
 	struct carry_change *change = &carry->change;
 	const struct change_report *changed = &carry->engine->changed;
-	bool goes_on = false;
+	bool goes_on = false, is_done = change->number != 0 && changed->number == change->number &&
+	                                changed->result == CHANGE_DONE;
 
-	if (change->number != 0 && changed->number == change->number &&
-	    changed->result == CHANGE_DONE && !change->is_apply) {
+	if (is_done && !change->is_apply) {
 		carry->changed_by = change->by;
 	}
-	if (change->is_apply && report->has_failed) {
+	if (change->is_apply && !is_done) {
 		update_stays(carry, report);
 	} else if (change->is_apply) {
 		goes_on = update_went_over(carry, report);

@@ -238,9 +238,11 @@ plan_soak(struct carry *carry, const struct change_side *is, const struct change
 
 /* False after saying what would be lost for good. */
 static bool
-has_way_back(const struct carry *carry, const struct change_side *was,
+has_way_back(const struct carry *carry, const struct change_side *was, const struct change_side *is,
              const struct change_diff *diff, struct manager_report *report)
 {
+	char why[160];
+
 	for (uint32_t i = 0; i < diff->count; i++) {
 		const struct change_item *item = &diff->item[i];
 		const char *name;
@@ -249,6 +251,15 @@ has_way_back(const struct carry *carry, const struct change_side *was,
 			continue;
 		}
 		name = was->graph->op[item->was].name;
+		if (item->converts &&
+		    !state_versions_fit(is->graph->op[item->is].class,
+		                        was->graph->op[item->was].class, why, sizeof(why))) {
+			carry_fail(report,
+			           "operators.%s: %s: there would be no way back from the soak; "
+			           "with --irreversible it is watched all the same",
+			           name, why);
+			return false;
+		}
 		if (item->kind == CHANGE_REMOVED ||
 		    (item->kind == CHANGE_REPLACED && diff->heir_of[item->is] == LM_NONE)) {
 			carry_fail(report,
@@ -291,7 +302,7 @@ look_at_next(struct carry *carry, struct manager_report *report, struct change_d
 		return true;
 	}
 	if (args->soak_ns > 0 && !args->is_irreversible &&
-	    !has_way_back(carry, &was, diff, report)) {
+	    !has_way_back(carry, &was, &is, diff, report)) {
 		return true;
 	}
 	if (args->soak_ns > 0 && !plan_soak(carry, &is, diff)) {
@@ -503,6 +514,25 @@ rolled_back(struct carry *carry, struct manager_report *report)
 	update_free(carry);
 }
 
+static bool go_back(struct carry *carry, struct manager_report *report);
+
+/* What was looked after goes back; else it stays, and what to do has been said. */
+static bool
+could_not_convert(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+
+	if (change->soak == NULL || change->is_irreversible) {
+		commit(carry, report);
+		return false;
+	}
+	change->number = 0;
+	snprintf(change->bad, sizeof(change->bad), "%.*s", (int)sizeof(change->bad) - 1,
+	         report->reason);
+	report->has_failed = false;
+	return go_back(carry, report);
+}
+
 bool
 update_went_over(struct carry *carry, struct manager_report *report)
 {
@@ -514,6 +544,9 @@ update_went_over(struct carry *carry, struct manager_report *report)
 		return false;
 	}
 	exchange_topology(carry);
+	if (report->has_failed) {
+		return could_not_convert(carry, report);
+	}
 	now = change->soak == NULL || change->is_left ? NULL : read_now(carry);
 	if (now == NULL) {
 		commit(carry, report);

@@ -236,6 +236,11 @@ def test_conversion_fails(folder):
     with Updating(folder) as job, job.client() as client:
         more_rows(client)
         build(folder, 8)
+        # Looked after, it goes back by itself.
+        action = client.finish("apply", file=job_file(folder), soak_ms=60000)
+        failed(action, "it is told not to")
+        failed(action, "rolled back")
+        more_rows(client)
         failed(client.finish("apply", file=job_file(folder)), "it is told not to")
         build(folder, 1)
         done(client.finish("apply", file=job_file(folder)))
@@ -247,7 +252,7 @@ def test_conversion_fails(folder):
         refused = counts["rows_in"] - counts["rows_out"]
         check(refused < counts["rows_in"] / 4, "%d rows refused" % refused)
         equal(1000, len({row["key"] for row in rows_of(os.path.join(job.folder, "rows.csv"))}), "keys")
-        switches(job.folder, [1, 8, 1])
+        switches(job.folder, [1, 8, 1, 8, 1])
         print("# %d rows refused until it went back" % refused)
 
 

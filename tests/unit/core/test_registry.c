@@ -153,7 +153,7 @@ test_refused(void **state)
 	REFUSED(filter, class.abi_version = (LM_ABI_MAJOR + 1) << 16,
 	        "it is of ABI 2.0, this engine has 1.4");
 	REFUSED(filter, class.abi_version = LM_ABI_VERSION + 1,
-	        "it is of ABI 1.4, this engine has 1.4");
+	        "it is of ABI 1.5, this engine has 1.4");
 	REFUSED(filter, class.name = NULL, "\"\" is not a name [a-z][a-z0-9_]*");
 	REFUSED(filter, class.name = "Filter", "\"Filter\" is not a name [a-z][a-z0-9_]*");
 	REFUSED(filter, class.name = "1st", "\"1st\" is not a name [a-z][a-z0-9_]*");
