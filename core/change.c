@@ -56,9 +56,34 @@ free_parts(struct lm_engine *engine, struct change *change)
 	free(change->old_of);
 }
 
-/* What is in `of` and not in `but`: slices, edges, tables. Pools become spare ones. */
+/* Pools that are in `of` and not in `but` become spare ones. Those of a change that never began had
+ * no batch out, and their schemas go with its graph. */
 static void
-free_rest(struct lm_engine *engine, struct lm_engine *of, const struct lm_engine *but)
+put_away_pools(struct lm_engine *engine, const struct lm_engine *of, const struct lm_engine *but,
+               bool has_begun)
+{
+	for (uint32_t i = 0; of->pool != NULL && i < of->layout->pool_count; i++) {
+		struct lm_pool **grown;
+
+		if (of->pool[i] == NULL || HAS(but->pool, but->layout->pool_count, of->pool[i]) ||
+		    HAS(engine->spare, engine->spare_count, of->pool[i])) {
+			continue;
+		}
+		if (!has_begun) {
+			pool_free(of->pool[i]);
+			continue;
+		}
+		grown = realloc(engine->spare, (engine->spare_count + 1) * sizeof(*grown));
+		if (grown != NULL) {
+			engine->spare = grown;
+			engine->spare[engine->spare_count++] = of->pool[i];
+		}
+	}
+}
+
+/* What is in `of` and not in `but`: slices, edges, tables. */
+static void
+free_rest(struct lm_engine *of, const struct lm_engine *but)
 {
 	for (uint32_t i = 0; of->edge != NULL && i < of->layout->edge_count; i++) {
 		if (of->edge[i] != NULL && !of->edge[i]->stays) {
@@ -73,18 +98,6 @@ free_rest(struct lm_engine *engine, struct lm_engine *of, const struct lm_engine
 	for (uint32_t i = 0; of->table != NULL && i < of->graph->operator_count; i++) {
 		if (!HAS(but->table, but->graph->operator_count, of->table[i])) {
 			route_table_free(of->table[i]);
-		}
-	}
-	for (uint32_t i = 0; of->pool != NULL && i < of->layout->pool_count; i++) {
-		if (of->pool[i] != NULL && !HAS(but->pool, but->layout->pool_count, of->pool[i]) &&
-		    !HAS(engine->spare, engine->spare_count, of->pool[i])) {
-			struct lm_pool **grown =
-			    realloc(engine->spare, (engine->spare_count + 1) * sizeof(*grown));
-
-			if (grown != NULL) {
-				engine->spare = grown;
-				engine->spare[engine->spare_count++] = of->pool[i];
-			}
 		}
 	}
 }
@@ -120,7 +133,8 @@ change_free(struct lm_engine *engine, struct change *change)
 		return;
 	}
 	if (change->next.layout != NULL) {
-		free_rest(engine, &change->next, engine);
+		free_rest(&change->next, engine);
+		put_away_pools(engine, &change->next, engine, change->phase != CHANGE_PREPARED);
 	}
 	forget_what_stays(engine);
 	free_parts(engine, change);
