@@ -8,6 +8,10 @@
 #ifndef TSAN_RINGS_H
 #define TSAN_RINGS_H
 
+/* Too late behind what is included here, for those that want it. */
+#undef _GNU_SOURCE
+#define _GNU_SOURCE
+
 #if __has_include(<rte_pause.h>)
 #include <rte_pause.h>
 
