@@ -38,8 +38,8 @@ def wait_for_rows(path, count):
 
 
 def kill_once(folder, run):
-    line = command(["run", topology("ingest.yaml"), "--quiet"], eal=["--file-prefix=ingest%d" % run],
-                   sets=sets_of(folder, run))
+    line = command(["run", topology("ingest.yaml"), "--quiet"],
+                   eal=["--file-prefix=ingest%d-%d" % (os.getpid(), run)], sets=sets_of(folder, run))
     os.makedirs(os.path.join(folder, str(run)))
     before = os.path.getsize(os.path.join(folder, "out%d.csv" % (run - 1))) if run > 1 else 0
     with Running(line, os.path.join(folder, str(run))) as running:

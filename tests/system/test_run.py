@@ -174,12 +174,12 @@ def test_pcapng(folder):
 
 def test_pass_through(folder):
     """what stands behind -- reaches EAL, what stands behind the second one the program"""
-    done = run("--flows", "out.csv", "--", "--file-prefix=passed", "--", "--json", "--quiet",
-               cwd=folder)
+    prefix = "--file-prefix=passed%d" % os.getpid()
+    done = run("--flows", "out.csv", "--", prefix, "--", "--json", "--quiet", cwd=folder)
     one_object(done.stdout)
     check("note:" not in done.stderr, "--quiet did not arrive")
-    done = run("--flows", "out.csv", "--json", "--", "--file-prefix=passed", cwd=folder)
-    check("--file-prefix=passed" in done.stderr, "EAL's argument did not arrive")
+    done = run("--flows", "out.csv", "--json", "--", prefix, cwd=folder)
+    check(prefix in done.stderr, "EAL's argument did not arrive")
     done = run("--", "--", "operators", "filter")
     check("filter" in done.stdout, "the subcommand did not arrive")
 
