@@ -92,6 +92,7 @@ struct carry {
 	struct snapshots *snapshots;        /* NULL: none are taken */
 	const struct lm_topology *topology; /* what runs */
 	const char *const *set;             /* "NAME=value" for files, ended by NULL */
+	const char *policy;                 /* goes before that of files; NULL: none does */
 	const char *folder;                 /* of the snapshots */
 	const char *file;                   /* as in struct resume */
 	uint64_t changed_by;                /* the last action that changed what runs; 0: none */

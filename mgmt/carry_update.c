@@ -156,6 +156,9 @@ read_file(struct carry *carry, struct manager_report *report)
 	bool good;
 
 	change->topology = config_load(file, carry->set, &errors);
+	if (change->topology != NULL && carry->policy != NULL) {
+		config_elastic_policy(carry->policy, &change->topology->elastic.policy);
+	}
 	good = change->topology != NULL && errors.count == 0;
 	if (!good && errors.count > 0) {
 		report->has_failed = true;

@@ -375,6 +375,7 @@ run_built(struct run *run, struct job *job, const struct run_options *options,
 		                               .topology = job->graph->name,
 		                               .declared = job->topology,
 		                               .set = options->job.set,
+		                               .policy = options->job.elastic,
 		                               .resume = run->resume,
 		                               .prefix = job->eal.file_prefix,
 		                               .elastic = &run->elastic };

@@ -190,6 +190,7 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 		            .snapshots = job->durability->snapshots,
 		            .topology = job->declared,
 		            .set = job->set,
+		            .policy = job->policy,
 		            .file = job->resume->file,
 		            .changed_by = job->resume->changed_by,
 		            .folder =

@@ -36,6 +36,7 @@ struct conduct_job {
 	const char *topology, *prefix;
 	const struct lm_topology *declared; /* what `topology` names */
 	const char *const *set;             /* as struct job_request */
+	const char *policy;                 /* its `elastic` */
 	const struct resume *resume;        /* what it goes on with */
 	struct elastic *elastic;
 };

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,6 +180,21 @@ size_t
 sim_memory(void)
 {
 	return sim.memory;
+}
+
+bool
+sim_conclude(uint64_t seed, bool good, size_t before, struct lm_errors *errors)
+{
+	for (uint32_t i = 0; i < errors->count; i++) {
+		fprintf(stderr, "seed %" PRIu64 ": %s\n", seed, errors->error[i].message);
+	}
+	lm_errors_free(errors);
+	if (good && sim_memory() != before) {
+		fprintf(stderr, "seed %" PRIu64 ": %zu bytes were not freed\n", seed,
+		        sim_memory() - before);
+		good = false;
+	}
+	return good;
 }
 
 int64_t

@@ -62,15 +62,7 @@ run_seed(uint64_t seed, bool stops)
 	before = sim_memory();
 	random_graph_make(&graph, 400, 60000);
 	good = run_graph(&graph, stops, &errors);
-	for (uint32_t i = 0; i < errors.count; i++) {
-		fprintf(stderr, "seed %" PRIu64 ": %s\n", seed, errors.error[i].message);
-	}
-	if (good && sim_memory() != before) {
-		fprintf(stderr, "seed %" PRIu64 ": %zu bytes were not freed\n", seed,
-		        sim_memory() - before);
-		good = false;
-	}
-	lm_errors_free(&errors);
+	good = sim_conclude(seed, good, before, &errors);
 	lm_topology_free(graph.topology);
 	return good;
 }

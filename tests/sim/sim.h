@@ -68,6 +68,11 @@ void sim_note(const void *bytes, size_t size);
 /* Steps made since sim_reset; bytes allocated and not freed. */
 uint64_t sim_steps(void);
 size_t sim_memory(void);
+/*
+ * How a seed ends: says what is in `errors`, and frees them. Whether it is still good: it was, and
+ * no more memory is in use than `before`.
+ */
+bool sim_conclude(uint64_t seed, bool good, size_t before, struct lm_errors *errors);
 /* Moves time on, for tests that step workers by hand. */
 void sim_advance(int64_t ns);
 /* Whether a worker sleeps until the word is woken. */

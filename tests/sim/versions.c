@@ -193,15 +193,7 @@ sim_versions_run(uint64_t seed)
 	settings->partial_ns = sim_below(50000);
 	settings->fuse = sim_below(3) != 0;
 	good = run_job(&run, &errors);
-	for (uint32_t i = 0; i < errors.count; i++) {
-		fprintf(stderr, "seed %" PRIu64 ": %s\n", seed, errors.error[i].message);
-	}
-	if (good && sim_memory() != before) {
-		fprintf(stderr, "seed %" PRIu64 ": %zu bytes were not freed\n", seed,
-		        sim_memory() - before);
-		good = false;
-	}
-	lm_errors_free(&errors);
+	good = sim_conclude(seed, good, before, &errors);
 	lm_topology_free(run.topology);
 	return good;
 }

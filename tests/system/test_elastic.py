@@ -242,6 +242,16 @@ def test_plan(folder):
     check("model" in done.stderr, done.stderr)
 
 
+def test_given(folder):
+    """a policy given on the command line goes before that of a file which is applied, too"""
+    with start(folder, words=["--elastic", "off"]) as job:
+        until(job, folder, "it does not answer", lambda a: True)
+        same = lodectl(folder, "apply", topology("elastic.yaml"))
+        equal("nothing differs", same["reason"], "the same file")
+        job.interrupt()
+        job.end()
+
+
 if __name__ == "__main__":
-    sys.exit(tap(named([test_plan, test_model, test_threshold, test_slices, test_slices_dry, test_skew,
-                        test_dry, test_freeze, test_off])))
+    sys.exit(tap(named([test_plan, test_given, test_model, test_threshold, test_slices, test_slices_dry,
+                        test_skew, test_dry, test_freeze, test_off])))

@@ -19,6 +19,7 @@
 #include "core/plugin.h"
 #include "core/registry.h"
 #include "tests/unit/core/engine_rig.h"
+#include "tests/unit/core/plugin_samples.h"
 
 /* Cycles until all that comes to be once is there; what may come to be behind that. */
 #define CYCLES_FIRST 30u
@@ -45,19 +46,6 @@ __asan_default_options(void)
 static struct rig rig;
 static struct lm_errors errors;
 static struct lm_topology *now; /* that runs */
-
-static const char *
-sample(const char *name)
-{
-	static char path[600];
-	const char *folder = getenv("LODEMILL_TEST_PLUGINS");
-
-	if (folder == NULL) {
-		skip();
-	}
-	snprintf(path, sizeof(path), "%.500s/plugin_%s.so", folder, name);
-	return path;
-}
 
 /* in -> pass, of a plugin -> out. */
 static void

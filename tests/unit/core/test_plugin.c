@@ -17,21 +17,9 @@
 
 #include "core/plugin_lint.h"
 #include "core/registry.h"
+#include "tests/unit/core/plugin_samples.h"
 
 static const struct lm_place place = { 3, 11, 4 };
-
-static const char *
-sample(const char *name)
-{
-	static char path[600];
-	const char *folder = getenv("LODEMILL_TEST_PLUGINS");
-
-	if (folder == NULL) {
-		skip();
-	}
-	snprintf(path, sizeof(path), "%.500s/plugin_%s.so", folder, name);
-	return path;
-}
 
 /* How many are loaded, and how many are left. */
 static void
