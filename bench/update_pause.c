@@ -42,7 +42,7 @@ convert_once(struct snap_job *job, uint32_t at, struct pause_seen *seen)
 	}
 	do {
 		snap_job_run(job, STEP_S);
-		engine_conversion(job->engine, &report);
+		engine_conversion(job->engine, number, &report);
 	} while (report.slots_waiting > 0 && !report.has_failed);
 	return !report.has_failed;
 }
