@@ -327,8 +327,45 @@ def test_crash(folder):
     equal(undisturbed(folder, counted(out)), sums(out), "sums")
 
 
+SINKS = """name: sinks
+settings: {epoch: 50ms, seed: 7}
+operators:
+  rows: {type: generator, rate: 100k, fields: {number: u64 = sequence}}
+  %s: {type: file_sink, input: rows to one, path: "${out}/%s.csv"}
+  shown: {type: print, input: rows to one, file: stderr, title: %s, rows: 1}
+"""
+
+
+def test_sinks(folder):
+    """sinks that go, or are replaced, put out what they have in hand: no row is lost"""
+    def file(name):
+        path = os.path.join(folder, name + ".yaml")
+        with open(path, "w", encoding="utf-8") as to:
+            to.write(SINKS % (name, name, name))
+        return path
+
+    file("first")
+    with Changing(folder, "first.yaml") as job, job.client() as client:
+        rows = 0
+        for name in "second", "third":
+            while client.stats("rows")["rows"] < rows + 20000:
+                time.sleep(0.05)
+            rows = client.stats("rows")["rows"]
+            action = done(client.finish("apply", file=file(name)))
+            check("%s: added" % name in action["reason"] and "shown: replaced" in action["reason"],
+                  str(action))
+        done(client.finish("drain", deadline_ms=90000))
+        result = job.end()
+        equal("stopped", result["status"], "status")
+        rows = operator(result, "rows")["rows_out"]
+        numbers = [int(row["number"]) for name in ("first", "second", "third")
+                   for row in rows_of(os.path.join(job.folder, name + ".csv"))]
+        equal(rows, len(numbers), "rows of all files")
+        equal(list(range(rows)), numbers, "rows, one file behind the other")
+
+
 def main():
-    points = test_rescale, test_pictures, test_apply, test_elastic, test_refusals, test_late, test_crash
+    points = test_rescale, test_pictures, test_apply, test_elastic, test_sinks, test_refusals, test_late, test_crash
     return tap(named([guarded(f) for f in points]))
 
 
