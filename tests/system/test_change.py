@@ -348,7 +348,9 @@ def test_sinks(folder):
     with Changing(folder, "first.yaml") as job, job.client() as client:
         rows = 0
         for name in "second", "third":
+            give_up = time.monotonic() + SECONDS
             while client.stats("rows")["rows"] < rows + 20000:
+                check(time.monotonic() < give_up, "rows do not come")
                 time.sleep(0.05)
             rows = client.stats("rows")["rows"]
             action = done(client.finish("apply", file=file(name)))
@@ -365,7 +367,8 @@ def test_sinks(folder):
 
 
 def main():
-    points = test_rescale, test_pictures, test_apply, test_elastic, test_sinks, test_refusals, test_late, test_crash
+    points = (test_rescale, test_pictures, test_apply, test_elastic, test_sinks, test_refusals, test_late,
+              test_crash)
     return tap(named([guarded(f) for f in points]))
 
 
