@@ -86,9 +86,15 @@ def test_top(folder):
         running.wait_for("Ctrl-C ends it")
         words = ["top", "--once", "--interval", "300ms", "--prefix",
                  "lodemill-%d" % running.process.pid]
-        # Until what is slow has filled what is in front of it.
-        frame = until(lambda: found if (found := one_object(lodemill([*words, "--json"]).stdout))
-                      ["backpressure_root"] == "out" else None, "out is the root of backpressure")
+
+        def picture():
+            """Once there is something to see, and what is slow has filled what is in front of it."""
+            done = subprocess.run(command([*words, "--json"]), capture_output=True, text=True, timeout=SECONDS,
+                                  check=False)
+            if done.returncode != 0 or one_object(done.stdout)["backpressure_root"] != "out":
+                return None
+            return one_object(done.stdout)
+        frame = until(picture, "out is the root of backpressure")
         text = lodemill(words).stdout
         running.interrupt()
         running.end()
