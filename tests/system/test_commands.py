@@ -89,7 +89,8 @@ def test_top(folder):
 
         def picture():
             """Once there is something to see, and what is slow has filled what is in front of it."""
-            done = subprocess.run(command([*words, "--json"]), capture_output=True, text=True, timeout=SECONDS,
+            line = command([*words, "--json"])
+            done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS,
                                   check=False)
             if done.returncode != 0 or one_object(done.stdout)["backpressure_root"] != "out":
                 return None

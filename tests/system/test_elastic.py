@@ -16,7 +16,7 @@ PLUGIN = os.path.join(BUILD, "tests", "spin.so")
 EAL = ["--lcores", "0,1", "--no-huge", "-m", "256", "--no-pci", "--no-shconf"]
 # The load of the file's first rate is 0.2 lcores, of its second one 1.0.
 UP_S, DOWN_S = 3, 8
-# The goal is 3 s (the simulator holds it to that), twice that where others use the machine: --long asserts it.
+# The goal is 3 s (the simulator holds it to that), twice that where others use the machine, as --long has it.
 # The second lcore is given back once what had piled up by then is through.
 IN_TIME_S, GIVE_UP_S = 6, 80
 
