@@ -64,6 +64,7 @@ struct conversion_report {
 /* A slice that is no more, but for what another one has yet to convert of it. */
 struct engine_kept {
 	struct lm_op *slice, *was;
+	uint64_t change; /* with which the slice came */
 };
 
 /*
@@ -208,9 +209,14 @@ uint64_t engine_change(struct lm_engine *engine, const struct change_ask *ask,
                        struct lm_errors *errors);
 /*
  * The control thread: while slices convert state no snapshot can be taken, and only a change back
- * to what was is possible. What failed stays as it is until then. All zeroes: nothing is converted.
+ * to what was is possible. What failed stays as it is until then. Of the slices that came with this
+ * change, by its number; 0: of all. All zeroes: nothing is converted.
  */
-void engine_conversion(const struct lm_engine *engine, struct conversion_report *report);
+void engine_conversion(const struct lm_engine *engine, uint64_t change,
+                       struct conversion_report *report);
+/* How many slices an operator must have to go back to what was, for some convert its state, or
+ * could not; 0: any number. */
+uint32_t engine_conversion_slices(const struct lm_engine *engine, uint32_t op);
 /* Any thread. What can be done about a reason, with what it is: the rest of a sentence. */
 void engine_pages(const struct lm_engine *engine, struct engine_pages *report);
 const char *engine_pages_why(int result);
