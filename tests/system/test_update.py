@@ -100,7 +100,7 @@ def test_rehearsal(folder):
         bad("while opening stage", opened="crash")
         bad("failed while opening stage", opened="leave")
         bad("it does not like this machine", opened="fail")
-        bad("not through within 1.0 s: it was opening stage", opened="hang", deadline_ms=2000)
+        bad("not through within 5.0 s: it was opening stage", opened="hang", deadline_ms=10000)
         bad("bad.yaml:8:", opened="badly")
         # What was asked for comes to its end at its deadline, and nothing is left of it.
         failed(client.finish("apply", file=staged(folder, "bad.yaml", opened="hang"), deadline_ms=300),
