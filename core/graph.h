@@ -36,7 +36,21 @@ struct graph_operator {
 	struct lm_schema *output[LM_PORTS_MAX];      /* owned */
 	bool configured;                             /* and to be unconfigured */
 	bool counts_slices; /* its configuration asked how many slices it has */
+	/*
+	 * On trial: the last `trial_slices` of its slices are of this operator, which another graph
+	 * has in its place, and get the rows of `trial_slots` slots (route_table_try). NULL: all
+	 * are its own.
+	 */
+	const struct graph_operator *trial;
+	uint32_t trial_slices, trial_slots;
 };
+
+/* What a slice of an operator is made of: its class, its configuration, its schemas. */
+static inline const struct graph_operator *
+graph_made_of(const struct graph_operator *op, uint32_t index)
+{
+	return op->trial != NULL && index >= op->slices - op->trial_slices ? op->trial : op;
+}
 
 struct graph_wire {
 	uint32_t from, output; /* operator and its output */
@@ -82,6 +96,13 @@ struct lm_graph *graph_resize(const struct lm_graph *graph, uint32_t op, uint32_
  * that it has now. */
 struct lm_graph *graph_view(const struct lm_graph *graph, const uint32_t *slices,
                             struct lm_errors *errors);
+/*
+ * The same as it is, but for operators that are to be tried: `trial` has for each operator the one
+ * of another graph that replaces it, NULL: none does. Those get slices beside their own, for
+ * `percent` of their slots, 1 to 99; at least one slot. The other graph must outlive it.
+ */
+struct lm_graph *graph_try(const struct lm_graph *graph, const struct graph_operator *const *trial,
+                           uint32_t percent, struct lm_errors *errors);
 /* The grouping FORWARD is what it says only where it can be: from what was declared to what is
  * done. */
 enum lm_grouping graph_grouping(enum lm_grouping declared, uint32_t from_slices,

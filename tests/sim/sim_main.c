@@ -66,7 +66,8 @@ static_assert(CANARY_COUNT <= 64, "a bit for each");
 	 BLIND(CANARY_COUNT_LEFT) | BLIND_VERSIONS)
 /* Operators keep their code. */
 #define BLIND_VERSIONS                                                                             \
-	(BLIND(CANARY_SLOT_TWICE) | BLIND(CANARY_SLOT_FORGOTTEN) | BLIND(CANARY_SLOT_OLD))
+	(BLIND(CANARY_SLOT_TWICE) | BLIND(CANARY_SLOT_FORGOTTEN) | BLIND(CANARY_SLOT_OLD) |        \
+	 BLIND(CANARY_TRIAL_LEFT) | BLIND(CANARY_TRIAL_FEW) | BLIND(CANARY_TRIAL_MIXED))
 #define BLIND_ENGINE (~(BLIND_ALL << CANARY_STORE_FIRST))
 /* Operators keep their slices. */
 #define BLIND_CHANGE (BLIND(CANARY_EARLY_SWITCH) | BLIND(CANARY_EARLY_TURN) | BLIND_CODE)
