@@ -43,8 +43,11 @@ struct carry_deal {
 enum carry_stage {
 	STAGE_CODE,      /* rehearsed before this process loads its code */
 	STAGE_TRY,       /* rehearsed when it is known what differs */
+	STAGE_TRIAL,     /* with a canary: the engine is asked to try it, and does */
 	STAGE_CHANGE,    /* the engine is asked, and goes over */
 	STAGE_CONVERT,   /* what has come makes state into its own */
+	STAGE_CANARY,    /* what is tried is watched */
+	STAGE_FEWER,     /* behind a canary: slices that there were for it go */
 	STAGE_SOAK,      /* what has come is watched */
 	STAGE_BACK,      /* what was before it comes again */
 	STAGE_RECONVERT, /* … and makes state into its own */
@@ -58,6 +61,7 @@ struct carry_past {
 	uint64_t changed_by;
 	const struct lm_graph *graph; /* the engine keeps it */
 	uint32_t *slices;             /* [operator of it] */
+	bool *is_tried;               /* … with a canary */
 };
 
 /* A change of the graph. */
@@ -91,6 +95,11 @@ struct carry_change {
 	struct soak_count *then;     /* [operator that was] when it began */
 	char bad[SOAK_WHY];          /* why it goes back */
 	struct carry_past before;    /* to go back to, as long as it soaks */
+	/* With a canary. */
+	struct lm_graph *next;   /* the one to come, the engine's by now; NULL: it is not tried */
+	struct soak *trial_soak; /* of what runs while it is tried */
+	bool is_wide;  /* slices are there, beside the operators' own, for what is tried */
+	bool has_come; /* the topology that was to come runs */
 };
 
 struct carry {
