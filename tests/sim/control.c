@@ -18,6 +18,7 @@
 #include "core/change_diff.h"
 #include "core/env.h"
 #include "core/ring.h"
+#include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
 
 /*
@@ -49,7 +50,8 @@ static struct {
 	struct hearing epoch_heard, stop_heard, pause_heard;
 	uint64_t pauses_every; /* chances between two pauses, about; 0: none are made */
 	uint64_t pauses_left;  /* so many, so that the stream comes to its end */
-	uint64_t sent, of;     /* rows by the sources when all had heard of this pause */
+	/* Rows by the sources of this graph when all had heard of this pause. */
+	uint64_t sent, of, of_graph;
 	bool is_stopping, has_failed;
 } control;
 
@@ -138,8 +140,10 @@ check_pause(const struct lm_engine *engine)
 	if (!control_is_paused(engine) || !engine_active_heard(engine)) {
 		return;
 	}
-	if (control.of != engine->activity) {
+	/* What came with a change is told behind it: until then it may send. */
+	if (control.of != engine->activity || control.of_graph != engine->generation) {
 		control.of = engine->activity;
+		control.of_graph = engine->generation;
 		control.sent = rows_sent(engine);
 	} else if (!control.is_stopping && control.sent != rows_sent(engine)) {
 		fail("a source that pauses sends rows");
@@ -234,12 +238,28 @@ may_change(const struct lm_engine *engine)
 	return !control.holds || changes->is_held(changes->holder);
 }
 
+static const struct lm_topology *
+running_topology(void)
+{
+	return control.runs_other ? control.other : control.changes.topology;
+}
+
 static void
 go_on(const struct lm_engine *engine)
 {
 	if (control.holds && engine->change == NULL &&
-	    control.changes.resume(control.changes.holder)) {
+	    control.changes.resume(control.changes.holder, running_topology(), engine->graph)) {
 		control.holds = false;
+	}
+}
+
+/* Whether the power goes now, in the middle of a change. */
+static void
+cut_power(const struct lm_engine *engine)
+{
+	if ((control.holds || engine->change != NULL) && control.changes.power_left > 0 &&
+	    --control.changes.power_left == 0) {
+		disk_power_off();
 	}
 }
 
@@ -309,12 +329,10 @@ go_over(struct lm_engine *engine)
 	static struct change_diff diff;
 	struct change_ask ask = { .kept = diff.kept, .heir_of = diff.heir_of };
 	struct lm_errors errors = { 0 };
-	const struct lm_topology *from = control.changes.topology, *to = from;
+	const struct lm_topology *from = running_topology(), *to = control.changes.topology;
 	uint64_t number = 0;
 
-	if (control.runs_other) {
-		from = control.other;
-	} else {
+	if (!control.runs_other) {
 		control.other = control.changes.other(from, engine->graph);
 		to = control.other;
 	}
@@ -366,12 +384,12 @@ renew(struct lm_engine *engine)
 {
 	static struct change_diff diff;
 	struct change_ask ask = { .kept = diff.kept, .heir_of = diff.heir_of };
-	struct change_side was = { control.changes.topology, engine->graph }, is = was;
+	struct change_side was = { running_topology(), engine->graph }, is = was;
 	struct lm_errors errors = { 0 };
 	uint64_t number = 0;
 
 	control.wants_change = false;
-	ask.graph = lm_graph_check(control.changes.topology, &errors);
+	ask.graph = lm_graph_check(was.topology, &errors);
 	for (uint32_t o = 0; ask.graph != NULL && o < ask.graph->operator_count; o++) {
 		const struct lm_op_class *class = engine->graph->op[o].class;
 
@@ -423,6 +441,7 @@ control_act(struct lm_engine *engine)
 {
 	pause_or_go_on(engine);
 	note_topology(engine);
+	cut_power(engine);
 	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
 		control.wants_change = true;
 	}
@@ -477,7 +496,9 @@ control_begin(struct lm_engine *engine)
 		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);
 	}
 	control.asked = control.collected = control.change = 0;
-	control.wants_change = control.goes_over = control.runs_other = control.holds = false;
+	control.wants_change = control.goes_over = control.holds = false;
+	control.other = control.changes.begins_with;
+	control.runs_other = control.other != NULL;
 	control.epoch = engine->epoch;
 	control.epoch_heard.rounds_left = control.stop_heard.rounds_left = 0;
 	control.has_failed = false;
@@ -492,8 +513,9 @@ control_let_change(const struct control_changes *changes)
 bool
 control_end(struct lm_engine *engine)
 {
+	note_topology(engine);
 	if (control.holds) {
-		control.changes.resume(control.changes.holder);
+		control.changes.resume(control.changes.holder, running_topology(), engine->graph);
 	}
 	memset(&control.changes, 0, sizeof(control.changes));
 	lm_topology_free(control.other);
