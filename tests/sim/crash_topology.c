@@ -18,7 +18,7 @@ wider_text(const char *text)
 {
 	static const char before[] = "  some: {type: filter, input: \"a ";
 	static const char after[] = "  pass: {type: filter, input: a, where: value > -5000}\n"
-	                            "  some: {type: filter, input: \"pass ";
+				    "  some: {type: filter, input: \"pass ";
 	const char *at = strstr(text, before);
 	char *wider;
 
