@@ -64,6 +64,7 @@ struct conversion_report {
 /* A slice that is no more, but for what another one has yet to convert of it. */
 struct engine_kept {
 	struct lm_op *slice, *was;
+	uint64_t change; /* with which the slice came */
 };
 
 struct lm_engine {
@@ -194,9 +195,14 @@ uint64_t engine_change(struct lm_engine *engine, const struct change_ask *ask,
                        struct lm_errors *errors);
 /*
  * The control thread: while slices convert state no snapshot can be taken, and only a change back
- * to what was is possible. What failed stays as it is until then. All zeroes: nothing is converted.
+ * to what was is possible. What failed stays as it is until then. Of the slices that came with this
+ * change, by its number; 0: of all. All zeroes: nothing is converted.
  */
-void engine_conversion(const struct lm_engine *engine, struct conversion_report *report);
+void engine_conversion(const struct lm_engine *engine, uint64_t change,
+                       struct conversion_report *report);
+/* How many slices an operator must have to go back to what was, for some convert its state, or
+ * could not; 0: any number. */
+uint32_t engine_conversion_slices(const struct lm_engine *engine, uint32_t op);
 /* core/engine.c: starts an epoch now; it may be one of a snapshot if one is wanted. */
 void engine_start_epoch(struct lm_engine *engine, bool may_snapshot);
 /* core/engine.c: sources that have come meanwhile hear of what the others have been told. */

@@ -82,19 +82,22 @@ keep_what_was(struct lm_engine *engine, struct change *change)
 		if (part->was != NULL) {
 			part->was->stays = true;
 			engine->kept[engine->kept_count++] =
-			    (struct engine_kept){ part->slice, part->was };
+			    (struct engine_kept){ part->slice, part->was, change->report.number };
 			part->was = NULL;
 		}
 	}
 }
 
 void
-engine_conversion(const struct lm_engine *engine, struct conversion_report *report)
+engine_conversion(const struct lm_engine *engine, uint64_t change, struct conversion_report *report)
 {
 	memset(report, 0, sizeof(*report));
 	for (uint32_t i = 0; i < engine->kept_count; i++) {
 		const struct lm_op *slice = engine->kept[i].slice;
 
+		if (change != 0 && engine->kept[i].change != change) {
+			continue;
+		}
 		report->slices++;
 		report->slots_waiting += waiting(slice);
 		report->slots_failed +=
@@ -106,4 +109,17 @@ engine_conversion(const struct lm_engine *engine, struct conversion_report *repo
 			snprintf(report->why, sizeof(report->why), "%s", slice->state.convert_why);
 		}
 	}
+}
+
+uint32_t
+engine_conversion_slices(const struct lm_engine *engine, uint32_t op)
+{
+	const struct graph_operator *of = &engine->graph->op[op];
+
+	for (uint32_t i = 0; i < of->slices; i++) {
+		if (keep_converts(engine->slice[of->first_slice + i])) {
+			return of->slices;
+		}
+	}
+	return 0;
 }

@@ -24,8 +24,6 @@
 
 /* Classes of a plugin, groupings of a plugin. */
 #define PLUGIN_ENTRIES_MAX 64u
-/* "/proc/PID/fd/N" */
-#define PLUGIN_COPY_PATH 48u
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x10u
@@ -64,6 +62,13 @@ struct plugin_report {
 	struct lm_place place;
 	struct lm_errors *errors;
 };
+
+/* By the number of the process, so that a debugger finds the copy, and its symbols, too. */
+static void
+copy_path(int copy, char path[PLUGIN_COPY_PATH])
+{
+	snprintf(path, PLUGIN_COPY_PATH, "/proc/%d/fd/%d", (int)getpid(), copy);
+}
 
 /* ---- what is in it ---- */
 
@@ -111,6 +116,12 @@ bool
 plugin_is_last(const struct plugin *plugin)
 {
 	return plugin->holders == 1;
+}
+
+void
+plugin_copy_path(const struct plugin *plugin, char path[PLUGIN_COPY_PATH])
+{
+	copy_path(plugin->copy, path);
 }
 
 const char *
@@ -359,13 +370,6 @@ plugin_copy(const struct plugin_report *report, const char *bytes, size_t size)
 }
 
 /* ---- the object ---- */
-
-/* By the number of the process, so that a debugger finds the copy, and its symbols, too. */
-static void
-copy_path(int copy, char path[PLUGIN_COPY_PATH])
-{
-	snprintf(path, PLUGIN_COPY_PATH, "/proc/%d/fd/%d", (int)getpid(), copy);
-}
 
 static bool
 plugin_open(struct plugin *plugin, const struct plugin_report *report)

@@ -40,6 +40,9 @@ const struct lm_op_class *plugin_class_at(const struct plugin *plugin, uint32_t 
 const struct lm_grouping_function *plugin_grouping_at(const struct plugin *plugin, uint32_t index);
 /* Whether the address is in its code or data. */
 bool plugin_has(const struct plugin *plugin, const void *address);
+/* The copy that it is loaded from, for other processes too, as long as this one has it. */
+#define PLUGIN_COPY_PATH 48u
+void plugin_copy_path(const struct plugin *plugin, char path[PLUGIN_COPY_PATH]);
 /* The path that it was first loaded from. */
 const char *plugin_path(const struct plugin *plugin);
 

@@ -41,11 +41,14 @@ struct carry_deal {
 
 /* How far apply is. */
 enum carry_stage {
-	STAGE_CODE,   /* rehearsed before this process loads its code */
-	STAGE_TRY,    /* rehearsed when it is known what differs */
-	STAGE_CHANGE, /* the engine is asked, and goes over */
-	STAGE_SOAK,   /* what has come is watched */
-	STAGE_BACK,   /* what was before it comes again */
+	STAGE_CODE,      /* rehearsed before this process loads its code */
+	STAGE_TRY,       /* rehearsed when it is known what differs */
+	STAGE_CHANGE,    /* the engine is asked, and goes over */
+	STAGE_CONVERT,   /* what has come makes state into its own */
+	STAGE_SOAK,      /* what has come is watched */
+	STAGE_BACK,      /* what was before it comes again */
+	STAGE_RECONVERT, /* … and makes state into its own */
+	STAGE_RESIZE,    /* … and has as many slices as before */
 };
 
 /* What ran before. */
@@ -76,10 +79,13 @@ struct carry_change {
 	struct rehearse rehearse;
 	bool is_apply; /* else it is a rescale */
 	bool is_rehearsed, is_irreversible;
-	bool is_cut;      /* the job is to end: no more soaking */
-	uint64_t content; /* of the plugins that are rehearsed */
-	uint64_t epoch;   /* at which this one came */
-	uint64_t since;   /* the epoch at which the topology came that runs; 0: it is the first */
+	bool may_return; /* what was before is kept until it is known that this stays */
+	uint64_t soak_ns;
+	char rehearsed[REHEARSE_LINE]; /* what was tried; empty: nothing */
+	bool is_cut;                   /* the job is to end: no more soaking */
+	uint64_t content;              /* of the plugins that are rehearsed */
+	uint64_t epoch;                /* at which this one came */
+	uint64_t since; /* the epoch at which the topology came that runs; 0: it is the first */
 	char operators[CARRY_NAMES]; /* that are rehearsed */
 	struct soak *soak;           /* NULL: it is not wanted */
 	struct soak_count *then;     /* [operator that was] when it began */

@@ -181,7 +181,7 @@ ask_apply(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
 	uint64_t number;
 
 	if (!update_asks(carry)) {
-		carry_fail(report, "no memory for the soak");
+		carry_fail(report, "no memory for the change");
 		return 0;
 	}
 	number = ask_topology(carry, &is, change->graph, workers, errors, report);
@@ -191,16 +191,25 @@ ask_apply(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
 	return number;
 }
 
-/* What was before comes again, with as many slices as it had. */
+/* What was before comes again, with as many slices as it had; or, where state is not converted yet,
+ * as there are now. */
 static uint64_t
 ask_back(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
          struct manager_report *report)
 {
 	const struct carry_past *before = &carry->change.before;
-	struct lm_graph *graph = graph_view(before->graph, before->slices, errors);
-	const struct change_side is = { .topology = before->topology, .graph = graph };
+	struct change_side is = { .topology = before->topology };
+	uint32_t slices[LM_OPERATORS_MAX];
+	struct lm_graph *graph;
 	uint64_t number = 0;
 
+	for (uint32_t i = 0; i < before->graph->operator_count; i++) {
+		uint32_t now = update_slices_now(carry, before->graph->op[i].name);
+
+		slices[i] = now != 0 ? now : before->slices[i];
+	}
+	graph = graph_view(before->graph, slices, errors);
+	is.graph = graph;
 	if (graph != NULL) {
 		number = ask_topology(carry, &is, graph, workers, errors, report);
 	}
@@ -222,7 +231,7 @@ ask_engine(struct carry *carry, struct manager_report *report)
 		change->number = deal_ask(carry, &errors, report);
 	} else if (!change->is_apply) {
 		change->number = ask_rescale(carry, &workers, &errors, report);
-	} else if (change->stage == STAGE_BACK) {
+	} else if (change->stage == STAGE_BACK || change->stage == STAGE_RESIZE) {
 		change->number = ask_back(carry, &workers, &errors, report);
 	} else {
 		change->number = ask_apply(carry, &workers, &errors, report);
@@ -343,40 +352,28 @@ plan_deal(struct carry *carry, struct manager_report *report)
 static void
 tell(const struct carry *carry, const struct change_report *changed, struct manager_report *report)
 {
-	struct conversion_report conversion;
+	const struct carry_change *change = &carry->change;
+	bool is_rehearsed = change->is_apply && change->rehearsed[0] != '\0';
 
 	if (changed->result == CHANGE_JOB_ENDS) {
 		carry_fail(report,
 		           "the job began to end before the change did: nothing was changed");
 		return;
 	}
-	engine_conversion(carry->engine, &conversion);
-	if (conversion.has_failed) {
-		carry_fail(report,
-		           "%s/%u could not convert all of its state: %.200s; it runs on without "
-		           "the keys of %u slots, whose rows are refused: apply the topology "
-		           "before, and they are there again",
-		           conversion.op, conversion.slice, conversion.why,
-		           conversion.slots_failed);
-		return;
-	}
 	report->pause_ns = (uint64_t)changed->pause_ns;
 	report->epoch = changed->epoch;
 	snprintf(report->reason, sizeof(report->reason),
-	         "%.400s; behind epoch %" PRIu64 ", within %s", carry->change.what, changed->epoch,
-	         units_ns((uint64_t)changed->took_ns).text);
+	         "%.260s%s%.140s; behind epoch %" PRIu64 ", within %s", change->what,
+	         is_rehearsed ? "; rehearsed: " : "", is_rehearsed ? change->rehearsed : "",
+	         changed->epoch, units_ns((uint64_t)changed->took_ns).text);
 }
 
-/* Whether the engine is through with it: all state is converted, or some of it cannot be. */
+/* Whether the engine is through with it. */
 static bool
 is_through(const struct carry *carry)
 {
-	struct conversion_report conversion;
-
-	engine_conversion(carry->engine, &conversion);
 	return carry->engine->change == NULL &&
-	       carry->engine->changed.number == carry->change.number &&
-	       (conversion.slots_waiting == 0 || conversion.has_failed);
+	       carry->engine->changed.number == carry->change.number;
 }
 
 /* Whether nothing else is under way that it would have to wait for. */

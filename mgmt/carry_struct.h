@@ -5,7 +5,8 @@
 /*
  * What the files of carrying out share: carry.c (the table, moves, sources), carry_change.c
  * (changes of the graph), carry_update.c (another topology: rehearsed, soaked, taken back),
- * carry_diff.c (what a topology would change, and whether it may).
+ * carry_rehearse.c (the child process for it), carry_diff.c (what a topology would change, and
+ * whether it may).
  */
 
 #include "core/change_diff.h"
@@ -53,6 +54,8 @@ bool apply_step(struct carry *carry, struct manager_report *report);
 bool update_asks(struct carry *carry);
 /* It has been asked; true: there is a step to report. */
 bool update_aligns(struct carry *carry, struct manager_report *report);
+/* Slices that this operator must go back with, see engine_conversion_slices; 0: any number. */
+uint32_t update_slices_now(const struct carry *carry, const char *name);
 /* It has gone over. True: this goes on, and the report is a step. */
 bool update_went_over(struct carry *carry, struct manager_report *report);
 /* It has not, as the report says. */
@@ -62,6 +65,19 @@ void update_abandon(struct carry *carry);
 /* Whether it soaks or goes back, and has to come to its end. */
 bool update_goes_on(const struct carry *carry);
 void update_free(struct carry *carry);
+
+/*
+ * carry_rehearse.c. Whether a topology names a plugin that this process has not loaded; what they
+ * are goes into *content.
+ */
+bool rehearsal_has_news(const struct lm_topology *topology, uint64_t *content);
+/* What is to be opened: operators whose code comes from a plugin, for nobody knows more before that
+ * is loaded; or those that begin with it, with `all` also those of the built-in code. */
+void rehearsal_name_plugins(struct carry_change *change);
+void rehearsal_name_others(struct carry_change *change, const struct change_side *is,
+                           const struct change_diff *diff, bool all);
+/* False after saying why there is none. */
+bool rehearsal_begin(struct carry *carry, enum carry_stage stage, struct manager_report *report);
 
 /*
  * carry_diff.c: false after saying why the change may not be made. Operators whose state and

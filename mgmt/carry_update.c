@@ -6,6 +6,7 @@
  *     loaded     what differs is known, and may be
  *     rehearsed  a child process has opened it, with the state of the newest snapshot
  *     aligning   the engine goes over (carry_change.c)
+ *     converting state of another version becomes its own, slot by slot
  *     soak       it is watched; snapshots stand back, so that a crash goes back to what was
  *     committed  or rolling back, then rolled back
  */
@@ -16,16 +17,12 @@
 
 #include "core/env.h"
 #include "core/past.h"
-#include "core/plugin.h"
-#include "core/registry.h"
+#include "core/state_ops.h"
 #include "core/topology.h"
 #include "mgmt/carry_struct.h"
 #include "mgmt/config_load.h"
 #include "mgmt/plugin_copies.h"
 #include "mgmt/units.h"
-
-/* A rehearsal that takes longer has failed, whatever the action's deadline. */
-#define REHEARSE_MAX_NS UINT64_C(60000000000)
 
 /* A step farther. Always true. */
 static bool
@@ -51,98 +48,11 @@ update_free(struct carry *carry)
 	change->soak = NULL;
 	change->then = NULL;
 	change->before = (struct carry_past){ 0 };
-	if (carry->engine != NULL) {
+	if (change->may_return) {
+		change->may_return = false;
 		past_keep(carry->engine, NULL);
+		past_tick(carry->engine);
 	}
-}
-
-/* ---- rehearsal ---- */
-
-static void
-add_name(struct carry_change *change, const char *name)
-{
-	size_t length = strlen(change->operators);
-
-	snprintf(change->operators + length, sizeof(change->operators) - length, "%s%s",
-	         length == 0 ? "" : ",", name);
-}
-
-static bool
-is_builtin(const char *type)
-{
-	return registry_find(type) != NULL;
-}
-
-/* Whether it names a plugin that this process has not loaded; what they are goes into *content. */
-static bool
-has_news(const struct lm_topology *topology, uint64_t *content)
-{
-	bool has = false;
-
-	*content = 0;
-	for (uint32_t i = 0; i < topology->plugin_count; i++) {
-		uint64_t one;
-
-		has |= !plugin_is_loaded(topology->plugin[i].text, &one);
-		*content = *content * 31 + one;
-	}
-	return has;
-}
-
-/* Operators whose code comes from a plugin; nobody knows more before that is loaded. */
-static void
-name_plugins(struct carry_change *change)
-{
-	const struct lm_topology *topology = change->topology;
-
-	change->operators[0] = '\0';
-	for (uint32_t i = 0; i < topology->operator_count; i++) {
-		if (topology->op[i].type != NULL && !is_builtin(topology->op[i].type)) {
-			add_name(change, topology->op[i].name);
-		}
-	}
-}
-
-/* Operators that begin with code of plugins; with `all` also those of the built-in code. */
-static void
-name_others(struct carry_change *change, const struct change_side *is,
-            const struct change_diff *diff, bool all)
-{
-	change->operators[0] = '\0';
-	for (uint32_t i = 0; i < diff->count; i++) {
-		const struct change_item *item = &diff->item[i];
-		const struct graph_operator *op =
-		    item->is == LM_NONE ? NULL : &is->graph->op[item->is];
-
-		if ((item->kind == CHANGE_ADDED || item->kind == CHANGE_REPLACED) &&
-		    (all || registry_find(op->class->name) != op->class)) {
-			add_name(change, op->name);
-		}
-	}
-}
-
-/* False after saying why there is none. */
-static bool
-rehearse(struct carry *carry, enum carry_stage stage, struct manager_report *report)
-{
-	struct carry_change *change = &carry->change;
-	const struct action *action = &carry->action;
-	uint64_t half_ns = (action->limit_ns - action->args.soak_ns) / 2;
-	struct rehearse_ask ask = { .file = action->args.file,
-		                    .set = carry->set,
-		                    .folder = carry->folder,
-		                    .since = change->since,
-		                    .open = change->operators,
-		                    .fresh = action->args.drop_state,
-		                    .timeout_ns =
-		                        half_ns < REHEARSE_MAX_NS ? half_ns : REHEARSE_MAX_NS };
-
-	change->stage = stage;
-	if (rehearse_begin(&change->rehearse, &ask) != 0) {
-		carry_fail(report, "%s", change->rehearse.text);
-		return false;
-	}
-	return true;
 }
 
 /* ---- loading ---- */
@@ -245,7 +155,7 @@ static bool
 has_way_back(const struct carry *carry, const struct change_side *was, const struct change_side *is,
              const struct change_diff *diff, struct manager_report *report)
 {
-	char why[160];
+	char why[160] = "";
 
 	for (uint32_t i = 0; i < diff->count; i++) {
 		const struct change_item *item = &diff->item[i];
@@ -255,26 +165,33 @@ has_way_back(const struct carry *carry, const struct change_side *was, const str
 			continue;
 		}
 		name = was->graph->op[item->was].name;
-		if (item->converts &&
-		    !state_versions_fit(is->graph->op[item->is].class,
-		                        was->graph->op[item->was].class, why, sizeof(why))) {
-			carry_fail(report,
-			           "operators.%s: %s: there would be no way back from the soak; "
-			           "with --irreversible it is watched all the same",
-			           name, why);
-			return false;
-		}
 		if (item->kind == CHANGE_REMOVED ||
 		    (item->kind == CHANGE_REPLACED && diff->heir_of[item->is] == LM_NONE)) {
-			carry_fail(report,
-			           "operators.%s: its state would be lost, and there would be no "
-			           "way back from the soak; with --irreversible it is watched all "
-			           "the same",
-			           name);
-			return false;
+			snprintf(why, sizeof(why), "its state would be lost");
+		} else if (!item->converts ||
+		           state_versions_fit(is->graph->op[item->is].class,
+		                              was->graph->op[item->was].class, why, sizeof(why))) {
+			continue;
 		}
+		carry_fail(report,
+		           "operators.%s: %s, and there would be no way back from the soak; with "
+		           "--irreversible it is watched all the same",
+		           name, why);
+		return false;
 	}
 	return true;
+}
+
+/* Whether state of another version is to be converted, which may fail. */
+static bool
+converts_any(const struct change_diff *diff)
+{
+	for (uint32_t i = 0; i < diff->count; i++) {
+		if (diff->item[i].converts) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* ---- from the file to the engine ---- */
@@ -312,8 +229,9 @@ look_at_next(struct carry *carry, struct manager_report *report, struct change_d
 	if (args->soak_ns > 0 && !plan_soak(carry, &is, diff)) {
 		return carry_fail(report, "no memory for the soak");
 	}
+	change->may_return = args->soak_ns > 0 || converts_any(diff);
 	if (!change->is_rehearsed && args->rehearse != REHEARSE_NEVER) {
-		name_others(change, &is, diff, args->rehearse == REHEARSE_ALWAYS);
+		rehearsal_name_others(change, &is, diff, args->rehearse == REHEARSE_ALWAYS);
 	}
 	return false;
 }
@@ -348,7 +266,7 @@ load(struct carry *carry, struct manager_report *report)
 		carry_fail(report, "no memory for the change");
 		return give_up(carry);
 	}
-	if (change->is_rehearsed && has_news(change->topology, &content) &&
+	if (change->is_rehearsed && rehearsal_has_news(change->topology, &content) &&
 	    content != change->content) {
 		carry_fail(report, "a plugin was written to during the rehearsal: ask again");
 		free(diff);
@@ -361,8 +279,8 @@ load(struct carry *carry, struct manager_report *report)
 		return give_up(carry);
 	}
 	if (change->operators[0] != '\0') {
-		return rehearse(carry, STAGE_TRY, report) ? step_to(report, PHASE_LOADED)
-		                                          : give_up(carry);
+		return rehearsal_begin(carry, STAGE_TRY, report) ? step_to(report, PHASE_LOADED)
+		                                                 : give_up(carry);
 	}
 	return go_over(carry, change->is_rehearsed ? PHASE_REHEARSED : PHASE_LOADED, report);
 }
@@ -397,7 +315,8 @@ apply_begin(struct carry *carry, struct manager_report *report)
 	change->is_apply = true;
 	change->is_rehearsed = change->is_cut = false;
 	change->is_irreversible = args->is_irreversible;
-	change->bad[0] = '\0';
+	change->soak_ns = args->soak_ns;
+	change->bad[0] = change->rehearsed[0] = '\0';
 	if (!read_file(carry, report)) {
 		return give_up(carry);
 	}
@@ -405,11 +324,12 @@ apply_begin(struct carry *carry, struct manager_report *report)
 		carry_fail(report, "no memory for the soak");
 		return give_up(carry);
 	}
-	if (args->rehearse == REHEARSE_NEVER || !has_news(change->topology, &change->content)) {
+	if (args->rehearse == REHEARSE_NEVER ||
+	    !rehearsal_has_news(change->topology, &change->content)) {
 		return load(carry, report);
 	}
-	name_plugins(change);
-	return !rehearse(carry, STAGE_CODE, report) && give_up(carry);
+	rehearsal_name_plugins(change);
+	return !rehearsal_begin(carry, STAGE_CODE, report) && give_up(carry);
 }
 
 /* The child is listened to. */
@@ -426,6 +346,7 @@ step_rehearsal(struct carry *carry, struct manager_report *report)
 		return give_up(carry);
 	}
 	change->is_rehearsed = true;
+	snprintf(change->rehearsed, sizeof(change->rehearsed), "%s", change->rehearse.good);
 	return change->stage == STAGE_CODE ? load(carry, report)
 	                                   : go_over(carry, PHASE_REHEARSED, report);
 }
@@ -440,7 +361,7 @@ update_asks(struct carry *carry)
 	struct carry_past *before = &carry->change.before;
 	struct soak *soak = carry->change.soak;
 
-	if (soak == NULL) {
+	if (!carry->change.may_return) {
 		return true;
 	}
 	free(before->slices);
@@ -455,7 +376,7 @@ update_asks(struct carry *carry)
 
 		before->slices[o] = was->op[o].slices;
 		soak_read(engine, o, &now);
-		for (uint32_t n = 0; n < is->operator_count; n++) {
+		for (uint32_t n = 0; soak != NULL && n < is->operator_count; n++) {
 			if (strcmp(is->op[n].name, was->op[o].name) == 0) {
 				soak_expect(&soak->op[n], was->op[o].class->drops,
 				            &carry->change.then[o], &now);
@@ -512,7 +433,7 @@ exchange_topology(struct carry *carry)
 }
 
 static void
-rolled_back(struct carry *carry, struct manager_report *report)
+put_back(struct carry *carry)
 {
 	struct carry_change *change = &carry->change;
 
@@ -521,56 +442,95 @@ rolled_back(struct carry *carry, struct manager_report *report)
 	carry->topology = change->before.topology;
 	carry->changed_by = change->before.changed_by;
 	change->before.owned = NULL;
+}
+
+static void
+rolled_back(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+
 	carry_fail(report, "rolled back behind epoch %" PRIu64 ", since %s: %.200s",
 	           carry->engine->changed.epoch, change->bad, change->what);
 	report->phase = PHASE_ROLLED_BACK;
 	update_free(carry);
 }
 
-static bool go_back(struct carry *carry, struct manager_report *report);
+uint32_t
+update_slices_now(const struct carry *carry, const char *name)
+{
+	const struct lm_graph *graph = carry->engine->graph;
 
-/* What was looked after goes back; else it stays, and what to do has been said. */
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		if (strcmp(graph->op[i].name, name) == 0) {
+			return engine_conversion_slices(carry->engine, i);
+		}
+	}
+	return 0;
+}
+
+/* Of the topology before, which runs again. */
 static bool
-could_not_convert(struct carry *carry, struct manager_report *report)
+has_its_slices(const struct carry *carry)
+{
+	const struct lm_graph *graph = carry->engine->graph;
+
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		if (graph->op[i].slices != carry->change.before.slices[i]) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What was before runs, and has its state. True: the report is a step. */
+static bool
+is_back(struct carry *carry, struct manager_report *report)
+{
+	if (carry->change.stage != STAGE_RESIZE && !has_its_slices(carry)) {
+		carry->change.stage = STAGE_RESIZE;
+		return step_to(report, PHASE_ROLLING_BACK);
+	}
+	rolled_back(carry, report);
+	return false;
+}
+
+/* All state is there. True: it is watched from here on, and the report is a step. */
+static bool
+soak_or_commit(struct carry *carry, struct manager_report *report)
 {
 	struct carry_change *change = &carry->change;
+	struct soak_count *now = change->soak == NULL || change->is_left ? NULL : read_now(carry);
 
-	if (change->soak == NULL || change->is_irreversible) {
+	snprintf(report->reason, sizeof(report->reason), "%s", change->what);
+	if (now == NULL) {
 		commit(carry, report);
 		return false;
 	}
-	change->number = 0;
-	snprintf(change->bad, sizeof(change->bad), "%.*s", (int)sizeof(change->bad) - 1,
-	         report->reason);
-	report->has_failed = false;
-	return go_back(carry, report);
+	change->stage = STAGE_SOAK;
+	soak_begin(change->soak, change->soak_ns, env_now_ns(), now);
+	free(now);
+	return step_to(report, PHASE_SOAK);
 }
 
 bool
 update_went_over(struct carry *carry, struct manager_report *report)
 {
 	struct carry_change *change = &carry->change;
-	struct soak_count *now;
+	bool goes_back = change->stage != STAGE_CHANGE;
+	struct conversion_report conversion;
 
+	engine_conversion(carry->engine, carry->engine->changed.number, &conversion);
 	if (change->stage == STAGE_BACK) {
-		rolled_back(carry, report);
-		return false;
+		put_back(carry);
+	} else if (!goes_back) {
+		exchange_topology(carry);
+		snprintf(change->what, sizeof(change->what), "%s", report->reason);
 	}
-	exchange_topology(carry);
-	if (report->has_failed) {
-		return could_not_convert(carry, report);
+	if (conversion.slices > 0) {
+		change->stage = goes_back ? STAGE_RECONVERT : STAGE_CONVERT;
+		return step_to(report, goes_back ? PHASE_ROLLING_BACK : PHASE_CONVERTING);
 	}
-	now = change->soak == NULL || change->is_left ? NULL : read_now(carry);
-	if (now == NULL) {
-		commit(carry, report);
-		return false;
-	}
-	change->number = 0;
-	change->stage = STAGE_SOAK;
-	snprintf(change->what, sizeof(change->what), "%s", report->reason);
-	soak_begin(change->soak, carry->action.args.soak_ns, env_now_ns(), now);
-	free(now);
-	return step_to(report, PHASE_SOAK);
+	return goes_back ? is_back(carry, report) : soak_or_commit(carry, report);
 }
 
 void
@@ -578,7 +538,9 @@ update_stays(struct carry *carry, struct manager_report *report)
 {
 	struct carry_change *change = &carry->change;
 
-	if (change->stage == STAGE_BACK) {
+	if (change->stage == STAGE_RESIZE) {
+		rolled_back(carry, report);
+	} else if (change->stage == STAGE_BACK) {
 		char why[MANAGER_REASON];
 
 		snprintf(why, sizeof(why), "%s", report->reason);
@@ -589,7 +551,7 @@ update_stays(struct carry *carry, struct manager_report *report)
 	update_free(carry);
 }
 
-/* ---- soaking ---- */
+/* ---- converting, soaking ---- */
 
 /* Whether nothing can be changed any more: all has come to its end, or is about to. */
 static bool
@@ -602,7 +564,7 @@ is_ending(const struct lm_engine *engine)
 static bool
 end_soak(struct carry *carry, struct manager_report *report, const char *remark)
 {
-	snprintf(report->reason, sizeof(report->reason), "%.400s; %s", carry->change.what, remark);
+	snprintf(report->reason, sizeof(report->reason), "%.440s; %s", carry->change.what, remark);
 	commit(carry, report);
 	return change_tell(carry, report);
 }
@@ -627,13 +589,54 @@ break_off(struct carry *carry, struct manager_report *report)
 	if (!change->is_irreversible) {
 		return go_back(carry, report);
 	}
-	if (change->is_cut) {
-		return end_soak(carry, report, "not soaked to the end, for the job ends");
-	}
 	carry_fail(report, "%s; it stays, as it is irreversible: %.200s", change->bad,
 	           change->what);
 	commit(carry, report);
 	return change_tell(carry, report);
+}
+
+/* Going back, some slots could not be made into what they were. */
+static bool
+step_reconversion(struct carry *carry, const struct conversion_report *conversion,
+                  struct manager_report *report)
+{
+	char why[MANAGER_REASON];
+
+	if (!conversion->has_failed) {
+		return is_back(carry, report) || change_tell(carry, report);
+	}
+	rolled_back(carry, report);
+	snprintf(why, sizeof(why), "%s", report->reason);
+	carry_fail(
+	    report, "%.200s; and %s/%u could not make %u slots of its state what it was: %.120s",
+	    why, conversion->op, conversion->slice, conversion->slots_failed, conversion->why);
+	return change_tell(carry, report);
+}
+
+static bool
+step_conversion(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	struct conversion_report conversion;
+
+	engine_conversion(carry->engine, carry->engine->changed.number, &conversion);
+	if (conversion.slices > 0 && !conversion.has_failed && !is_ending(carry->engine)) {
+		return false;
+	}
+	if (change->stage == STAGE_RECONVERT) {
+		return step_reconversion(carry, &conversion, report);
+	}
+	if (!conversion.has_failed) {
+		return soak_or_commit(carry, report) || change_tell(carry, report);
+	}
+	snprintf(change->bad, sizeof(change->bad), "%s/%u could not convert its state: %.120s",
+	         conversion.op, conversion.slice, conversion.why);
+	if (is_ending(carry->engine)) {
+		carry_fail(report, "%s; the job is ending", change->bad);
+		commit(carry, report);
+		return change_tell(carry, report);
+	}
+	return break_off(carry, report);
 }
 
 static bool
@@ -646,6 +649,9 @@ step_soak(struct carry *carry, struct manager_report *report)
 
 	if (is_ending(carry->engine)) {
 		return end_soak(carry, report, "not soaked to the end, for the input ended");
+	}
+	if (change->is_cut && change->is_irreversible) {
+		return end_soak(carry, report, "not soaked to the end, for the job ends");
 	}
 	if (change->is_cut) {
 		snprintf(change->bad, sizeof(change->bad), "the job is to end before it is soaked");
@@ -673,6 +679,9 @@ apply_step(struct carry *carry, struct manager_report *report)
 	case STAGE_CODE:
 	case STAGE_TRY:
 		return step_rehearsal(carry, report);
+	case STAGE_CONVERT:
+	case STAGE_RECONVERT:
+		return step_conversion(carry, report);
 	case STAGE_SOAK:
 		return step_soak(carry, report);
 	default:
@@ -699,15 +708,15 @@ update_goes_on(const struct carry *carry)
 {
 	const struct carry_change *change = &carry->change;
 
-	return change->is_apply && (change->stage == STAGE_SOAK || change->stage == STAGE_BACK);
+	return change->is_apply && change->stage >= STAGE_CONVERT;
 }
 
 bool
 carry_may_end(struct carry *carry)
 {
 	struct carry_change *change = &carry->change;
-	bool soaks = change->is_apply && change->soak != NULL &&
-	             (change->number != 0 || update_goes_on(carry));
+	bool soaks = update_goes_on(carry) ||
+	             (change->is_apply && change->soak != NULL && change->number != 0);
 
 	change->is_cut |= soaks;
 	return !soaks;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * lodemill rehearse: other code is tried where it can break nothing. The topology is loaded and
- * checked, its operators are opened, and what they had in the newest snapshot is restored into
- * them. Sources and sinks are not opened: they would take input and make output. Without EAL.
+ * checked, its operators are opened, and what they had in the newest snapshot comes into them: it
+ * is restored into the code that wrote it, and then handed over or converted as in a running job.
+ * Sources and sinks are not opened: they would take input and make output. Without EAL.
  *
  * On stdout stands what is begun, a line each, so that whoever waits knows where it broke off; the
  * last one, "good: …", says what was tried. What is wrong stands on stderr.
@@ -16,16 +17,15 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include "core/engine.h"
-#include "core/graph.h"
-#include "core/slice.h"
 #include "core/text.h"
+#include "core/topology.h"
 #include "mgmt/cli.h"
 #include "mgmt/config_load.h"
 #include "mgmt/job.h"
 #include "mgmt/rehearse.h"
+#include "mgmt/rehearse_cast.h"
+#include "mgmt/resume.h"
 #include "mgmt/units.h"
 #include "state/snapshot.h"
 
@@ -40,37 +40,21 @@ struct options {
 	const char *state; /* folder; NULL: operators begin with nothing */
 	const char *open;  /* operators, with commas between them; NULL: all */
 	const char *fresh; /* of these, those that begin with nothing */
-	uint64_t since;    /* an older snapshot is of another graph */
-	bool is_child;     /* of a job, which it must not harm */
+	/* Plugins of the snapshot's topology, in its order, with commas between them; NULL: as it
+	 * names them. */
+	const char *was;
+	uint64_t since; /* an older snapshot is of another graph */
+	bool is_child;  /* of a job, which it must not harm */
 };
 
 struct rehearsal {
-	struct lm_topology *topology;
-	struct lm_graph *graph;
-	/* What stands in for the classes of the graph. */
-	struct lm_op_class class[LM_OPERATORS_MAX];
-	bool is_open[LM_OPERATORS_MAX], is_restored[LM_OPERATORS_MAX];
-	uint32_t count;
-	struct lm_engine *engine;
-	struct snapshots *snapshots; /* NULL: no state is there */
+	const struct options *options;
+	struct lm_topology *topology, *topology_was; /* `was`: of the snapshot */
+	struct lm_graph *graph, *graph_was;
+	struct rehearse_cast is, was;
+	uint32_t slices[LM_OPERATORS_MAX]; /* of `is` */
+	struct snapshots *snapshots;       /* NULL: no state is there */
 };
-
-/* For open, which has no argument of its own. */
-static const struct lm_op_class *real[LM_OPERATORS_MAX];
-
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void
-say(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	putchar('\n');
-	fflush(stdout);
-}
 
 /* ---- words ---- */
 
@@ -106,6 +90,10 @@ parse_word(struct options *options, int argc, char **argv, int at)
 		options->fresh = next;
 		return 2;
 	}
+	if (next != NULL && strcmp(word, "--was") == 0) {
+		options->was = next;
+		return 2;
+	}
 	if (next != NULL && strcmp(word, "--since") == 0) {
 		if (!parse_number(next, &options->since)) {
 			fprintf(stderr, "error: --since takes the number of an epoch\n");
@@ -135,192 +123,281 @@ be_child(void)
 
 /* ---- loading ---- */
 
-static void
-print_errors(const struct options *options, const struct lm_errors *errors)
+/* Operators that are opened: those that are meant, but for those at the ends. */
+static bool
+is_meant(const struct options *options, const struct graph_operator *op)
 {
-	char line[1024];
-
-	if (errors->count > 0) {
-		config_errors_line(options->job.path, errors, line, sizeof(line));
-		fprintf(stderr, "%s\n", line);
-	}
+	return op->input_count > 0 && op->output_count > 0 &&
+	       (options->open == NULL || text_in_list(options->open, op->name));
 }
 
 static bool
-load(struct rehearsal *r, const struct options *options)
+load(struct rehearsal *r)
 {
+	const struct options *options = r->options;
 	struct lm_errors errors = { 0 };
-	bool good;
 
-	say("loading");
+	cast_say("loading");
 	r->topology = config_load(options->job.path, options->job.set, &errors);
 	if (r->topology != NULL) {
 		r->graph = lm_graph_check(r->topology, &errors);
 	}
-	good = r->graph != NULL && errors.count == 0;
-	print_errors(options, &errors);
+	cast_print_errors(options->job.path, &errors);
 	lm_errors_free(&errors);
-	return good;
+	return r->graph != NULL;
 }
 
-/* ---- opening ---- */
-
-static int
-open_one(struct lm_op *op)
-{
-	say("opening %s", op->name);
-	return real[op->op]->open == NULL ? 0 : real[op->op]->open(op);
-}
-
-static void
-close_one(struct lm_op *op)
-{
-	say("closing %s", op->name);
-	if (real[op->op]->close != NULL) {
-		real[op->op]->close(op);
-	}
-}
-
-/* Whoever is not meant does nothing; so do those that take input or make output. */
-static void
-stand_in(struct rehearsal *r, const struct options *options)
-{
-	for (uint32_t i = 0; i < r->graph->operator_count; i++) {
-		struct graph_operator *op = &r->graph->op[i];
-
-		real[i] = op->class;
-		r->class[i] = *op->class;
-		r->is_open[i] = op->input_count > 0 && op->output_count > 0 &&
-		                (options->open == NULL || text_in_list(options->open, op->name));
-		r->is_restored[i] = r->is_open[i] && (options->fresh == NULL ||
-		                                      !text_in_list(options->fresh, op->name));
-		r->class[i].open = r->is_open[i] ? open_one : NULL;
-		r->class[i].close = r->is_open[i] ? close_one : NULL;
-		r->count += r->is_open[i];
-		op->class = &r->class[i];
-	}
-}
-
-/* The graph is freed as it was made. */
-static void
-step_back(struct rehearsal *r)
-{
-	for (uint32_t i = 0; r->graph != NULL && i < r->graph->operator_count; i++) {
-		r->graph->op[i].class = real[i] != NULL ? real[i] : r->graph->op[i].class;
-	}
-}
-
-static bool
-build(struct rehearsal *r, const struct options *options)
-{
-	uint16_t *worker_of = calloc(r->graph->slice_count + 1, sizeof(*worker_of));
-	struct lm_placement placement = { .worker_count = 1, .worker_of = worker_of };
-	struct lm_errors errors = { 0 };
-	struct engine_origin origin = { 0 };
-
-	if (r->snapshots != NULL) {
-		snapshots_origin(r->snapshots, &origin);
-	}
-	r->engine =
-	    worker_of == NULL ? NULL : engine_create(r->graph, &placement, &origin, &errors);
-	print_errors(options, &errors);
-	if (r->engine == NULL && errors.count == 0) {
-		fprintf(stderr, "no memory for it\n");
-	}
-	lm_errors_free(&errors);
-	free(worker_of);
-	return r->engine != NULL;
-}
-
-/* ---- state ---- */
+/* ---- what there is in the snapshot ---- */
 
 /* Whether there is a snapshot of the graph that runs; false after saying what is in the way. */
 static bool
-look(struct rehearsal *r, const struct options *options)
+look(struct rehearsal *r)
 {
 	char why[SNAPSHOT_WHY];
 	int64_t wall_ns;
 	uint64_t epoch;
 
-	if (options->state == NULL) {
+	if (r->options->state == NULL) {
 		return true;
 	}
-	if (snapshots_look(options->state, &r->snapshots, why) != 0) {
+	if (snapshots_look(r->options->state, &r->snapshots, why) != 0) {
 		fprintf(stderr, "%s\n", why);
 		return false;
 	}
-	if (!snapshots_resumes(r->snapshots, &epoch, &wall_ns) || epoch < options->since) {
+	if (!snapshots_resumes(r->snapshots, &epoch, &wall_ns) || epoch < r->options->since) {
 		snapshots_close(r->snapshots);
 		r->snapshots = NULL;
 	}
 	return true;
 }
 
+/* Its plugins are where the job has them: their files may be others by now. */
+static bool
+find_plugins(struct lm_topology *topology, const char *list)
+{
+	uint32_t count = 0;
+
+	for (; count < topology->plugin_count && *list != '\0'; count++) {
+		size_t length = strcspn(list, ",");
+		char *text = strndup(list, length);
+
+		if (text == NULL) {
+			return false;
+		}
+		free(topology->plugin[count].text);
+		topology->plugin[count].text = text;
+		list += length + (list[length] == ',');
+	}
+	/* What was named twice the job has once. */
+	while (topology->plugin_count > count) {
+		free(topology->plugin[--topology->plugin_count].text);
+	}
+	return true;
+}
+
+static uint32_t
+find_operator(const struct lm_graph *graph, const char *name)
+{
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		if (strcmp(graph->op[i].name, name) == 0) {
+			return i;
+		}
+	}
+	return LM_NONE;
+}
+
+/*
+ * The operators whose state is tried. Both sides of them have as many slices as the snapshot says,
+ * also where there are to be more or fewer: a slot is converted by itself, whoever has it.
+ */
+static void
+choose_heirs(struct rehearsal *r)
+{
+	const struct options *options = r->options;
+
+	for (uint32_t i = 0; i < r->graph_was->operator_count; i++) {
+		const struct graph_operator *was = &r->graph_was->op[i];
+		uint32_t is = find_operator(r->graph, was->name);
+
+		if (is == LM_NONE || !r->is.is_open[is] ||
+		    (options->fresh != NULL && text_in_list(options->fresh, was->name)) ||
+		    strcmp(r->graph->op[is].class->name, was->class->name) != 0) {
+			continue;
+		}
+		r->was.is_open[i] = r->is.is_heir[is] = true;
+		r->is.from_version[is] = was->class->state_version;
+	}
+}
+
+/* The engine that wrote the snapshot, with as many slices as it had. */
+static bool
+cast_before(struct rehearsal *r, const struct resume_read *read, const struct engine_origin *origin)
+{
+	uint32_t slices[LM_OPERATORS_MAX];
+
+	for (uint32_t i = 0; i < r->graph_was->operator_count; i++) {
+		const struct graph_operator *op = &r->graph_was->op[i];
+		uint32_t is = find_operator(r->graph, op->name);
+
+		slices[i] = op->slices;
+		for (uint32_t k = 0; k < read->slices_count; k++) {
+			if (strcmp(read->slices[k].op, op->name) == 0) {
+				slices[i] = read->slices[k].slices;
+			}
+		}
+		if (r->was.is_open[i]) {
+			r->slices[is] = slices[i];
+		}
+	}
+	return cast_make(&r->was, r->graph_was, slices, read->name) &&
+	       cast_build(&r->was, origin, read->name);
+}
+
+/* False: said why. */
+static bool
+load_before(struct rehearsal *r, const struct engine_origin *origin)
+{
+	struct lm_errors errors = { 0 };
+	struct resume_read read;
+	const void *note;
+	size_t size;
+	bool good;
+
+	cast_say("loading what was");
+	note = snapshots_note(r->snapshots, &size);
+	if (note == NULL || !resume_read(note, size, &read)) {
+		fprintf(stderr, "the snapshot does not say what wrote it\n");
+		return false;
+	}
+	r->topology_was =
+	    config_load_text(read.name, read.text, read.text_size, r->options->job.set, &errors);
+	good = r->topology_was != NULL &&
+	       (r->options->was == NULL || find_plugins(r->topology_was, r->options->was));
+	r->graph_was = good ? lm_graph_check(r->topology_was, &errors) : NULL;
+	cast_print_errors(read.name, &errors);
+	if (r->graph_was != NULL) {
+		choose_heirs(r);
+	}
+	good = r->graph_was != NULL && cast_before(r, &read, origin);
+	lm_errors_free(&errors);
+	resume_read_free(&read);
+	return good;
+}
+
 static void
 tear_down(struct rehearsal *r)
 {
-	lm_engine_free(r->engine);
+	cast_free(&r->is);
+	cast_free(&r->was);
+	lm_graph_free(r->graph_was);
+	lm_topology_free(r->topology_was);
 	snapshots_close(r->snapshots);
-	r->engine = NULL;
+	r->graph_was = NULL;
+	r->topology_was = NULL;
 	r->snapshots = NULL;
 }
 
 /* 0; -EAGAIN: the snapshot is gone; else said why. */
 static int
-try_once(struct rehearsal *r, const struct options *options)
+restore(struct rehearsal *r, const struct engine_origin *origin)
 {
 	char why[SNAPSHOT_WHY];
 	int result;
 
-	if (!look(r, options) || !build(r, options)) {
+	if (!load_before(r, origin)) {
 		return -EINVAL;
 	}
-	if (r->snapshots == NULL) {
-		return 0;
-	}
-	say("restoring");
-	result = snapshots_try(r->snapshots, r->engine, r->is_restored, why);
-	if (result == -EAGAIN) {
-		tear_down(r);
-	} else if (result != 0) {
+	cast_say("restoring");
+	result = snapshots_try(r->snapshots, r->was.engine, r->was.is_open, why);
+	if (result != 0 && result != -EAGAIN) {
 		fprintf(stderr, "%s\n", why);
 	}
 	return result;
 }
 
-static void
-tell(const struct rehearsal *r)
-{
-	struct snapshot_restored restored;
-	int64_t wall_ns;
-	uint64_t epoch;
+/* ---- all of it ---- */
 
-	if (r->snapshots == NULL) {
-		say(REHEARSE_GOOD "%u operators opened", r->count);
-		return;
+static bool
+hand_over(struct rehearsal *r)
+{
+	for (uint32_t i = 0; i < r->is.graph->operator_count; i++) {
+		if (r->is.is_heir[i] &&
+		    (!cast_take_over(&r->is, i, &r->was,
+		                     find_operator(r->was.graph, r->is.graph->op[i].name)) ||
+		     !cast_check(&r->is, i))) {
+			return false;
+		}
 	}
-	snapshots_resumes(r->snapshots, &epoch, &wall_ns);
-	snapshots_restored(r->snapshots, &restored);
-	say(REHEARSE_GOOD "%u operators opened, with %s of epoch %" PRIu64, r->count,
-	    units_bytes((double)restored.bytes).text, epoch);
+	return true;
 }
 
 static int
-rehearse(struct rehearsal *r, const struct options *options)
+try_once(struct rehearsal *r)
+{
+	struct engine_origin origin = { 0 };
+	int result = 0;
+
+	for (uint32_t i = 0; i < r->graph->operator_count; i++) {
+		r->is.is_open[i] = is_meant(r->options, &r->graph->op[i]);
+		r->slices[i] = r->graph->op[i].slices;
+	}
+	if (!look(r)) {
+		return -EINVAL;
+	}
+	if (r->snapshots != NULL) {
+		snapshots_origin(r->snapshots, &origin);
+		result = restore(r, &origin);
+	}
+	if (result != 0) {
+		return result;
+	}
+	return cast_make(&r->is, r->graph, r->slices, r->options->job.path) &&
+	               cast_build(&r->is, &origin, r->options->job.path) &&
+	               (r->snapshots == NULL || hand_over(r))
+	           ? 0
+	           : -EINVAL;
+}
+
+static int
+rehearse(struct rehearsal *r)
 {
 	int result = -EAGAIN;
 
-	if (!load(r, options)) {
+	if (!load(r)) {
 		return CLI_USAGE;
 	}
-	stand_in(r, options);
 	for (uint32_t i = 0; result == -EAGAIN && i < LOOKS_MAX; i++) {
-		result = try_once(r, options);
+		tear_down(r);
+		result = try_once(r);
 	}
 	if (result == -EAGAIN) {
 		fprintf(stderr, "snapshots come and go faster than they can be read\n");
 	}
 	return result == 0 ? CLI_OK : CLI_FAILED;
+}
+
+static void
+tell(const struct rehearsal *r)
+{
+	const struct rehearse_cast *is = &r->is;
+	struct snapshot_restored restored;
+	char state[80] = "", slots[112] = "";
+	int64_t wall_ns;
+	uint64_t epoch;
+
+	if (r->snapshots != NULL) {
+		snapshots_resumes(r->snapshots, &epoch, &wall_ns);
+		snapshots_restored(r->snapshots, &restored);
+		snprintf(state, sizeof(state), ", with %s of epoch %" PRIu64,
+		         units_bytes((double)restored.bytes).text, epoch);
+	}
+	if (is->converted > 0) {
+		snprintf(slots, sizeof(slots), ", %u slots converted in %s, one in at most %s",
+		         is->converted, units_ns((uint64_t)is->convert_ns).text,
+		         units_ns((uint64_t)is->longest_ns).text);
+	}
+	cast_say(REHEARSE_GOOD "%u operators opened%s%s%s", is->opened, state, slots,
+	         is->checked > 0 ? ", checked" : "");
 }
 
 int
@@ -347,12 +424,14 @@ cli_rehearse(const struct cli *cli)
 	if (options.is_child) {
 		be_child();
 	}
-	status = rehearse(r, &options);
+	r->options = &options;
+	status = rehearse(r);
 	if (status == CLI_OK) {
 		tell(r);
+	} else {
+		cast_hush();
 	}
 	tear_down(r);
-	step_back(r);
 	lm_graph_free(r->graph);
 	lm_topology_free(r->topology);
 	free(r);

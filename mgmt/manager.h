@@ -82,6 +82,7 @@ enum action_state {
 	X(LOADED, "loaded")             /* its topology and its code are, and it may be */         \
 	X(REHEARSED, "rehearsed")       /* a child process has tried it */                         \
 	X(ALIGNING, "aligning")         /* slices go over, each at the marker */                   \
+	X(CONVERTING, "converting")     /* slot by slot it makes state into its own */             \
 	X(SOAK, "soak")                 /* it runs, and is watched */                              \
 	X(COMMITTED, "committed")       /* it stays */                                             \
 	X(ROLLING_BACK, "rolling back") /* what was before it comes again */                       \

@@ -94,6 +94,7 @@ start(struct rehearse *rehearse, const struct rehearse_ask *ask, int out, int er
 	add(words, &count, "--since", since);
 	add(words, &count, "--open", ask->open);
 	add(words, &count, "--fresh", ask->fresh);
+	add(words, &count, "--was", ask->was);
 	for (uint32_t i = 0; ask->set != NULL && ask->set[i] != NULL; i++) {
 		add(words, &count, "--set", ask->set[i]);
 	}

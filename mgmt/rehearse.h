@@ -32,6 +32,7 @@ struct rehearse_ask {
 	const char *folder;     /* of snapshots; NULL: none are taken */
 	uint64_t since;         /* snapshots older than this epoch are of another graph */
 	const char *open;       /* operators, with commas between them */
+	const char *was;        /* copies of the plugins that run, with commas between them */
 	const char *fresh;      /* of these, those that begin with nothing */
 	uint64_t timeout_ns;
 };

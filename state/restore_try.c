@@ -93,3 +93,13 @@ snapshots_try(struct snapshots *s, struct lm_engine *engine, const bool *wanted,
 	s->restored.took_ns = env_now_ns() - from_ns;
 	return result != 0 && is_gone(s) ? -EAGAIN : result;
 }
+
+const void *
+snapshots_note(const struct snapshots *s, size_t *size)
+{
+	const struct manifest_record *record =
+	    s->good == NULL ? NULL : manifest_record(s->good->manifest, SNAPSHOT_RECORD_NOTE);
+
+	*size = record == NULL ? 0 : record->size;
+	return record == NULL ? NULL : record->bytes;
+}

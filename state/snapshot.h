@@ -138,6 +138,8 @@ int snapshots_resume(struct snapshots *snapshots);
 int snapshots_look(const char *folder, struct snapshots **snapshots, char why[SNAPSHOT_WHY]);
 int snapshots_try(struct snapshots *snapshots, struct lm_engine *engine, const bool *wanted,
                   char why[SNAPSHOT_WHY]);
+/* The note of the epoch; NULL: it has none. */
+const void *snapshots_note(const struct snapshots *snapshots, size_t *size);
 
 int snapshots_start(struct snapshots *snapshots);
 /* One step; false: it is over. For those who have no thread. */

@@ -118,7 +118,7 @@ check(const struct run *run, const struct lm_engine *engine)
 	struct conversion_report report;
 	bool good = true;
 
-	engine_conversion(engine, &report);
+	engine_conversion(engine, 0, &report);
 	for (uint32_t key = 0; key < VERSIONS_KEYS; key++) {
 		count += seen->count[key];
 		if (seen->switches[key] > engine->generation) {

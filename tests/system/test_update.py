@@ -14,7 +14,7 @@ import time
 from harness import BUILD, SECONDS, check, equal, named, operator, rows_of, tap
 from test_change import Changing, counted, done, failed, finish, sums, undisturbed
 from test_control import answers, guarded, lodectl
-from test_versions import Updating, build, job_file, more_rows, written
+from test_versions import Updating, build, job_file, more_rows, switches, written
 from test_versions import finish as finish_versions
 
 sys.dont_write_bytecode = True
@@ -53,7 +53,8 @@ def updating(folder, variant="fine", number=0, words=(), sets=None):
     return Changing(folder, os.path.basename(file), number, words, sets)
 
 
-ORDER = ["proposed", "loaded", "rehearsed", "aligning", "soak", "committed", "rolling back", "rolled back"]
+ORDER = ["proposed", "loaded", "rehearsed", "aligning", "converting", "soak", "committed", "rolling back",
+         "rolled back"]
 
 
 def phases(client, **params):
@@ -207,7 +208,7 @@ def test_state(folder):
     """slower code takes state over and is taken back with it: each key's rows stay whole and in order"""
     with Updating(folder, rate="1M") as job, job.client() as client:
         busy(client, "counts")
-        build(folder, 5)
+        build(folder, "slow")
         action = client.finish("apply", file=job_file(folder), soak_ms=1500)
         failed(action, "counts: a row takes")
         equal("rolled back", action["phase"], str(action))
@@ -218,7 +219,86 @@ def test_state(folder):
         done(action)
         equal("committed", seen[-1], "phase")
         more_rows(client)
-        finish_versions(job, client, [1, 5, 1, 2])
+        finish_versions(job, client, [1, 2, 1, 2])
+
+
+def test_conversion(folder):
+    """state of another version: converted, soaked, committed; what fails at a slot is taken back, whole"""
+    with Updating(folder) as job, job.client() as client:
+        more_rows(client)
+        build(folder, 5)
+        said = lodectl(["--socket", job.path, "plan", "--diff", job_file(folder)]).stdout
+        check("state converts from 0 to 2" in said, said)
+        seen, action = phases(client, file=job_file(folder), soak_ms=300)
+        done(action)
+        equal("committed", seen[-1], "phase")
+        more_rows(client)
+        build(folder, 1)
+        done(client.finish("apply", file=job_file(folder), soak_ms=300))
+        more_rows(client)
+        for slices in 2, 5, 1:
+            build(folder, 6)
+            action = client.finish("apply", file=written(folder, slices, "bad.yaml"), rehearse="never")
+            failed(action, "could not convert its state: slot 3: it is told not to")
+            equal("rolled back", action["phase"], str(action))
+            equal(2, {op["name"]: op["slices"] for op in client.status()["operators"]}["counts"], "slices")
+            build(folder, 1)
+            action = done(client.finish("apply", file=job_file(folder)))
+            equal("nothing differs", action["reason"], "what runs")
+            more_rows(client)
+        # Irreversible it stays as it is; going back is another action then.
+        build(folder, 6)
+        action = client.finish("apply", file=job_file(folder), rehearse="never", irreversible=True)
+        failed(action, "it stays, as it is irreversible")
+        equal("committed", action["phase"], str(action))
+        build(folder, 1)
+        done(client.finish("apply", file=job_file(folder)))
+        more_rows(client)
+        done(client.finish("drain", deadline_ms=90000))
+        result = job.end()
+        rows = operator(result, "rows")["rows_out"]
+        refused = operator(result, "counts")["drops"].get("refused", 0)
+        _, counted = switches(job.folder, [1, 5, 1, 6, 1, 6, 1, 6, 1, 6, 1])
+        # What was refused while a slot could not be converted is all that is missing, and counted.
+        equal(rows - refused, counted, "rows that came out")
+        print("# %d of %d rows were refused" % (refused, rows))
+
+
+def test_rehearsed_state(folder):
+    """what is in the newest snapshot is converted and looked at in the rehearsal, before any row is met"""
+    sets = {"state": os.path.join(folder, "state")}
+    with Updating(folder, sets=sets) as job, job.client() as client:
+        more_rows(client)
+        done(client.finish("snapshot"))
+        before = client.status()["operators"]
+        slot = "converting counts: counts/0 could not convert its state: slot 3: it is told not to"
+        for number, says in ((6, slot), (4, "keeps its state in another form"),
+                             ("wrong", "checking counts: counts/0 finds its state wrong: the double"),
+                             ("convert_crash", "by SIGABRT (Aborted) while converting counts")):
+            build(folder, number)
+            for slices in 2, 5, 1:
+                action = client.finish("apply", file=written(folder, slices, "bad.yaml"))
+                failed(action, says)
+                check(action["phase"] in ("proposed", "loaded"), str(action))
+                equal(before, client.status()["operators"], "operators")
+        build(folder, "convert_hang")
+        action = client.finish("apply", file=written(folder, 3, "bad.yaml"), deadline_ms=16000)
+        failed(action, "not through within 8.0 s: it was converting counts")
+        goes_on(client)
+        build(folder, 2)
+        action = done(client.finish("apply", file=written(folder, 3, "more.yaml")))
+        tried = r"rehearsed: 2 operators opened, with [0-9.]+ .iB of epoch \d+"
+        check(re.search(tried + ";", action["reason"]), str(action))
+        done(client.finish("snapshot"))
+        more_rows(client)
+        build(folder, 6)
+        failed(client.finish("apply", file=written(folder, 1, "fewer.yaml")), slot)
+        build(folder, 5)
+        said = lodectl(["--socket", job.path, "apply", written(folder, 1, "fewer.yaml")]).stdout
+        slots = r", [1-9]\d* slots converted in [0-9.]+ .s, one in at most [0-9.]+ .s, checked;"
+        check(re.search(tried + slots, said), said)
+        more_rows(client)
+        finish_versions(job, client, [1, 2, 5])
 
 
 def committed(folder):
@@ -235,7 +315,7 @@ def test_crash(folder):
 
     sets = {"state": os.path.join(folder, "state")}
     with Updating(folder, sets=sets, words=("--supervise",), rate="50k", change=to_commit) as job:
-        build(folder, 6, "bad.so")
+        build(folder, "crash", "bad.so")
         bad = written(folder, 2, "bad.yaml", "50k",
                       lambda text: to_commit(text).replace("./code.so", "./bad.so"))
         with job.client() as client:
@@ -264,7 +344,8 @@ def test_crash(folder):
 
 
 def main():
-    points = test_rehearsal, test_plan, test_soak, test_way_back, test_end, test_state, test_crash
+    points = test_rehearsal, test_plan, test_soak, test_way_back, test_end, test_state, test_conversion, \
+        test_rehearsed_state, test_crash
     return tap(named([guarded(f) for f in points]))
 
 

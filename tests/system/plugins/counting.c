@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A plugin in several versions, -DCOUNTING=1 and so on: what they say tells which of them saw a
- * row. The state of the first ones is of one form; 7 keeps beside each number its double, and
- * converts what the others left, and back; 8 cannot do that for one slot. counting puts out each
+ * row. The state of the first ones is of one form; 5 keeps beside each number its double, and
+ * converts what the others left, and back; 6 cannot do that for one slot. counting puts out each
  * row's key, the how many-th row of its key it is, and the version; totals counts rows in each way
- * in which an operator can remember something, and says so at the end.
+ * in which an operator can remember something, and says so at the end. Built once more each, with
+ * one of these:
+ *
+ *     -DCOUNTING_SLOW, _CRASH     is slow from some row on, crashes there
+ *     _CONVERT_CRASH, _HANG       crashes, or does not return, in the conversion of one slot
+ *     _WRONG                      converts a slot into what makes no sense, which its check finds
+ *     _WORN                       whose check finds something wrong from some row on
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/lm_op.h"
 #include "core/lm_serial.h"
@@ -17,11 +24,10 @@
 #include "state/lm_map.h"
 #include "state/lm_value.h"
 
-/* 3: built anew under the version text of 2. 4: of another form, and does not say so. 5: slow from
- * some row on; 6: crashes there. */
+/* 3: built anew under the version text of 2. 4: of another form, and does not say so. */
 #if COUNTING == 1
 #define VERSION "1.0"
-#elif COUNTING >= 7
+#elif COUNTING >= 5
 #define VERSION "2.0"
 #else
 #define VERSION "1.1"
@@ -38,7 +44,7 @@ static const struct lm_field counting_out[] = {
 /* A number as the version keeps it. */
 struct seen {
 	uint64_t rows;
-#if COUNTING == 4 || COUNTING >= 7
+#if COUNTING == 4 || COUNTING >= 5
 	uint64_t more;
 #endif
 };
@@ -47,7 +53,7 @@ static void
 count(struct seen *seen, uint64_t rows)
 {
 	seen->rows += rows;
-#if COUNTING >= 7
+#if COUNTING >= 5
 	seen->more += 2 * rows;
 #endif
 }
@@ -56,16 +62,16 @@ count(struct seen *seen, uint64_t rows)
 static uint64_t
 counted(const struct seen *seen)
 {
-#if COUNTING >= 7
+#if COUNTING >= 5
 	return seen->more == 2 * seen->rows ? seen->rows : UINT64_MAX;
 #else
 	return seen->rows;
 #endif
 }
 
-#if COUNTING >= 7
+#if COUNTING >= 5
 #define STATE_VERSION 2
-/* The slot that 8 cannot convert. */
+/* The slot that 6 cannot convert. */
 #define BAD_SLOT 3u
 
 static bool
@@ -77,8 +83,13 @@ converts(uint32_t from)
 static int
 to_this(void *arg, const struct lm_map_entry *from, void *to)
 {
+	struct seen *seen = to;
+
+	count(seen, *(const uint64_t *)from->value);
+#ifdef COUNTING_WRONG
+	seen->more += *(const uint32_t *)arg == BAD_SLOT;
+#endif
 	(void)arg;
-	count(to, *(const uint64_t *)from->value);
 	return 0;
 }
 
@@ -122,26 +133,33 @@ counting_open(struct lm_op *op)
 	return c->seen == NULL ? -ENOMEM : 0;
 }
 
-/* What is wrong with versions 5 and 6. */
+#ifdef COUNTING_SLOW
 static void
-go_wrong(struct counting *c, uint32_t rows)
+go_wrong(uint32_t rows)
 {
 	struct timespec now;
 	int64_t until_ns = 0, now_ns;
 
-	c->rows += rows;
-	if (COUNTING < 5 || c->rows < ROWS_GOOD) {
-		return;
-	}
-	if (COUNTING == 6) {
-		abort();
-	}
 	do {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		now_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 		until_ns = until_ns == 0 ? now_ns + rows * INT64_C(20000) : until_ns;
 	} while (now_ns < until_ns);
 }
+#elif defined(COUNTING_CRASH)
+static void
+go_wrong(uint32_t rows)
+{
+	(void)rows;
+	abort();
+}
+#else
+static void
+go_wrong(uint32_t rows)
+{
+	(void)rows;
+}
+#endif
 
 static void
 counting_process(struct lm_op *op, const struct lm_batch *in)
@@ -153,12 +171,15 @@ counting_process(struct lm_op *op, const struct lm_batch *in)
 	struct lm_batch *to;
 	uint32_t first, refused = 0;
 
+	c->rows += in->count;
+	if (c->rows >= ROWS_GOOD) {
+		go_wrong(in->count);
+	}
 	lm_map_upsert(c->seen,
 	              &(struct lm_map_rows){ .hash = lm_op_hash(op, in, NULL, key, 1),
 	                                     .keys = keys,
 	                                     .count = in->count },
 	              c->value, NULL);
-	go_wrong(c, in->count);
 	to = lm_op_reserve(op, 0, in->count, &first);
 	for (uint32_t i = 0; i < 3; i++) {
 		out[i] = (uint64_t *)lm_batch_column(to, i) + first;
@@ -179,7 +200,19 @@ counting_process(struct lm_op *op, const struct lm_batch *in)
 	lm_op_emit(op, 0, in->count - refused);
 }
 
-#if COUNTING >= 7
+#if COUNTING >= 5
+static void
+convert_wrong(void)
+{
+#ifdef COUNTING_CONVERT_CRASH
+	abort();
+#elif defined(COUNTING_CONVERT_HANG)
+	for (;;) {
+		pause();
+	}
+#endif
+}
+
 static int
 counting_convert(struct lm_op *op, struct lm_conversion *from)
 {
@@ -188,11 +221,15 @@ counting_convert(struct lm_op *op, struct lm_conversion *from)
 	if (from->slot == LM_NONE) {
 		return 0;
 	}
-	if (COUNTING == 8 && from->slot == BAD_SLOT) {
+	if (COUNTING == 6 && from->slot == BAD_SLOT) {
 		snprintf(from->why, sizeof(from->why), "it is told not to");
 		return -EINVAL;
 	}
-	return lm_conversion_values(from, lm_conversion_map(from, 0), c->seen, to_this, NULL);
+	if (from->slot == BAD_SLOT) {
+		convert_wrong();
+	}
+	return lm_conversion_values(from, lm_conversion_map(from, 0), c->seen, to_this,
+	                            &from->slot);
 }
 
 static int
@@ -203,6 +240,31 @@ counting_convert_back(struct lm_op *op, struct lm_conversion *to)
 	return to->slot == LM_NONE
 	           ? 0
 	           : lm_conversion_values(to, c->seen, lm_conversion_map(to, 0), to_that, NULL);
+}
+
+static int
+counting_check(struct lm_op *op, char *why, size_t size)
+{
+	struct counting *c = lm_op_context(op);
+	struct lm_map_entry entry;
+	uint64_t cursor = 0;
+
+#ifdef COUNTING_WORN
+	if (c->rows >= ROWS_GOOD) {
+		snprintf(why, size, "it is worn");
+		return -EINVAL;
+	}
+#endif
+	while (lm_map_scan(c->seen, &cursor, &entry, 1) == 1) {
+		const struct seen *seen = entry.value;
+
+		if (seen->more != 2 * seen->rows) {
+			snprintf(why, size, "the double of %u is %u", (unsigned int)seen->rows,
+			         (unsigned int)seen->more);
+			return -EINVAL;
+		}
+	}
+	return 0;
 }
 #endif
 
@@ -289,7 +351,7 @@ totals_serialize(struct lm_op *op, struct lm_writer *writer)
 	const struct totals *t = lm_op_context(op);
 
 	lm_write_u64(writer, t->rows);
-#if COUNTING >= 7
+#if COUNTING >= 5
 	lm_write_u64(writer, 2 * t->rows);
 #endif
 }
@@ -305,7 +367,7 @@ totals_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
 	}
 }
 
-#if COUNTING >= 7
+#if COUNTING >= 5
 static int
 totals_convert(struct lm_op *op, struct lm_conversion *from)
 {
@@ -345,10 +407,11 @@ static const struct lm_op_class classes[] = {
 	  .version = VERSION,
 	  .state_version = STATE_VERSION,
 	  .drops = drops,
-#if COUNTING >= 7
+#if COUNTING >= 5
 	  .converts = converts,
 	  .convert = counting_convert,
 	  .convert_back = counting_convert_back,
+	  .check = counting_check,
 #endif
 	  .summary = "which row of its key a row is",
 	  .params = counting_params,
@@ -365,7 +428,7 @@ static const struct lm_op_class classes[] = {
 	  .name = "totals",
 	  .version = VERSION,
 	  .state_version = STATE_VERSION,
-#if COUNTING >= 7
+#if COUNTING >= 5
 	  .converts = converts,
 	  .convert = totals_convert,
 	  .convert_back = totals_convert_back,
