@@ -446,10 +446,10 @@ control_act(struct lm_engine *engine)
 		control.wants_change = true;
 	}
 	if (may_change(engine)) {
-		if (control.changes.may_renew != NULL && sim_below(2) == 0) {
-			renew(engine);
-		} else if (control.changes.other != NULL && sim_below(3) == 0) {
+		if (control.changes.other != NULL && sim_below(3) == 0) {
 			go_over(engine);
+		} else if (control.changes.may_renew != NULL && sim_below(2) == 0) {
+			renew(engine);
 		} else {
 			rescale(engine);
 		}
@@ -494,6 +494,10 @@ control_begin(struct lm_engine *engine)
 	control.changes_every = 0;
 	if (control.changes.may_rescale != NULL && sim_below(2) != 0) {
 		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);
+	}
+	/* Who stands back for changes is to get on in between. */
+	if (control.changes_every != 0 && control.changes.hold != NULL && sim_below(4) != 0) {
+		control.changes_every = 200 + sim_below(3000);
 	}
 	control.asked = control.collected = control.change = 0;
 	control.wants_change = control.goes_over = control.holds = false;

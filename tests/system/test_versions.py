@@ -388,9 +388,8 @@ def test_copies_fail(folder):
         killed(job)
     os.unlink(copy)
     build(folder, 2)
-    words = ["run", job_file(folder), "--control", "none", "--set", "out=" + os.path.join(folder, "out0"), "--set",
-             "state=" + os.path.join(folder, "state")]
-    said = lodemill(words, code=2, eal=EAL).stderr
+    sets = {"out": os.path.join(folder, "out0"), "state": os.path.join(folder, "state")}
+    said = lodemill(["run", job_file(folder), "--control", "none"], code=2, eal=EAL, sets=sets).stderr
     check('code.so" is not the one that ran, and the copy of that, ' in said, said)
     check("begins anew with --fresh-topology" in said, said)
     with kept(folder, words=["--fresh-topology"]) as job, job.client() as client:
