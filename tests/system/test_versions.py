@@ -364,7 +364,7 @@ def test_copies_go(folder):
 
 
 def test_copies_fail(folder):
-    """a copy that is damaged or cannot be written is told with the way out; a sound file at the path will do"""
+    """a copy that is damaged or cannot be written is told with the way out; what ran at its path will do"""
     with kept(folder, 1) as job, job.client() as client:
         done(client.finish("snapshot"))
         os.rename(os.path.join(folder, "state", "plugins"), os.path.join(folder, "state", "aside"))
