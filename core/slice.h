@@ -170,6 +170,9 @@ struct lm_op {
 	uint32_t slot_key[LM_PORTS_MAX]; /* of the hash that an input's rows come with; 0: none */
 	bool opened;
 	uint64_t bytes_in_before, bytes_out_before; /* control's: over edges that are gone */
+	/* Control's: the NUMA node that its state is to be on; all of it is known to be there. */
+	int pages_node;
+	bool pages_home;
 	bool retired;         /* in a change of the graph: it is no more, and hears nothing */
 	bool stays;           /* control's: in a change of the graph, it is in both */
 	char open_error[240]; /* what open said */
