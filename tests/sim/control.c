@@ -497,7 +497,7 @@ control_begin(struct lm_engine *engine)
 	}
 	/* Who stands back for changes is to get on in between. */
 	if (control.changes_every != 0 && control.changes.hold != NULL && sim_below(4) != 0) {
-		control.changes_every = 200 + sim_below(3000);
+		control.changes_every = 100 + sim_below(1000);
 	}
 	control.asked = control.collected = control.change = 0;
 	control.wants_change = control.goes_over = control.holds = false;

@@ -117,14 +117,14 @@ draw(struct crash *crash)
 
 /* Another number for what was set before. */
 static void
-draw_again(struct topo *topo, const char *name, uint64_t below, const char *unit)
+draw_again(struct topo *topo, const char *name, uint64_t least, uint64_t most, const char *unit)
 {
 	size_t length = strlen(name);
 
 	for (uint32_t i = 0; i < topo->set_count; i++) {
 		if (strncmp(topo->set[i], name, length) == 0 && topo->set[i][length] == '=') {
 			snprintf(topo->set[i], TOPO_TEXT_MAX, "%s=%" PRIu64 "%s", name,
-			         1 + sim_below(below), unit);
+			         least + sim_below(most - least + 1), unit);
 		}
 	}
 }
@@ -642,9 +642,9 @@ rescale(struct crash *crash)
 {
 	struct topo before = crash->topo;
 
-	draw_again(&crash->topo, "slices", 5, "");
-	draw_again(&crash->topo, "somes", 5, "");
-	draw_again(&crash->topo, "outs", 5, "");
+	draw_again(&crash->topo, "slices", 1, 5, "");
+	draw_again(&crash->topo, "somes", 1, 5, "");
+	draw_again(&crash->topo, "outs", 1, 5, "");
 	if (!is_affordable(crash)) {
 		crash->topo = before;
 	}
@@ -696,11 +696,18 @@ crash_run(struct crash *crash)
 	crash->keeps = crash->rescales && sim_below(2) == 0;
 	if (crash->rescales) {
 		/* There is to be something to go on from. */
-		draw_again(&crash->topo, "epoch", 30, "us");
-		draw_again(&crash->topo, "a_rate", 100000, "");
-		draw_again(&crash->topo, "b_rate", 100000, "");
+		draw_again(&crash->topo, "epoch", 1, 30, "us");
+		draw_again(&crash->topo, "a_rate", 1, 100000, "");
+		draw_again(&crash->topo, "b_rate", 1, 100000, "");
 		crash->options.pace = 0;
 		crash->options.timeout_ns = 0;
+	}
+	if (crash->keeps) {
+		/* Nothing is changed any more once a source has ended. */
+		draw_again(&crash->topo, "a_rows", ROWS_MAX / 2, ROWS_MAX, "");
+		draw_again(&crash->topo, "b_rows", ROWS_MAX / 2, ROWS_MAX, "");
+		draw_again(&crash->topo, "a_rate", 50000, 100000, "");
+		draw_again(&crash->topo, "b_rate", 50000, 100000, "");
 	}
 	out = begin_job(crash, "sound");
 	run_once(crash, FATE_LIVES);
