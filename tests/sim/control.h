@@ -32,17 +32,11 @@ struct control_changes {
 	/* Whether other code may take the place of the operator's; NULL: of none. */
 	bool (*may_renew)(const struct lm_graph *graph, uint32_t op);
 	const struct lm_topology *topology; /* for `other` and `may_renew` */
-	/* The run begins with the other one, which goes to the control thread: `topology` is what
-	 * it goes over to. NULL: it begins with `topology`. */
-	struct lm_topology *begins_with;
-	/* What must stand back for a change, and go on behind it, with what runs by then; NULL:
-	 * nothing must. */
+	/* What must stand back for a change, and go on behind it; NULL: nothing must. */
 	void (*hold)(void *holder);
 	bool (*is_held)(void *holder);
-	bool (*resume)(void *holder, const struct lm_topology *runs, const struct lm_graph *graph);
+	bool (*resume)(void *holder);
 	void *holder;
-	/* The disk's power goes when so many turns were taken within changes; 0: it stays. */
-	uint64_t power_left;
 };
 void control_let_change(const struct control_changes *changes);
 

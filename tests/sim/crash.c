@@ -4,10 +4,7 @@
  * in any call of the disk, loses what was not synced, and goes on, until it is done. What its sinks
  * have committed in the end is what a run without any of that commits, row by row; and what was
  * committed once stays as it was. Faults come first; then the machine is sound, and the job has to
- * come to its end. In half of the seeds operators get other numbers of slices as it runs, and other
- * code; in half of those each start has other numbers, too, in the other half it goes over to
- * another topology and back, and each start goes on with what ran, as the snapshot has it. There
- * the power goes in the middle of changes as often as elsewhere.
+ * come to its end. In half of the seeds each start has other numbers of slices.
  */
 
 #include "tests/sim/crash.h"
@@ -23,7 +20,6 @@
 #include "state/snapshot.h"
 #include "tests/sim/classes.h"
 #include "tests/sim/control.h"
-#include "tests/sim/crash_topology.h"
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/snapshots.h"
@@ -44,18 +40,14 @@ struct committed {
 
 struct crash {
 	struct topo topo;
-	char folder[40]; /* of the snapshots */
+	const struct lm_topology *topology; /* that runs */
+	char folder[40];                    /* of the snapshots */
 	struct snapshot_options options;
 	struct committed committed[COMMITTED_MAX];
 	uint32_t committed_count;
 	uint64_t sound_steps; /* that it takes when nothing goes wrong */
-	bool rescales;        /* while it runs, and whenever it is started */
-	bool keeps;           /* while it runs; a start goes on with what ran */
-	/* This incarnation's. */
-	struct lm_topology *runs;  /* what it begins with */
-	struct lm_topology *plain; /* the first of all; keeps: to go back to */
-	struct snapshot_note note; /* keeps: of what it goes on from */
-	bool is_faulty;            /* whatever it says, the disk may be the reason */
+	bool rescales;        /* whenever it is started */
+	bool is_faulty;       /* this incarnation: whatever it says, the disk may be the reason */
 	bool is_done;
 	bool is_wrong;
 };
@@ -117,14 +109,14 @@ draw(struct crash *crash)
 
 /* Another number for what was set before. */
 static void
-draw_again(struct topo *topo, const char *name, uint64_t least, uint64_t most, const char *unit)
+draw_again(struct topo *topo, const char *name, uint64_t below, const char *unit)
 {
 	size_t length = strlen(name);
 
 	for (uint32_t i = 0; i < topo->set_count; i++) {
 		if (strncmp(topo->set[i], name, length) == 0 && topo->set[i][length] == '=') {
 			snprintf(topo->set[i], TOPO_TEXT_MAX, "%s=%" PRIu64 "%s", name,
-			         least + sim_below(most - least + 1), unit);
+			         1 + sim_below(below), unit);
 		}
 	}
 }
@@ -143,39 +135,6 @@ draw_options(struct crash *crash)
 		.verify = sim_below(2) == 0 ? 0 : 1 + sim_below(UINT64_C(1) << 32),
 		.has_thread = true,
 	};
-}
-
-/* ---- what runs ---- */
-
-/* As mgmt/resume.c goes on: with the snapshot's note, if it has one. */
-static struct lm_topology *
-load_what_ran(struct crash *crash)
-{
-	char why[SNAPSHOT_WHY];
-
-	if (snapshots_read_note(crash->folder, crash->options.job, &crash->note, why) != 0) {
-		wrong(crash, why);
-	}
-	return crash->note.bytes == NULL ? crash_load(&crash->topo, false)
-	                                 : crash_load_note(&crash->topo, &crash->note);
-}
-
-static void
-load_incarnation(struct crash *crash)
-{
-	crash->note = (struct snapshot_note){ 0 };
-	crash->plain = crash_load(&crash->topo, false);
-	crash->runs = crash->keeps ? load_what_ran(crash) : crash_load(&crash->topo, false);
-	crash->options.note = crash->keeps ? &crash->note : NULL;
-}
-
-static void
-unload_incarnation(struct crash *crash)
-{
-	free(crash->note.bytes);
-	lm_topology_free(crash->runs);
-	lm_topology_free(crash->plain);
-	crash->runs = crash->plain = NULL;
 }
 
 /* ---- what was committed ---- */
@@ -335,45 +294,9 @@ is_held(void *snapshots)
 }
 
 static bool
-resume(void *snapshots, const struct lm_topology *runs, const struct lm_graph *graph)
+resume(void *snapshots)
 {
-	return crash_note(snapshots, runs, graph) && snapshots_resume(snapshots) == 0;
-}
-
-static const struct topo *running_topo;
-
-static struct lm_topology *
-load_wider(const struct lm_topology *topology, const struct lm_graph *graph)
-{
-	(void)topology;
-	(void)graph;
-	return crash_load(running_topo, true);
-}
-
-/* What may be changed while it runs. */
-static void
-let_change(struct crash *crash, struct snapshots *snapshots, enum fate fate)
-{
-	struct control_changes changes = { .may_rescale = topo_may_rescale_keyed,
-		                           .may_renew = topo_may_renew,
-		                           .topology = crash->plain,
-		                           .hold = hold,
-		                           .is_held = is_held,
-		                           .resume = resume,
-		                           .holder = snapshots };
-
-	if (crash->keeps) {
-		running_topo = &crash->topo;
-		changes.other = load_wider;
-		if (fate == FATE_CRASHES_AT_STEP && sim_below(2) == 0) {
-			changes.power_left = 1 + sim_below(300);
-		}
-		if (crash_is_wider(crash->runs)) {
-			changes.begins_with = crash->runs;
-			crash->runs = NULL; /* it is freed when it goes, or the run is over */
-		}
-	}
-	control_let_change(&changes);
+	return snapshots_resume(snapshots) == 0;
 }
 
 /* Stops the snapshots, as the control thread does when a job is not to go on. */
@@ -434,7 +357,13 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
 		return run_until_stopped(crash, snapshots, engine);
 	}
 	if (crash->rescales) {
-		let_change(crash, snapshots, fate);
+		control_let_change(&(struct control_changes){ .may_rescale = topo_may_rescale_keyed,
+		                                              .may_renew = topo_may_renew,
+		                                              .topology = crash->topology,
+		                                              .hold = hold,
+		                                              .is_held = is_held,
+		                                              .resume = resume,
+		                                              .holder = snapshots });
 	}
 	ended = sim_run(engine, sim_steps() + steps);
 	if (!ended) {
@@ -489,8 +418,6 @@ run_graph(struct crash *crash, struct lm_graph *graph, const struct lm_placement
 		start_failed(crash, why);
 	} else if (snapshots_had_ended(snapshots)) {
 		crash->is_done = true;
-	} else if (crash->keeps && !crash_note(snapshots, crash->runs, graph)) {
-		start_failed(crash, "no memory");
 	} else {
 		crash->is_done = run_engine(crash, snapshots, engine, fate);
 	}
@@ -506,20 +433,20 @@ run_once(struct crash *crash, enum fate fate)
 {
 	struct lm_errors errors = { 0 };
 	struct lm_placement placement = { 0 };
-	struct lm_graph *graph;
+	struct lm_topology *topology = topo_load("crash.yaml", &crash->topo, &errors);
+	struct lm_graph *graph = topology == NULL ? NULL : lm_graph_check(topology, &errors);
 
-	load_incarnation(crash);
-	graph = lm_graph_check(crash->runs, &errors);
 	if (graph == NULL) {
 		wrong(crash, errors.count > 0 ? errors.error[0].message : "no graph");
 	} else {
 		sim_place(graph->slice_count, &placement);
+		crash->topology = topology;
 		plan_faults(crash, fate);
 		run_graph(crash, graph, &placement, fate);
 	}
 	free(placement.worker_of);
 	lm_graph_free(graph);
-	unload_incarnation(crash);
+	lm_topology_free(topology);
 	lm_errors_free(&errors);
 }
 
@@ -530,8 +457,8 @@ is_affordable(struct crash *crash)
 {
 	struct lm_errors errors = { 0 };
 	struct lm_placement placement = { 0 };
-	struct lm_topology *topology = crash_load(&crash->topo, true);
-	struct lm_graph *graph = lm_graph_check(topology, &errors);
+	struct lm_topology *topology = topo_load("crash.yaml", &crash->topo, &errors);
+	struct lm_graph *graph = topology == NULL ? NULL : lm_graph_check(topology, &errors);
 	bool good = false;
 
 	if (graph == NULL) {
@@ -642,9 +569,9 @@ rescale(struct crash *crash)
 {
 	struct topo before = crash->topo;
 
-	draw_again(&crash->topo, "slices", 1, 5, "");
-	draw_again(&crash->topo, "somes", 1, 5, "");
-	draw_again(&crash->topo, "outs", 1, 5, "");
+	draw_again(&crash->topo, "slices", 5, "");
+	draw_again(&crash->topo, "somes", 5, "");
+	draw_again(&crash->topo, "outs", 5, "");
 	if (!is_affordable(crash)) {
 		crash->topo = before;
 	}
@@ -659,10 +586,8 @@ crash_until_done(struct crash *crash, const char *out)
 		enum fate fate =
 		    i < crashes ? 1 + (enum fate)sim_below(FATE_COUNT - 1) : FATE_LIVES;
 
-		if (crash->rescales && !crash->keeps) {
-			rescale(crash);
-		}
 		if (crash->rescales) {
+			rescale(crash);
 			fate = i < crashes && sim_below(2) == 0 ? FATE_CRASHES_AT_STEP : fate;
 		}
 
@@ -693,21 +618,13 @@ crash_run(struct crash *crash)
 	} while (!is_affordable(crash) && !crash->is_wrong && ++draws < DRAWS_MAX);
 	draw_options(crash);
 	crash->rescales = sim_below(2) == 0;
-	crash->keeps = crash->rescales && sim_below(2) == 0;
 	if (crash->rescales) {
 		/* There is to be something to go on from. */
-		draw_again(&crash->topo, "epoch", 1, 30, "us");
-		draw_again(&crash->topo, "a_rate", 1, 100000, "");
-		draw_again(&crash->topo, "b_rate", 1, 100000, "");
+		draw_again(&crash->topo, "epoch", 30, "us");
+		draw_again(&crash->topo, "a_rate", 100000, "");
+		draw_again(&crash->topo, "b_rate", 100000, "");
 		crash->options.pace = 0;
 		crash->options.timeout_ns = 0;
-	}
-	if (crash->keeps) {
-		/* Nothing is changed any more once a source has ended. */
-		draw_again(&crash->topo, "a_rows", ROWS_MAX / 2, ROWS_MAX, "");
-		draw_again(&crash->topo, "b_rows", ROWS_MAX / 2, ROWS_MAX, "");
-		draw_again(&crash->topo, "a_rate", 50000, 100000, "");
-		draw_again(&crash->topo, "b_rate", 50000, 100000, "");
 	}
 	out = begin_job(crash, "sound");
 	run_once(crash, FATE_LIVES);
