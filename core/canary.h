@@ -37,6 +37,7 @@ enum canary {
 	CANARY_SLOT_TWICE,    /* a slot of another version is converted twice */
 	CANARY_SLOT_FORGOTTEN, /* one never is */
 	CANARY_SLOT_OLD,       /* the new code goes on with one that is not */
+	CANARY_EARLY_CHECK,    /* state is looked at while its slice runs */
 	/* Of the store. */
 	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */
 	CANARY_SKIP_DIR_SYNC,    /* so does a manifest whose name was not */
