@@ -76,6 +76,7 @@ bool bench_rescale_pause(uint32_t runs, bool small);
 bool bench_rescale_windows(uint32_t runs, bool small);
 bool bench_change_throughput(uint32_t runs, bool small);
 bool bench_update_pause(uint32_t runs, bool small);
+bool bench_update_convert(uint32_t runs, bool small);
 /* Bytes of state that they are asked to have; 0: as each likes. */
 extern uint64_t bench_state_bytes;
 

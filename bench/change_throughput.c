@@ -2,7 +2,8 @@
 /*
  * change_throughput: rows a second of a keyed count on two lcores, in the second that begins with a
  * change, beside the second behind it, in which nothing changes, again and again in one run. Two
- * slices of the count exchange their lcores; or it goes from two slices to three, and back.
+ * slices of the count exchange their lcores; or it goes from two slices to three, and back; or
+ * other code takes it over, with its state.
  */
 
 #include <inttypes.h>
@@ -19,6 +20,7 @@
 #define STEP_MS 20u  /* of the series */
 #define STEPS 50u    /* in a second */
 #define STEPS_FEW 5u /* of a test: a tenth */
+#define WAIT_NS INT64_C(60000000000)
 #define SHOWN (2u * PAIRS * STEPS)
 
 struct kind {
@@ -83,10 +85,25 @@ ask_rescale(struct snap_job *job, uint32_t at)
 }
 
 static bool
-rescale_is_through(struct snap_job *job)
+change_is_through(struct snap_job *job)
 {
 	return job->engine->changed.number == change_number &&
 	       job->engine->changed.result == CHANGE_DONE;
+}
+
+/* ---- code ---- */
+
+/* The same class once more, which to the engine is another one, and back. */
+static bool
+ask_update(struct snap_job *job, uint32_t at)
+{
+	static struct lm_op_class other;
+
+	if (at % 2 == 0) {
+		other = *job->class;
+	}
+	change_number = snap_job_update(job, at % 2 == 0 ? &other : job->class);
+	return change_number != 0;
 }
 
 /* ---- seconds ---- */
@@ -121,6 +138,21 @@ measure(struct snap_job *job, struct kind *kind, uint32_t steps)
 	return (double)(rows - first) * 1e9 / (double)(at_ns - begun_ns);
 }
 
+/* The second without a change begins when the change is through. False: it is not in a minute. */
+static bool
+wait_for(struct snap_job *job, const struct kind *kind)
+{
+	int64_t until_ns = env_now_ns() + WAIT_NS;
+
+	while (!kind->is_through(job)) {
+		if (env_now_ns() > until_ns) {
+			return false;
+		}
+		snap_job_run(job, 1e-3);
+	}
+	return true;
+}
+
 static bool
 run_kind(struct snap_job *job, struct kind *kind, uint32_t steps)
 {
@@ -132,7 +164,7 @@ run_kind(struct snap_job *job, struct kind *kind, uint32_t steps)
 			return false;
 		}
 		change += measure(job, kind, steps);
-		if (!kind->is_through(job)) {
+		if (!wait_for(job, kind)) {
 			fprintf(stderr, "change_throughput: a change is not through\n");
 			return false;
 		}
@@ -190,7 +222,7 @@ static void
 print_line(const struct kind *kind, uint32_t kinds, uint64_t bytes)
 {
 	static struct bench_line line;
-	static char more[16384];
+	static char more[24576];
 	const struct kind *worst = &kind[0];
 	char note[200];
 
@@ -224,7 +256,10 @@ bench_change_throughput(uint32_t runs, bool small)
 		  .is_through = exchange_is_through },
 		{ .what = "two slices become three, and two again",
 		  .ask = ask_rescale,
-		  .is_through = rescale_is_through },
+		  .is_through = change_is_through },
+		{ .what = "other code takes the count over",
+		  .ask = ask_update,
+		  .is_through = change_is_through },
 	};
 	static struct snap_job job;
 	uint32_t kinds = sizeof(kind) / sizeof(kind[0]), steps = small ? STEPS_FEW : STEPS;

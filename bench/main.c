@@ -42,6 +42,7 @@ static const struct own {
 	{ "rescale_windows_us", bench_rescale_windows, 2 },
 	{ "change_throughput", bench_change_throughput, 2 },
 	{ "update_pause_us", bench_update_pause, 2 },
+	{ "update_convert_us", bench_update_convert, 2 },
 };
 
 uint64_t bench_state_bytes;

@@ -37,7 +37,7 @@ struct size {
 	struct series quiet;           /* the longest wait in a window without a change */
 	struct series calm;            /* `own` of changes in which no thread waited for its CPU */
 	double p99_us[BENCH_RUNS_MAX]; /* of `own`, run by run */
-	struct lm_hist batch_ns;
+	struct lm_hist batch_ns, step_ns;
 	uint64_t rows;
 };
 
@@ -264,6 +264,8 @@ run_size(const struct pause_kind *kind, struct size *size, uint32_t runs, uint32
 	struct snap_shape shape = { .keys = snap_keys(size->bytes),
 		                    .is_uniform = true,
 		                    .is_shared_out = kind->is_shared_out,
+		                    .is_tally = kind->is_tally,
+		                    .slots = kind->slots,
 		                    .batch_rows = BATCH_ROWS,
 		                    .epoch_ns = 1000000000,
 		                    .is_traced = true,
@@ -277,6 +279,7 @@ run_size(const struct pause_kind *kind, struct size *size, uint32_t runs, uint32
 	}
 	if (good) {
 		snap_seen_add(&size->batch_ns);
+		snap_steps_add(&size->step_ns);
 	}
 	good = good && rows_are_right(kind, &job, size);
 	schedstat_close();
@@ -298,6 +301,23 @@ add_quantiles(char *to, size_t room, const char *what, struct series *series)
 	         quantile_us(series, 0, 1));
 }
 
+/* Of slots that became another version's, if any did. */
+static void
+add_steps(char *to, size_t room, const struct lm_hist *step_ns)
+{
+	size_t used = strlen(to);
+
+	if (step_ns->count > 0) {
+		snprintf(to + used, room - used,
+		         "\"steps\": %" PRIu64 ", \"step_p50_us\": %.3f, \"step_p99_us\": %.3f, "
+		         "\"step_p99_9_us\": %.3f, \"step_max_us\": %.3f, ",
+		         step_ns->count, (double)lm_hist_quantile(step_ns, 0.5) / 1e3,
+		         (double)lm_hist_quantile(step_ns, 0.99) / 1e3,
+		         (double)lm_hist_quantile(step_ns, 0.999) / 1e3,
+		         (double)step_ns->max / 1e3);
+	}
+}
+
 static void
 add_size(char *to, size_t room, struct size *size, bool is_first, bool is_last)
 {
@@ -313,6 +333,7 @@ add_size(char *to, size_t room, struct size *size, bool is_first, bool is_last)
 	add_quantiles(to, room, "pause", &size->pause);
 	add_quantiles(to, room, "align", &size->align);
 	add_quantiles(to, room, "quiet", &size->quiet);
+	add_steps(to, room, &size->step_ns);
 	used = strlen(to);
 	snprintf(to + used, room - used, "\"batch_p99_us\": %.3f}%s",
 	         (double)lm_hist_quantile(&size->batch_ns, 0.99) / 1e3, is_last ? "], " : ", ");
@@ -348,13 +369,14 @@ print_line(const struct pause_kind *kind, struct size *size, uint32_t sizes, uin
 }
 
 static uint32_t
-choose_sizes(uint64_t bytes[SIZES_MAX], bool small)
+choose_sizes(uint64_t bytes[SIZES_MAX], bool small, uint32_t halves)
 {
 	uint64_t wanted = bench_state_bytes != 0 ? bench_state_bytes : 8192 * MIB;
 	uint32_t count = 0;
 
-	wanted = small && bench_state_bytes == 0 ? STATE_SMALL
-	                                         : snap_bytes_that_fit(wanted, STATE_SMALL);
+	wanted = small && bench_state_bytes == 0
+	             ? STATE_SMALL
+	             : snap_bytes_that_fit(wanted * halves / 2, STATE_SMALL) / halves * 2;
 	bytes[count++] = MIB;
 	if (wanted > 1024 * MIB) {
 		bytes[count++] = 1024 * MIB;
@@ -368,7 +390,8 @@ pause_bench(const struct pause_kind *kind, uint32_t runs, bool small)
 {
 	static struct size size[SIZES_MAX];
 	uint64_t bytes[SIZES_MAX];
-	uint32_t sizes = choose_sizes(bytes, small);
+	uint32_t sizes =
+	    choose_sizes(bytes, small, kind->memory_halves == 0 ? 2 : kind->memory_halves);
 	uint32_t changes = small ? kind->changes_few : kind->changes;
 	bool good = true;
 

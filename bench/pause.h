@@ -29,7 +29,9 @@ struct pause_seen {
 struct pause_kind {
 	const char *name;              /* of the benchmark */
 	const char *what;              /* "moves between two lcores" */
-	bool is_shared_out;            /* as in struct snap_shape */
+	bool is_shared_out, is_tally;  /* as in struct snap_shape */
+	uint32_t slots;                /* likewise */
+	uint32_t memory_halves;        /* it takes so many halves of the state; 0: two */
 	uint32_t changes, changes_few; /* in a run; with little data */
 	/*
 	 * Makes the change `at`, 0 and up, and waits until it is through. Fills in `seen`, with

@@ -158,11 +158,14 @@ note_crossing(struct snap_seen *seen, const struct lm_op *op, int64_t start_ns)
 	__atomic_store_n(&seen->crossings, seen->crossings + 1, __ATOMIC_RELEASE);
 }
 
-static void
-note_batch(const struct lm_op *op, int64_t start_ns, int64_t end_ns)
+void
+snap_note_batch(const struct lm_op *op, int64_t start_ns, int64_t end_ns)
 {
 	struct snap_seen *seen = &snap_probe.seen[op->index];
 
+	if (snap_probe.seen == NULL) {
+		return;
+	}
 	if (seen->epoch != op->stats.epoch || seen->worker != op->worker) {
 		note_crossing(seen, op, start_ns);
 	} else if (start_ns - seen->last_end_ns >
@@ -187,9 +190,7 @@ timed_process(struct lm_op *op, const struct lm_batch *in)
 
 	counted->process(op, in);
 	end_ns = env_now_ns();
-	if (snap_probe.seen != NULL) {
-		note_batch(op, start_ns, end_ns);
-	}
+	snap_note_batch(op, start_ns, end_ns);
 	if (!__atomic_load_n(&snap_probe.is_on, __ATOMIC_ACQUIRE)) {
 		return;
 	}
@@ -251,7 +252,7 @@ snap_register_classes(void)
 		count_class.process_select = NULL;
 	}
 	if (counted == NULL || registry_add(&keys_class, &why) != 0 ||
-	    registry_add(&count_class, &why) != 0) {
+	    registry_add(&count_class, &why) != 0 || registry_add(&snap_tally[0], &why) != 0) {
 		fprintf(stderr, "bench: %s\n", why);
 		abort();
 	}

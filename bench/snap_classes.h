@@ -32,6 +32,7 @@ struct snap_probe {
 	struct snap_interval *interval;
 	struct snap_bucket *bucket;
 	struct snap_seen *seen; /* [SNAP_SEEN_MAX]; NULL: not traced */
+	struct lm_hist step_ns; /* of slots that became another version's */
 };
 extern struct snap_probe snap_probe;
 
@@ -39,5 +40,13 @@ extern struct snap_probe snap_probe;
 bool snap_source_open(const struct snap_shape *shape, uint32_t draws);
 void snap_source_close(void);
 void snap_register_classes(void);
+/* A slice that counts has had a batch, if it is traced. */
+void snap_note_batch(const struct lm_op *op, int64_t start_ns, int64_t end_ns);
+
+/*
+ * snap_tally.c: a keyed count in two versions, [0] and [1], each of which converts the other's
+ * state.
+ */
+extern const struct lm_op_class snap_tally[2];
 
 #endif

@@ -146,6 +146,12 @@ snap_seen_longest_gap(void)
 }
 
 void
+snap_steps_add(struct lm_hist *step_ns)
+{
+	lm_hist_add(step_ns, &snap_probe.step_ns);
+}
+
+void
 snap_seen_add(struct lm_hist *batch_ns)
 {
 	for (uint32_t i = 0; i < SNAP_SEEN_MAX; i++) {
@@ -158,24 +164,28 @@ snap_seen_add(struct lm_hist *batch_ns)
 static void
 write_text(struct snap_job *job)
 {
+	uint32_t slots = job->shape.slots;
 	char count[200];
 
-	snprintf(count, sizeof(count), "type: bench_count, emit: end");
+	slots = slots == 0 ? (job->shape.windows > 0 ? 4096 : 1024) : slots;
+	snprintf(count, sizeof(count), "type: bench_count, emit: end, count: rows");
+	if (job->shape.is_tally) {
+		snprintf(count, sizeof(count), "type: bench_tally");
+	}
 	if (job->shape.windows > 0) {
 		snprintf(count, sizeof(count),
-		         "type: window_aggregate, window: tumbling %uns, windows: %u",
+		         "type: window_aggregate, window: tumbling %uns, windows: %u, count: rows",
 		         SNAP_WINDOW_NS, job->shape.windows);
 	}
-	snprintf(
-	    job->text, sizeof(job->text),
-	    "name: snapshots\n"
-	    "settings: {epoch: %" PRIu64 "ns, batch_rows: %u, seed: 11, slots: %u}\n"
-	    "operators:\n"
-	    "  events: {type: bench_keys}\n"
-	    "  count:  {%s, input: events%s, by: key, count: rows, keys: %" PRIu64 ", slices: %u}\n"
-	    "  out:    {type: null_sink, input: count}\n",
-	    job->shape.epoch_ns, job->shape.batch_rows, job->shape.windows > 0 ? 4096 : 1024, count,
-	    job->shape.is_shared_out ? " by key" : "", job->shape.keys, job->shape.slices);
+	snprintf(job->text, sizeof(job->text),
+	         "name: snapshots\n"
+	         "settings: {epoch: %" PRIu64 "ns, batch_rows: %u, seed: 11, slots: %u}\n"
+	         "operators:\n"
+	         "  events: {type: bench_keys}\n"
+	         "  count:  {%s, input: events%s, by: key, keys: %" PRIu64 ", slices: %u}\n"
+	         "  out:    {type: null_sink, input: count}\n",
+	         job->shape.epoch_ns, job->shape.batch_rows, slots, count,
+	         job->shape.is_shared_out ? " by key" : "", job->shape.keys, job->shape.slices);
 }
 
 static bool
@@ -197,6 +207,7 @@ open_engine(struct snap_job *job)
 	    !bench_place(&job->placement, worker_of, job->shape.workers, LM_SLICES_MAX)) {
 		return false;
 	}
+	job->class = job->graph->op[SNAP_COUNT].class;
 	if (job->snapshots != NULL) {
 		snapshots_origin(job->snapshots, &origin);
 	}
@@ -285,6 +296,38 @@ snap_job_rows(const struct snap_job *job)
 		}
 	}
 	return rows;
+}
+
+uint64_t
+snap_job_update(struct snap_job *job, const struct lm_op_class *class)
+{
+	const struct graph_operator *was = &job->engine->graph->op[SNAP_COUNT];
+	uint32_t kept[LM_OPERATORS_MAX], heir_of[LM_OPERATORS_MAX];
+	struct lm_errors errors = { 0 };
+	struct lm_graph *graph = lm_graph_check(job->topology, &errors);
+	uint16_t workers[LM_SLICES_MAX];
+	struct change_ask ask = {
+		.graph = graph, .kept = kept, .heir_of = heir_of, .workers = workers
+	};
+	uint64_t number = 0;
+
+	for (uint32_t i = 0; graph != NULL && i < graph->operator_count; i++) {
+		heir_of[i] = i;
+		kept[i] = i == SNAP_COUNT ? LM_NONE : i;
+	}
+	for (uint32_t i = 0; i < was->slices; i++) {
+		workers[i] = (uint16_t)lm_engine_slice_worker(job->engine, was->first_slice + i);
+	}
+	if (graph != NULL) {
+		graph->op[SNAP_COUNT].class = class;
+		number = engine_change(job->engine, &ask, &errors);
+	}
+	if (number == 0) {
+		fprintf(stderr, "bench: refused: %s\n", errors.error[0].message);
+		lm_graph_free(graph);
+	}
+	lm_errors_free(&errors);
+	return number;
 }
 
 void

@@ -33,8 +33,10 @@ struct snap_shape {
 	bool is_uniform;    /* else Zipf 1.0 */
 	uint32_t windows;   /* keys are counted by window, and all of these are open; 0: without */
 	bool is_shared_out; /* rows come by key: there may be several slices that count */
+	bool is_tally;      /* what counts is snap_tally, not the engine's aggregate */
 	uint32_t batch_rows;
 	uint64_t epoch_ns;
+	uint32_t slots;   /* of the keys; 0: 1024, with windows 4096 */
 	uint32_t slices;  /* that count, dealt to the workers; 0: one */
 	uint32_t workers; /* all else of the job is on the first; 0: one */
 	bool is_traced;   /* slices note when they had what in hand: snap_seen */
@@ -88,6 +90,7 @@ struct snap_job {
 	char text[800];
 	struct lm_topology *topology;
 	struct lm_graph *graph;
+	const struct lm_op_class *class; /* that counts in the beginning */
 	struct lm_errors errors;
 	struct lm_placement placement;
 	struct lm_engine *engine;
@@ -111,6 +114,11 @@ uint64_t snap_job_epoch(struct snap_job *job);
 /* An epoch with its snapshot, until that is durable. False: it was lost; why is said. */
 bool snap_job_snapshot(struct snap_job *job, struct snapshot_status *status);
 uint64_t snap_job_rows(const struct snap_job *job); /* counted so far */
+/*
+ * Asks for other code to count from the next epoch on, with the state, as many slices and on the
+ * same lcores. Returns the number of the change; 0: refused, said why. It keeps the class.
+ */
+uint64_t snap_job_update(struct snap_job *job, const struct lm_op_class *class);
 const struct state_space *snap_job_space(const struct snap_job *job);
 
 /* The worker's notes: of intervals from here on; of buckets of time from here on. */
@@ -127,6 +135,8 @@ bool snap_seen_crossed(uint32_t slice, uint64_t crossings, int64_t *before_ns, i
 int64_t snap_seen_longest_gap(void);
 /* Adds how long batches took. */
 void snap_seen_add(struct lm_hist *batch_ns);
+/* Adds how long slots took to become another version's, one by one (is_tally, one slice). */
+void snap_steps_add(struct lm_hist *step_ns);
 
 /* A folder for one benchmark, on the disk that is to be measured; removed with all that is in it.
  * False: said why. */
