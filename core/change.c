@@ -9,6 +9,7 @@
 
 #include "core/audit.h"
 #include "core/env.h"
+#include "core/pages.h"
 #include "core/past.h"
 #include "core/wiring.h"
 
@@ -555,7 +556,8 @@ change_tick(struct lm_engine *engine)
 		give_up(engine, CHANGE_JOB_ENDS);
 		return false;
 	}
-	if (engine_epoch_done(engine) == engine->epoch && !is_copied(engine)) {
+	if (engine_epoch_done(engine) == engine->epoch && !is_copied(engine) &&
+	    pages_hold(engine)) {
 		begin(engine);
 	}
 	return true;

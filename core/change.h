@@ -8,7 +8,8 @@
  * its marker each chain of slices goes over by itself, and when all have, control puts away what is
  * not needed any more. Rows in front of the marker meet the old graph, rows behind it the new one.
  *
- *     prepared     built; waits until no epoch, snapshot or move is under way; may be given up
+ *     prepared     built; waits until no epoch, snapshot or move is under way, and none of pages;
+ *                  may be given up
  *     switching    the marker is on its way; there is no way back
  *     sweeping     all are through; mail for slices that have retired is on its way
  *

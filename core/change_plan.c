@@ -427,6 +427,31 @@ make_hands(struct lm_engine *engine, struct change *change, const struct change_
 	return good;
 }
 
+static bool
+gives_state(const struct rewire *part)
+{
+	const struct lm_op *slice = part->slice;
+	bool gives = false;
+
+	for (uint32_t h = 0; h < part->hand_count; h++) {
+		gives |= part->hand[h]->with_state;
+	}
+	return gives && (slice->state.space != NULL || slice->class->serialize != NULL);
+}
+
+/* Sinks that nobody goes on for. One that commits has what it has in hand in its transactions. */
+static void
+mark_leaving(const struct lm_engine *engine, struct change *change)
+{
+	for (uint32_t i = 0; i < engine->slice_count; i++) {
+		struct rewire *part = &change->part[i];
+		const struct graph_operator *op = &engine->graph->op[part->slice->op];
+
+		part->leaves = part->retires && op->class->outputs == NULL &&
+		               (op->traits & LM_TRAIT_COMMITS) == 0 && !gives_state(part);
+	}
+}
+
 /* Memory for the slots that slices come to have. */
 static bool
 make_room(struct change *change)
@@ -650,5 +675,6 @@ change_plan(struct lm_engine *engine, const struct change_ask *ask, struct lm_er
 		change_free(engine, change);
 		return NULL;
 	}
+	mark_leaving(engine, change);
 	return change;
 }

@@ -9,6 +9,7 @@
 
 #include "core/change.h"
 #include "core/env.h"
+#include "core/pages.h"
 #include "core/past.h"
 
 #define WAIT_STEP_NS 2000000u
@@ -60,6 +61,7 @@ engine_create(struct lm_graph *graph, const struct lm_placement *placement,
 		lm_engine_free(engine);
 		return NULL;
 	}
+	engine->pages = pages_open(engine);
 	return engine;
 }
 
@@ -80,6 +82,7 @@ lm_engine_free(struct lm_engine *engine)
 	}
 	assert(engine->state != ENGINE_RUNNING);
 	change_drop(engine);
+	pages_close(engine);
 	if (engine->layout != NULL) {
 		engine_unbuild(engine);
 	}
@@ -209,6 +212,7 @@ engine_tick(struct lm_engine *engine)
 	if (engine->past_waits) {
 		past_tick(engine);
 	}
+	pages_tick(engine);
 	if (engine->state != ENGINE_RUNNING || (engine->change != NULL && change_tick(engine)) ||
 	    period_ns == 0 || env_now_ns() < engine->epoch_due_ns) {
 		return;
@@ -377,6 +381,7 @@ lm_engine_join(struct lm_engine *engine)
 	if (engine->state != ENGINE_RUNNING) {
 		return;
 	}
+	pages_stop(engine);
 	for (uint32_t i = 0; i < engine->launched; i++) {
 		mail_send(engine->worker[i], worker_quit, NULL, 0);
 	}

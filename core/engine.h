@@ -79,6 +79,19 @@ struct engine_kept {
 	uint64_t change; /* with which the slice came */
 };
 
+/*
+ * Memory of state that follows its slices to other NUMA nodes, in bytes: `left` to be looked at,
+ * `moved` since the start, `far` on another node than its slice when all had been looked at, and
+ * why
+ * (-errno, see engine_pages_why; 0: there is none). is_there: lcores are on several nodes; else all
+ * is 0. is_through: nothing is left to do.
+ */
+struct engine_pages {
+	bool is_there, is_through;
+	int why;
+	uint64_t left, moved, far;
+};
+
 struct lm_engine {
 	enum engine_state state;
 	struct lm_graph *graph;
@@ -116,8 +129,9 @@ struct lm_engine {
 	struct engine_check *check;       /* the last that was asked for; NULL: none was */
 	struct engine_kept *kept;
 	uint32_t kept_count;
-	bool stopping;      /* sources are asked to end: those that come as well */
-	bool change_failed; /* rows were lost on edges that are gone */
+	struct pages *pages; /* NULL: all lcores are on one NUMA node */
+	bool stopping;       /* sources are asked to end: those that come as well */
+	bool change_failed;  /* rows were lost on edges that are gone */
 	/* NULL, or told of each slice that retires without an heir, with all that it has counted;
 	 * on the control thread. */
 	void (*on_gone)(void *arg, const struct lm_op *slice);
@@ -226,6 +240,9 @@ bool engine_check(struct lm_engine *engine, const bool *wanted);
 bool engine_is_checking(const struct lm_engine *engine);
 /* Once it is not any more, and before the graph changes. */
 void engine_checked(const struct lm_engine *engine, struct check_report *report);
+/* Any thread. What can be done about a reason, with what it is: the rest of a sentence. */
+void engine_pages(const struct lm_engine *engine, struct engine_pages *report);
+const char *engine_pages_why(int result);
 /* core/engine.c: starts an epoch now; it may be one of a snapshot if one is wanted. */
 void engine_start_epoch(struct lm_engine *engine, bool may_snapshot);
 /* core/engine.c: sources that have come meanwhile hear of what the others have been told. */

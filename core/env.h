@@ -28,6 +28,36 @@ uint64_t env_random(void);
 void *env_alloc(size_t size, size_t align, int numa_node);
 void env_free(void *memory);
 
+/*
+ * The pages that a block of env_alloc, or a part of it, stands in, and the NUMA nodes that they are
+ * on. Nothing here looks at what is in the memory, or changes its addresses.
+ */
+struct env_pages {
+	size_t page; /* bytes of one, a power of two */
+	/* The pages that nothing but the block is in; first == end: it shares its pages with other
+	 * blocks. */
+	uintptr_t first, end;
+	/* 0: they may move; -ENOTSUP: devices may know them by physical addresses; -E2BIG: moving
+	 * one would hold up whoever writes to it for too long. */
+	int fixed;
+};
+/* Control threads, as long as the block is there. */
+void env_pages_of(void *block, struct env_pages *pages);
+/* Pages of first to end that nobody has touched yet come from the node of whoever touches them
+ * first, wherever the block was asked for. 0, or -errno. Any thread. */
+int env_pages_follow(const struct env_pages *pages);
+/*
+ * Moves pages, by the addresses where they begin, to a node (-1: moves none), and says where each
+ * of them is then: a node; -ENOENT: nobody has touched it yet; other -errno: nobody can say.
+ * Whoever writes to a page that is being moved waits, as long as it takes to copy ENV_PAGES_HELD
+ * pages at most. 0, or -errno: why some are not there, as far as is known: -ENOMEM: the node has
+ * none free; -EBUSY: something else holds them; -EPERM, -ENOSYS: this process may move none. At
+ * most ENV_PAGES_MAX; not a thread that must not be held up.
+ */
+#define ENV_PAGES_MAX 512u
+#define ENV_PAGES_HELD 16u
+int env_pages_move(const uintptr_t *page, uint32_t count, int node, int *where);
+
 /* Runs step(arg) on a worker over and over until it returns false; joined by env_worker_join. */
 typedef bool env_step_fn(void *arg);
 int env_worker_launch(uint32_t lcore, env_step_fn *step, void *arg);

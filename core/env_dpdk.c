@@ -23,6 +23,7 @@
 #include <rte_eal.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
+#include <rte_memory.h>
 #include <rte_pause.h>
 
 #define HUGE_PAGE (2ul << 20)
@@ -188,6 +189,33 @@ env_free(void *memory)
 	} else {
 		munmap(block.base, block.size);
 	}
+}
+
+/*
+ * Devices reach EAL's memory by addresses that it has noted. Physical ones are wrong once a page
+ * has moved; virtual ones are not, and where a device has a page mapped the kernel does not move
+ * it.
+ */
+void
+env_pages_of(void *memory, struct env_pages *pages)
+{
+	struct block block;
+
+	memcpy(&block, (char *)memory - sizeof(block), sizeof(block));
+	*pages = (struct env_pages){ .page = (size_t)sysconf(_SC_PAGESIZE) };
+	if (block.size != 0) {
+		pages->first = (uintptr_t)block.base;
+		pages->end = pages->first + block.size;
+		return;
+	}
+	if (rte_eal_has_hugepages()) {
+		const struct rte_memseg_list *list = rte_mem_virt2memseg_list(memory);
+
+		pages->page = list == NULL ? HUGE_PAGE : list->page_sz;
+	}
+	pages->fixed = rte_eal_iova_mode() == RTE_IOVA_VA ? 0 : -ENOTSUP;
+	/* Whoever writes to it would wait for a tenth of a second. */
+	pages->fixed = pages->page > HUGE_PAGE ? -E2BIG : pages->fixed;
 }
 
 /*

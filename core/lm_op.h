@@ -231,7 +231,10 @@ struct lm_op_class {
 	void (*timer)(struct lm_op *op, uint32_t timer);
 	/* Optional: the marker of `epoch` has arrived on all inputs and is about to go on. */
 	void (*epoch)(struct lm_op *op, uint64_t epoch);
-	/* Optional: all inputs have ended (sources: poll said so). Last chance to emit. */
+	/*
+	 * Optional: all inputs have ended (sources: poll said so). Last chance to emit. A sink also
+	 * has it, behind the last row, when the running job goes on without it.
+	 */
 	void (*end)(struct lm_op *op);
 	/*
 	 * Optional: the event time to pass on when watermark(op, time_ns) is through, at most

@@ -23,6 +23,20 @@ is_through(struct rewire *part)
 
 /* ---- before ---- */
 
+/* What a sink that nobody goes on for has in hand: no more comes, so it is put out now. */
+static void
+put_out(const struct lm_op *head)
+{
+	for (uint32_t i = 0; i < head->chain_count; i++) {
+		struct rewire *part = head->chain[i]->rewire;
+
+		if (part->leaves) {
+			part->leaves = false;
+			slice_leave(part->slice);
+		}
+	}
+}
+
 /* Whether nothing more goes over the edges that there are: the marker has, or the end. */
 static bool
 has_passed(const struct lm_op *head, uint64_t epoch)
@@ -430,6 +444,9 @@ rewire_lets(struct lm_op *head)
 	struct rewire *part = head->rewire;
 
 	if (!part->is_switched) {
+		if (!part->is_due && has_passed(head, part->epoch)) {
+			put_out(head);
+		}
 		if (!part->is_due && has_passed(head, part->epoch)) {
 			part->is_due = true;
 			part->next_due = head->worker->due;

@@ -43,6 +43,7 @@ struct rewire {
 	uint64_t epoch; /* behind whose marker it switches */
 	uint32_t *left; /* parts that are not through yet */
 	bool retires;
+	bool leaves;      /* … with rows in hand that it puts out first, as at its end */
 	bool is_due;      /* heads: waits for the worker to switch it */
 	bool is_switched; /* new slices: from the start */
 	bool is_settling; /* heads: the chain has all it awaits and goes on */

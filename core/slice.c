@@ -216,6 +216,7 @@ slice_call_class(struct lm_op *slice, const struct slice_ask *ask, const struct 
 			class->epoch(slice, (uint64_t)ask->value);
 		}
 		break;
+	case CALL_LEAVE:
 	case CALL_END:
 		if (class->end != NULL) {
 			class->end(slice);
@@ -430,6 +431,14 @@ slice_deliver_control(struct lm_op *slice, enum edge_item_kind kind, int64_t val
 		break;
 	default:
 		break;
+	}
+}
+
+void
+slice_leave(struct lm_op *slice)
+{
+	if (!slice->ended) {
+		slice_ask_control(slice, CALL_LEAVE, 0);
 	}
 }
 

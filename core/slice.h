@@ -34,6 +34,7 @@ enum slice_call {
 	CALL_TIMER,
 	CALL_IDLE, /* of classes that delay rows; they are not called */
 	CALL_EPOCH,
+	CALL_LEAVE, /* `end` of one that is no more behind a change */
 	CALL_END
 };
 
@@ -170,6 +171,9 @@ struct lm_op {
 	uint32_t slot_key[LM_PORTS_MAX]; /* of the hash that an input's rows come with; 0: none */
 	bool opened;
 	uint64_t bytes_in_before, bytes_out_before; /* control's: over edges that are gone */
+	/* Control's: the NUMA node that its state is to be on; all of it is known to be there. */
+	int pages_node;
+	bool pages_home;
 	bool retired;         /* in a change of the graph: it is no more, and hears nothing */
 	bool stays;           /* control's: in a change of the graph, it is in both */
 	char open_error[240]; /* what open said */
@@ -192,6 +196,9 @@ bool slice_has_room(struct lm_op *slice);
 void slice_deliver(struct lm_op *slice, uint32_t input, struct lm_batch *batch,
                    const struct lm_select *select);
 void slice_deliver_control(struct lm_op *slice, enum edge_item_kind kind, int64_t value);
+/* It is told that its input is over, as at the end of the job; it may be pending then. Not of one
+ * with outputs: nobody hears of it. */
+void slice_leave(struct lm_op *slice);
 
 /* Two variables of one type get each other's values. */
 #define EXCHANGE(a, b)                                                                             \

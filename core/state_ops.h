@@ -85,12 +85,18 @@ state_converter_call(const struct state_converter *how, struct lm_op *op,
 	return how->convert(how->is_back ? how->was : op, conversion);
 }
 
+/* Bytes that stand together, in a block of state_memory_alloc, from its beginning or not. */
+typedef void state_stretch_fn(void *arg, void *block, uintptr_t first, size_t size);
+
 struct state_ops {
 	/* Makes what a snapshot needs. 0, or -ENOMEM. */
 	int (*arm)(struct lm_op *op, struct state_space *space);
 	/* The state of `epoch` is what it is now; constant time. False: one is still under way. */
 	bool (*flip)(struct state_space *space, uint64_t epoch);
 	uint64_t (*size)(const struct state_space *space); /* bytes */
+	/* The memory of its maps, lists and values. A control thread, when no slots are on their
+	 * way, nor waiting. */
+	void (*stretches)(const struct state_space *space, state_stretch_fn *stretch, void *arg);
 
 	/*
 	 * A control thread, before a change, while the slice runs or before it does: memory for

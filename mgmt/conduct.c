@@ -239,6 +239,7 @@ conduct_show(struct conduct *conduct)
 	host_counts(conduct->loaded, &loaded);
 	picture.loaded = &loaded;
 	picture.plugins = plugin_count();
+	engine_pages(conduct->job.live->engine, &picture.pages);
 	picture.sample = &conduct->job.live->now;
 	if (conduct->job.durability->snapshots != NULL) {
 		snapshots_status(conduct->job.durability->snapshots, &status);

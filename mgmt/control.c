@@ -189,6 +189,7 @@ control_publish(struct control *control, const struct control_picture *picture)
 		shared->loaded = *picture->loaded;
 	}
 	shared->plugins = picture->plugins;
+	shared->pages = picture->pages;
 	if (picture->elastic != NULL && picture->elastic->version != shared->elastic.version) {
 		shared->elastic = *picture->elastic;
 		/* Who has asked and looks again finds what was asked for. */
@@ -385,6 +386,7 @@ control_look(struct control *control)
 		mine->snapshots = shared->snapshots;
 		mine->loaded = shared->loaded;
 		mine->plugins = shared->plugins;
+		mine->pages = shared->pages;
 	}
 	if (control_actions_version(&mine->manager) != control_actions_version(&shared->manager)) {
 		mine->manager = shared->manager;

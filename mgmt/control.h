@@ -58,6 +58,7 @@ struct control_picture {
 	const struct snapshot_status *snapshots; /* may be NULL */
 	const struct view_loaded *loaded;        /* may be NULL */
 	struct plugin_counts plugins;
+	struct engine_pages pages;
 	const struct elastic_view *elastic; /* NULL: none */
 	uint32_t bottleneck;                /* operator; LM_NONE: none */
 };

@@ -124,6 +124,7 @@ view_of(const struct control *control)
 		              .snapshots = &control->mine.snapshots,
 		              .loaded = &control->mine.loaded,
 		              .plugins = control->mine.plugins,
+		              .pages = control->mine.pages,
 		              .manager = &control->mine.manager,
 		              .counts = &control->counts,
 		              .elastic = &control->mine.elastic,

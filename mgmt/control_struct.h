@@ -25,6 +25,7 @@ struct picture {
 	struct snapshot_status snapshots;
 	struct view_loaded loaded;
 	struct plugin_counts plugins;
+	struct engine_pages pages;
 	struct manager manager;
 	struct elastic_view elastic;
 	uint32_t bottleneck;

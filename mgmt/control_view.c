@@ -169,6 +169,23 @@ view_plugins(const struct plugin_counts *plugins)
 	return checked(entry, failed);
 }
 
+static json_t *
+view_pages(const struct engine_pages *pages)
+{
+	json_t *entry;
+	int failed = 0;
+
+	if (!pages->is_there) {
+		return json_null();
+	}
+	entry = json_object();
+	failed += json_put_u64(entry, "left", pages->left);
+	failed += json_put_u64(entry, "moved", pages->moved);
+	failed += json_put_u64(entry, "far", pages->far);
+	failed += json_put_text(entry, "why", engine_pages_why(pages->far > 0 ? pages->why : 0));
+	return checked(entry, failed);
+}
+
 json_t *
 view_action(const struct action *action, int64_t now_ns)
 {
@@ -219,6 +236,7 @@ view_status(const struct view *view)
 	failed += json_put_u64(object, "queued", view->manager->queue_count);
 	failed += put(object, "manager", view_manager(view));
 	failed += put(object, "plugins", view_plugins(&view->plugins));
+	failed += put(object, "pages", view_pages(&view->pages));
 	failed += put(object, "clients", view_counts_json(view->counts));
 	return checked(object, failed);
 }
@@ -328,7 +346,8 @@ view_ports(const struct sample *sample)
 	for (uint32_t i = 0; i < sample->head->counter_count; i++) {
 		const struct sample_counter *counter = &sample->counter[i];
 
-		if (strncmp(counter->name, "snapshots.", 10) != 0) {
+		if (strncmp(counter->name, "snapshots.", 10) != 0 &&
+		    strncmp(counter->name, "pages.", 6) != 0) {
 			failed += json_put_u64(ports, counter->name, counter->value);
 		}
 	}

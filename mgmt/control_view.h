@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "core/engine.h"
 #include "core/plugin.h"
 #include "mgmt/elastic.h"
 #include "mgmt/manager.h"
@@ -60,6 +61,7 @@ struct view {
 	const struct snapshot_status *snapshots;
 	const struct view_loaded *loaded;
 	struct plugin_counts plugins;
+	struct engine_pages pages;
 	const struct manager *manager;
 	const struct rates *rates; /* of a probe: between it and the one before */
 	const struct view_counts *counts;

@@ -13,7 +13,8 @@
 #include "net/port.h"
 
 #define SNAPSHOT_COUNTERS 5u
-#define COUNTERS_MAX (PORTS_MAX * 5u + SNAPSHOT_COUNTERS)
+#define PAGES_COUNTERS 3u
+#define COUNTERS_MAX (PORTS_MAX * 5u + SNAPSHOT_COUNTERS + PAGES_COUNTERS)
 
 _Static_assert(sizeof(((struct port_counter *)0)->name) < SAMPLE_NAME,
                "a port counter's name fits");
@@ -177,19 +178,36 @@ put_snapshots(const struct live *live, struct sample_counter counters[SNAPSHOT_C
 	return SNAPSHOT_COUNTERS;
 }
 
+/* Memory of state that follows its slices, where there are several NUMA nodes. */
+static uint32_t
+put_pages(const struct live *live, struct sample_counter counters[PAGES_COUNTERS])
+{
+	struct engine_pages pages;
+
+	engine_pages(live->engine, &pages);
+	if (!pages.is_there) {
+		return 0;
+	}
+	counters[0] = (struct sample_counter){ .name = "pages.left", .value = pages.left };
+	counters[1] = (struct sample_counter){ .name = "pages.moved", .value = pages.moved };
+	counters[2] = (struct sample_counter){ .name = "pages.far", .value = pages.far };
+	return PAGES_COUNTERS;
+}
+
 /* What no slice counts. Returns how many. */
 static uint32_t
 put_counters(const struct live *live, struct sample_counter counters[COUNTERS_MAX])
 {
 	struct port_counter ports[COUNTERS_MAX];
-	uint32_t count = port_counters(ports, COUNTERS_MAX - SNAPSHOT_COUNTERS);
+	uint32_t count = port_counters(ports, COUNTERS_MAX - SNAPSHOT_COUNTERS - PAGES_COUNTERS);
 
 	memset(counters, 0, COUNTERS_MAX * sizeof(*counters));
 	for (uint32_t i = 0; i < count; i++) {
 		memcpy(counters[i].name, ports[i].name, sizeof(ports[i].name));
 		counters[i].value = ports[i].value;
 	}
-	return count + put_snapshots(live, counters + count);
+	count += put_snapshots(live, counters + count);
+	return count + put_pages(live, counters + count);
 }
 
 static void

@@ -109,6 +109,12 @@ def show_status(result):
     if plugins["loaded"] or plugins["retired"]:
         print("  plugins    %d loaded, %d retired%s" % (
             plugins["loaded"], plugins["retired"], ": they cannot be unloaded" if plugins["retired"] else ""))
+    pages = result["pages"]
+    if pages is not None and (pages["left"] or pages["moved"] or pages["far"]):
+        print("  pages      %s moved to the nodes of their slices, %s to go, %s stay far" % (
+            size_of(pages["moved"]), size_of(pages["left"]), size_of(pages["far"])))
+        if pages["far"]:
+            print("  " + style(clean(pages["why"]), "yellow"))
     clients = result["clients"]
     refused = sum(clients[name] for name in ("malformed", "oversized", "unknown", "wrong_params", "forbidden",
                                              "failed"))

@@ -40,10 +40,46 @@ space_size(const struct state_space *space)
 	return space->size;
 }
 
+/* Arenas that stand side by side in their chunk, each with its marks, are one stretch. */
+static void
+part_stretches(const struct arena_part *part, state_stretch_fn *stretch, void *arg)
+{
+	const struct arena_chunk *chunk = NULL;
+	uintptr_t first = 0, end = 0;
+
+	for (uint32_t i = 0; i < part->arena_count; i++) {
+		const struct arena *arena = arena_nth(part, i);
+		uintptr_t at = (uintptr_t)arena;
+
+		if (chunk == arena->chunk && at == end) {
+			end += chunk->stride;
+			continue;
+		}
+		if (chunk != NULL) {
+			stretch(arg, (void *)(uintptr_t)chunk, first, end - first);
+		}
+		chunk = arena->chunk;
+		first = at == (uintptr_t)chunk->first ? (uintptr_t)chunk : at;
+		end = at + chunk->stride;
+	}
+	if (chunk != NULL) {
+		stretch(arg, (void *)(uintptr_t)chunk, first, end - first);
+	}
+}
+
+void
+space_stretches(const struct state_space *space, state_stretch_fn *stretch, void *arg)
+{
+	for (const struct arena_part *part = space->part; part != NULL; part = part->next) {
+		part_stretches(part, stretch, arg);
+	}
+}
+
 static const struct state_ops space_ops = {
 	.arm = space_arm,
 	.flip = space_flip,
 	.size = space_size,
+	.stretches = space_stretches,
 	.prepare = space_prepare,
 	.give = space_give,
 	.take = space_take,

@@ -69,6 +69,7 @@ void space_part_take_slots(struct state_space *space, struct arena_part *part,
                            struct arena_part *was, const uint16_t *mine);
 /* What comes from the other space was written last in its epoch. */
 void space_follow(struct state_space *space, struct state_space *old);
+void space_stretches(const struct state_space *space, state_stretch_fn *stretch, void *arg);
 bool space_moves(struct lm_op *op);
 /* The arenas that are in it come from the slots of a part; the chunk is freed behind the last. */
 void arena_chunk_leave(struct arena_chunk *chunk);

@@ -14,9 +14,11 @@
 #include "core/canary.h"
 #include "core/engine.h"
 #include "core/env.h"
+#include "core/pages.h"
 #include "tests/draw.h"
 #include "tests/sim/control.h"
 #include "tests/sim/disk_sim.h"
+#include "tests/sim/pages_sim.h"
 #include "tests/sim/sim.h"
 
 #define THREADS_MAX 4u
@@ -27,6 +29,9 @@
 #define STEP_NS 300
 #define PAUSE_NS 5000
 #define DRAIN_NS INT64_C(5000000000)
+/* Steps in which the last pages must have moved, and what passes between two: they are paced. */
+#define PAGES_STEPS 300000u
+#define PAGES_STEP_NS 500000u
 
 enum canary canary_planted;
 
@@ -74,6 +79,7 @@ sim_reset(uint64_t seed)
 	sim.now_ns = 1;
 	sim.stop_after = UINT64_MAX;
 	sim_fail_after(UINT64_MAX, UINT64_MAX);
+	sim_set_nodes(1);
 	for (uint32_t place = 0; place < BUGGIFY_COUNT; place++) {
 		sim.buggified |= sim_below(4) == 0 ? 1u << place : 0;
 	}
@@ -160,9 +166,11 @@ sim_place(uint32_t slices, struct lm_placement *placement)
 {
 	memset(placement, 0, sizeof(*placement));
 	placement->worker_count = 1 + (uint32_t)sim_below(4);
+	sim_set_nodes(1 + (unsigned int)sim_below(2));
 	for (uint32_t i = 0; i < placement->worker_count; i++) {
 		placement->worker[i].lcore = i;
 		placement->worker[i].shares_cpu = sim_below(2) == 0;
+		placement->worker[i].numa_node = (uint32_t)sim_below(sim_nodes());
 	}
 	placement->worker_of = calloc(slices + 1, sizeof(*placement->worker_of));
 	for (uint32_t i = 0; i < slices; i++) {
@@ -225,12 +233,18 @@ env_random(void)
 void *
 env_alloc(size_t size, size_t align, int numa_node)
 {
-	size_t whole = (size + align + align - 1) / align * align;
-	char *base = is_used_up(&sim.allocations_left) ? NULL : aligned_alloc(align, whole);
+	bool has_pages = sim_nodes() > 1;
+	size_t whole;
+	char *base;
 
-	(void)numa_node;
+	align = has_pages && align < SIM_PAGE ? SIM_PAGE : align;
+	whole = (size + align + align - 1) / align * align;
+	base = is_used_up(&sim.allocations_left) ? NULL : aligned_alloc(align, whole);
 	if (base == NULL) {
 		return NULL;
+	}
+	if (has_pages) {
+		pages_sim_add(base, whole, base + align, numa_node);
 	}
 	memset(base, 0, whole);
 	memcpy(base + align - sizeof(size_t), &size, sizeof(size));
@@ -247,6 +261,7 @@ env_free(void *memory)
 	if (memory == NULL) {
 		return;
 	}
+	pages_sim_remove(memory);
 	memcpy(&size, (char *)memory - sizeof(size_t), sizeof(size));
 	memcpy(&align, (char *)memory - 2 * sizeof(size_t), sizeof(align));
 	sim.memory -= size;
@@ -577,6 +592,27 @@ is_left(const struct lm_engine *engine)
 	           sim.leave.ended_slices;
 }
 
+/* All has ended; lcores and threads are still there. Pages of state come to where they should be.
+ */
+static bool
+settle_pages(struct lm_engine *engine)
+{
+	for (uint32_t i = 0; i < PAGES_STEPS && !pages_are_through(engine) &&
+	                     engine->kept_count == 0 && !disk_is_down();
+	     i++) {
+		struct actor *actor = pick_actor();
+
+		if (actor != NULL) {
+			step_actor(actor);
+		}
+		sim.now_ns += (int64_t)sim_below(PAGES_STEP_NS);
+		pages_tick(engine);
+	}
+	/* Some slots wait for a conversion that will not be: nothing moves until then. */
+	return engine->pages == NULL || engine->kept_count > 0 || disk_is_down() ||
+	       pages_sim_check(engine);
+}
+
 bool
 sim_run(struct lm_engine *engine, uint64_t steps_max)
 {
@@ -616,6 +652,7 @@ sim_run(struct lm_engine *engine, uint64_t steps_max)
 			break;
 		}
 	}
+	ended = ended && settle_pages(engine);
 	if (sim.leave.stop != NULL) {
 		sim.leave.stop(sim.leave.arg);
 	}

@@ -80,7 +80,7 @@ static_assert(CANARY_COUNT <= 64, "a bit for each");
 /* No state that snapshots know. */
 #define BLIND_STATE                                                                                \
 	(BLIND(CANARY_UNTOUCHED_KEY) | BLIND(CANARY_UNTOUCHED_VALUE) | BLIND(CANARY_LATE_LOG) |    \
-	 BLIND(CANARY_LATE_INSERT) | BLIND_RACE | BLIND_LINKS)
+	 BLIND(CANARY_LATE_INSERT) | BLIND(CANARY_PAGE_LEFT) | BLIND_RACE | BLIND_LINKS)
 
 /* No policy decides anything. */
 #define BLIND_POLICY (BLIND(CANARY_NO_HYSTERESIS) | BLIND(CANARY_FEW_SLICES))

@@ -81,6 +81,31 @@ run_worker(void *index)
 	return NULL;
 }
 
+/* There is one node. */
+void
+env_pages_of(void *block, struct env_pages *pages)
+{
+	(void)block;
+	*pages = (struct env_pages){ .page = 4096 };
+}
+
+int
+env_pages_follow(const struct env_pages *pages)
+{
+	(void)pages;
+	return -ENOSYS;
+}
+
+int
+env_pages_move(const uintptr_t *page, uint32_t count, int node, int *where)
+{
+	(void)page;
+	(void)count;
+	(void)node;
+	(void)where;
+	return -ENOSYS;
+}
+
 int
 env_worker_launch(uint32_t lcore, env_step_fn *step, void *arg)
 {

@@ -2,7 +2,8 @@
 """What the system tests share: the program under test, captures, points of TAP.
 
 Environment: LODEMILL_BUILD, a built folder; LODEMILL_SOURCE, the tree; LODEMILL_SHARED, the folder of the
-captures that are not in the tree; LODEMILL_LONG, 1 to take the time that ./test --long has.
+captures that are not in the tree; LODEMILL_LONG, 1 to take the time that ./test --long has;
+LODEMILL_SANITIZED, set where the build has sanitizers.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ SOURCE = os.environ.get("LODEMILL_SOURCE", os.path.dirname(os.path.dirname(HERE)
 BUILD = os.environ.setdefault("LODEMILL_BUILD", os.path.join(SOURCE, "build"))
 SHARED = os.environ.get("LODEMILL_SHARED", os.path.join(SOURCE, os.pardir, "shared"))
 LONG = os.environ.get("LODEMILL_LONG", "0") == "1"
+SANITIZED = "LODEMILL_SANITIZED" in os.environ
 PROGRAM = os.path.join(BUILD, "lodemill")
 SAMPLE = os.path.join(SOURCE, "examples", "captures", "sample.pcap")
 TOPOLOGIES = os.path.join(HERE, "topologies")
@@ -43,6 +45,15 @@ def check(truth, what):
 
 def equal(want, got, what):
     check(want == got, "%s: expected %s, got %s" % (what, want, got))
+
+
+def until(truth, what):
+    """Waits for a state; returns what `truth` came to."""
+    give_up = time.monotonic() + SECONDS
+    while not (found := truth()):
+        check(time.monotonic() < give_up, "never: " + what)
+        time.sleep(0.05)
+    return found
 
 
 def topology(name):

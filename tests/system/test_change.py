@@ -14,13 +14,14 @@ import subprocess
 import sys
 import time
 
-from harness import BUILD, LONG, SECONDS, Running, check, command, equal, named, operator, rows_of, tap
+from harness import (BUILD, LONG, SANITIZED, SECONDS, Running, check, command, equal, named, operator,
+                     rows_of, tap, until)
 from test_control import Job, guarded, lodectl
 
 sys.dont_write_bytecode = True
 
 EAL = ("--lcores", "(0-3)@(0,1)", "--no-huge", "-m", "256", "--no-pci", "--no-shconf")
-RESCALES, APPLIES = (10000, 1000) if LONG else (60, 30)
+RESCALES, APPLIES = (10000, 1000) if LONG else (20, 12) if SANITIZED else (40, 20)
 
 JOB = """name: changing
 settings: {epoch: 50ms, seed: 7}
@@ -247,8 +248,7 @@ def test_refusals(folder):
         broken(folder, job, client, good.replace("uniform 0 4999", "uniform 0 9"), "--drop-state rows")
         equal(before, client.status()["operators"], "operators")
         rows = client.stats("rows")["rows"]
-        time.sleep(0.3)
-        check(client.stats("rows")["rows"] > rows, "the job stands still")
+        until(lambda: client.stats("rows")["rows"] > rows, "it goes on")
         finish(job, client, folder)
     with Changing(folder, number=1) as job, job.client() as client:
         # Without its state it counts from the change on.
@@ -327,8 +327,48 @@ def test_crash(folder):
     equal(undisturbed(folder, counted(out)), sums(out), "sums")
 
 
+SINKS = """name: sinks
+settings: {epoch: 50ms, seed: 7}
+operators:
+  rows: {type: generator, rate: 100k, fields: {number: u64 = sequence}}
+  %s: {type: file_sink, input: rows to one, path: "${out}/%s.csv"}
+  shown: {type: print, input: rows to one, file: stderr, title: %s, rows: 1}
+"""
+
+
+def test_sinks(folder):
+    """sinks that go, or are replaced, put out what they have in hand: no row is lost"""
+    def file(name):
+        path = os.path.join(folder, name + ".yaml")
+        with open(path, "w", encoding="utf-8") as to:
+            to.write(SINKS % (name, name, name))
+        return path
+
+    file("first")
+    with Changing(folder, "first.yaml") as job, job.client() as client:
+        rows = 0
+        for name in "second", "third":
+            give_up = time.monotonic() + SECONDS
+            while client.stats("rows")["rows"] < rows + 20000:
+                check(time.monotonic() < give_up, "rows do not come")
+                time.sleep(0.05)
+            rows = client.stats("rows")["rows"]
+            action = done(client.finish("apply", file=file(name)))
+            check("%s: added" % name in action["reason"] and "shown: replaced" in action["reason"],
+                  str(action))
+        done(client.finish("drain", deadline_ms=90000))
+        result = job.end()
+        equal("stopped", result["status"], "status")
+        rows = operator(result, "rows")["rows_out"]
+        numbers = [int(row["number"]) for name in ("first", "second", "third")
+                   for row in rows_of(os.path.join(job.folder, name + ".csv"))]
+        equal(rows, len(numbers), "rows of all files")
+        equal(list(range(rows)), numbers, "rows, one file behind the other")
+
+
 def main():
-    points = test_rescale, test_pictures, test_apply, test_elastic, test_refusals, test_late, test_crash
+    points = (test_rescale, test_pictures, test_apply, test_elastic, test_sinks, test_refusals, test_late,
+              test_crash)
     return tap(named([guarded(f) for f in points]))
 
 

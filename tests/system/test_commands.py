@@ -15,7 +15,7 @@ import time
 
 from harness import (BUILD, SAMPLE, SECONDS, SOURCE, Running, Skip, adds_up, capture_port, check,
                      command, equal, execute, inside, lodemill, named, need_root, network, one_object,
-                     operator, rows_of, run_job, tap, topology)
+                     operator, rows_of, run_job, tap, topology, until)
 
 FLOWS = os.path.join(SOURCE, "examples", "top_talkers_flows.yaml")
 EXAMPLES = ("top_talkers.yaml", "top_talkers_flows.yaml", "word_count.yaml", "ysb.yaml")
@@ -84,14 +84,18 @@ def test_top(folder):
     line = command(["run", topology("slow.yaml"), "--json"], sets={**ENDLESS, "delay": "2us"})
     with Running(line, folder) as running:
         running.wait_for("Ctrl-C ends it")
-        time.sleep(0.5)
         words = ["top", "--once", "--interval", "300ms", "--prefix",
                  "lodemill-%d" % running.process.pid]
-        for _ in range(20):
-            # Until what is slow has filled what is in front of it.
-            frame = one_object(lodemill([*words, "--json"]).stdout)
-            if frame["backpressure_root"] == "out":
-                break
+
+        def picture():
+            """Once there is something to see, and what is slow has filled what is in front of it."""
+            line = command([*words, "--json"])
+            done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS,
+                                  check=False)
+            if done.returncode != 0 or one_object(done.stdout)["backpressure_root"] != "out":
+                return None
+            return one_object(done.stdout)
+        frame = until(picture, "out is the root of backpressure")
         text = lodemill(words).stdout
         running.interrupt()
         running.end()
@@ -122,10 +126,12 @@ def test_interrupt(folder):
 
 def test_interrupt_twice(folder):
     """a second SIGINT ends at once what would take long to drain"""
-    line = command(["run", topology("slow.yaml"), "--json"], sets={"rows": 0, "delay": "1s"})
+    path = os.path.join(folder, "socket")
+    line = command(["run", topology("slow.yaml"), "--json", "--control", path],
+                   sets={"rows": 0, "delay": "1s"})
     with Running(line, folder) as running:
         running.wait_for("Ctrl-C ends it")
-        time.sleep(0.5)
+        until_rows(running, path, "out", "rows_in", 1)
         running.interrupt()
         time.sleep(0.3)
         check(running.process.poll() is None, "was there nothing to drain?")

@@ -17,8 +17,8 @@ import sys
 import threading
 import time
 
-from harness import (BUILD, NOBODY, SECONDS, SOURCE, Running, check, command, equal, lodemill, named,
-                     need_root, tap, topology)
+from harness import (BUILD, NOBODY, SANITIZED, SECONDS, SOURCE, Running, check, command, equal, lodemill,
+                     named, need_root, tap, topology, until)
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(BUILD, "mgmt"))
@@ -55,7 +55,8 @@ class Job(Running):
         self.path = os.path.join(folder, "job%d.sock" % number)
         place = os.path.join(folder, "job%d" % number)
         os.makedirs(place, exist_ok=True)
-        sets = {"rows": 0, "delay": "1us"} if sets is None else sets
+        # It leaves the CPUs to other tests: what is asked of it is not how fast it is.
+        sets = {"rows": 0, "delay": "1us", "rate": "50k"} if sets is None else sets
         words = ["--control", self.path, *words]
         super().__init__(job_line(folder, words, sets, name, number, eal), place)
         self.wait_for("Ctrl-C ends it")
@@ -132,9 +133,8 @@ def test_methods(folder):
         equal(["rows", "ahead", "sums", "out"], [o["name"] for o in status["operators"]], "operators")
         equal(6, len(status["slices"]), "slices")
         equal(3, len(status["wires"]), "wires")
-        time.sleep(0.3)
+        until(lambda: client.stats()["rows"] > 0, "rows come")
         results["stats"] = client.stats()
-        check(results["stats"]["rows"] > 0, "no rows")
         one = client.stats("sums")
         equal((["sums"], 2), ([o["name"] for o in one["operators"]], len(one["slices"])), "one operator")
         results["subscribe"] = client.subscribe()
@@ -162,7 +162,7 @@ def test_methods(folder):
         equal("done", results["stop"]["action"]["state"], "stop")
         equal("stopped", job.end()["status"], "summary")
     with Job(folder, ["--elastic", "threshold"], number=1) as job, job.client() as client:
-        time.sleep(0.5)
+        until(lambda: client.elastic()["decisions"], "it decides")
         results["freeze"] = client.freeze()
         results["elastic"] = client.elastic()
         check(results["elastic"]["frozen"] and results["elastic"]["decisions"], "it is elastic")
@@ -180,15 +180,16 @@ def test_notifications(folder):
     kinds = {n["name"]: n["params"] for n in SCHEMA["notifications"]}
     with Job(folder) as job, job.client() as client:
         client.subscribe(["probe"])
-        begun, probes = time.monotonic(), []
+        probes = []
         for method, params in client.events():
             equal("probe", method, "kind")
             conforms(params, kinds[method], method)
             probes.append(params)
             if len(probes) == 5:
                 break
-        took = time.monotonic() - begun
-        check(1.8 < took < 5, "5 probes in %.1f s" % took)
+        # However late they are: half a second on the whole.
+        took = sum(p["interval_s"] for p in probes[1:])
+        check(took > 1, "4 probes in %.1f s" % took)
         numbers = [p["number"] for p in probes]
         equal(list(range(numbers[0], numbers[0] + 5)), numbers, "numbers")
         for probe in probes[1:]:
@@ -250,8 +251,9 @@ def test_bad_calls(folder):
         silent = (b'{"jsonrpc":"2.0","method":"status"}\n'
                   b'{"jsonrpc":"2.0","id":5,"method":"status"}\n')
         equal([5], [r["id"] for r in ask_raw(job.path, silent, 1)], "a silent call")
-        time.sleep(0.3)
         with job.client() as client:
+            until(lambda: all(client.status()["clients"][name] >= number
+                              for name, number in counted.items()), "all are counted")
             clients = client.status()["clients"]
             for name, number in counted.items():
                 equal(number, clients[name], name)
@@ -280,9 +282,8 @@ def test_roles(folder):
         done = nobody(job.path, "stop")
         equal(1, done.returncode, "stop by one who may view")
         check("takes the role operate; yours is view" in done.stderr, done.stderr)
-        time.sleep(0.3)
         with job.client() as client:
-            equal(1, client.status()["clients"]["forbidden"], "forbidden")
+            until(lambda: client.status()["clients"]["forbidden"] == 1, "one call was forbidden")
         job.interrupt()
         job.end()
     with Job(folder, ["--control-role", "@65534=operate"], number=2) as job:
@@ -293,9 +294,8 @@ def test_roles(folder):
     with Job(folder, ["--control-role", "65533=view"], number=3) as job:
         done = nobody(job.path, "status")
         check("has no role here" in done.stderr, done.stderr)
-        time.sleep(0.3)
         with job.client() as client:
-            equal(1, client.status()["clients"]["turned_away"], "turned away")
+            until(lambda: client.status()["clients"]["turned_away"] == 1, "one was turned away")
         job.interrupt()
         job.end()
 
@@ -303,9 +303,10 @@ def test_roles(folder):
 def test_clients(folder):
     """64 clients at once; one more is told so; who does not read is cut off and disturbs nobody"""
     with Job(folder) as job:
+        clients = [job.client()]
         # The connection of Job itself is forgotten soon.
-        time.sleep(0.1)
-        clients = [job.client() for _ in range(64)]
+        until(lambda: clients[0].status()["clients"]["connected"] == 1, "there is nobody else")
+        clients += [job.client() for _ in range(63)]
         for client in clients:
             client.status()
         with job.client() as late:
@@ -322,11 +323,8 @@ def test_clients(folder):
         except BlockingIOError:
             pass
         with job.client() as client:
-            give_up = time.monotonic() + 30
-            while client.status()["clients"]["cut_off"] == 0:
-                check(time.monotonic() < give_up, "who does not read is never cut off")
-                time.sleep(0.2)
-            equal(1, client.status()["clients"]["connected"], "connected")
+            until(lambda: client.status()["clients"]["cut_off"] > 0, "who does not read is cut off")
+            until(lambda: client.status()["clients"]["connected"] == 1, "all others are gone")
         job.interrupt()
         job.end()
 
@@ -367,11 +365,14 @@ def test_paths(folder):
 def test_default_path(folder):
     """without --control the socket is found by the file prefix, in a folder of the user alone"""
     prefix = "ctl%d-%d" % (os.getpid(), 0)
-    with Running(job_line(folder, sets={"rows": 0}), folder) as running:
+    line = job_line(folder, sets={"rows": 0, "delay": "1us", "rate": "50k"})
+    with Running(line, folder) as running:
         running.wait_for("Ctrl-C ends it")
-        time.sleep(0.5)
-        found = json.loads(lodectl(["--json", "jobs"]).stdout)
-        check(prefix in found, "lodectl jobs: %s" % found)
+
+        def jobs():
+            return json.loads(lodectl(["--json", "jobs"]).stdout)
+        until(lambda: prefix in jobs(), "lodectl finds it")
+        found = jobs()
         equal(0o700, stat.S_IMODE(os.stat(os.path.dirname(found[prefix])).st_mode), "mode of the folder")
         status = json.loads(lodectl(["--json", "--prefix", prefix, "status"]).stdout)
         equal(prefix, status["prefix"], "prefix")
@@ -413,7 +414,8 @@ def test_lodectl(folder):
     """what people see: tables, sentences that say what to do, statuses"""
     with Job(folder) as job:
         at = ["--socket", job.path]
-        time.sleep(0.3)
+        with job.client() as client:
+            until(lambda: client.stats("out")["operators"][0]["rows_in"] > 0, "rows come")
         equal(STATUS_SHAPE, shape(lodectl([*at, "status"]).stdout), "status")
         equal("no action was asked for", lodectl([*at, "actions"]).stdout.strip(), "no actions")
         failed = lodectl([*at, "snapshot"], code=1).stdout
@@ -503,14 +505,15 @@ def flood(path, until, counts):
 
 def test_flood(folder):
     """thousands of calls a second, snapshots and a stop in between: the rows are those of a quiet run"""
-    out, sets = two_inputs(folder, "quiet", rows="4M")
+    rows, slow = ("1M", "25k") if SANITIZED else ("4M", "100k")
+    out, sets = two_inputs(folder, "quiet", rows)
     sets["rate"] = 0
     lodemill(["run", topology("two_inputs.yaml"), "--quiet"], eal=EAL, sets=sets)
     want = committed(out)
-    out, sets = two_inputs(folder, "flooded", rows="4M")
+    out, sets = two_inputs(folder, "flooded", rows)
     counts, snapshots = [], 0
     # The first life has rows for 40 s, however slow the machine; the second takes those left at once.
-    for number, rate in enumerate(("100k", 0)):
+    for number, rate in enumerate((slow, 0)):
         sets["rate"] = rate
         with Job(folder, sets=sets, name="two_inputs.yaml", number=number) as job:
             until = threading.Event()
@@ -540,7 +543,7 @@ def test_drain(folder):
     """drain ends the input for good: windows close, all is committed, and the next run has nothing to do"""
     out, sets = two_inputs(folder, "drained", rows="1000M")
     with Job(folder, sets=sets, name="two_inputs.yaml") as job, job.client() as client:
-        time.sleep(0.5)
+        until(lambda: client.stats()["rows"] > 0, "rows come")
         client.subscribe(["action.completed"])
         asked = [client.drain()["action"]["id"], client.snapshot()["action"]["id"]]
         done = {}
@@ -562,7 +565,7 @@ def test_drain(folder):
 def test_deadlines(folder):
     """what is not through at its deadline fails, and the job ends all the same"""
     with Job(folder, sets={"rows": 0, "delay": "1s"}) as job, job.client() as client:
-        time.sleep(0.3)
+        until(lambda: client.stats()["rows"] > 0, "rows come")
         done = client.finish("drain", deadline_ms=100)
         equal("failed", done["state"], "drain of what takes minutes")
         check("before everything was drained" in done["reason"], done["reason"])
@@ -575,13 +578,15 @@ def test_example(folder):
     prefix = "ctl%d-%d" % (os.getpid(), 0)
     with Running(job_line(folder, sets={"rows": 0, "delay": "1us"}), folder) as running:
         running.wait_for("Ctrl-C ends it")
-        time.sleep(0.5)
+        until(lambda: prefix in lodectl(["jobs", "--names"]).stdout.split(), "its socket is there")
         line = [sys.executable, os.path.join(SOURCE, "examples", "watch_probes.py"), prefix]
         with subprocess.Popen(line, env=env, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as manager:
-            time.sleep(1.5)
+            said = ""
+            while "full: " not in said and (more := manager.stdout.readline()):
+                said += more
             running.interrupt()
-            said, error = manager.communicate(timeout=SECONDS)
+            _, error = manager.communicate(timeout=SECONDS)
         running.end()
     check("watching slow" in said and "full: " in said, said)
     check("the job has ended the connection" in error, error)

@@ -12,13 +12,11 @@ import signal
 import sys
 import time
 
-from harness import LONG, check, equal, lodemill, named, tap, topology
+from harness import LONG, SANITIZED, check, equal, lodemill, named, tap, topology, until
 from test_control import EAL, Error, Job, committed, guarded, lodectl, two_inputs
 
 sys.dont_write_bytecode = True
 
-# What a running job does at least once within so long.
-SOON = 20
 KINDS = {"snapshot": {}, "synchronize": {}, "rebalance": {}, "deactivate": {}, "activate": {},
          "migrate": {"operator": "sums", "slice": 0, "lcore": 0},
          "rescale": {"operator": "sums", "slices": 3}, "apply": {"file": "wider.yaml"},
@@ -37,13 +35,6 @@ def failed(action, says):
 def done(action):
     equal("done", action["state"], action["reason"])
     return action
-
-
-def until(truth, what):
-    give_up = time.monotonic() + SOON
-    while not truth():
-        check(time.monotonic() < give_up, "never: " + what)
-        time.sleep(0.05)
 
 
 def test_migrate(folder):
@@ -89,9 +80,10 @@ def test_rebalance(folder):
             if places(client)[operator, index] != 2:
                 done(client.finish("migrate", operator=operator, slice=index, lcore=2))
         until(lambda: set(places(client).values()) == {2}, "all are on one lcore")
-        time.sleep(1.2)  # Two probes that saw them there.
-        plan = done(client.finish("rebalance", dry_run=True))
-        check(plan["steps"] > 0 and "from lcore 2 to" in plan["reason"], plan["reason"])
+        # It needs two probes that saw them there.
+        plan = until(lambda: found if (found := done(client.finish("rebalance", dry_run=True)))["steps"] > 0
+                     else None, "there is something to move")
+        check("from lcore 2 to" in plan["reason"], plan["reason"])
         equal({2}, set(places(client).values()), "places after a dry run")
         said = lodectl(["--socket", job.path, "rebalance", "--dry-run"]).stdout
         check("dry run: done" in said and "from lcore 2 to" in said, said)
@@ -120,11 +112,10 @@ def test_deactivate(folder):
         done(client.finish("snapshot"))
         done(client.finish("migrate", operator="rows", slice=0,
                            lcore=1 if places(client)["rows", 0] == 0 else 0))
-        time.sleep(0.3)
+        until(lambda: client.stats("out")["slices"][0]["epoch"] > epoch, "epochs go on")
+        until(lambda: client.stats("out")["operators"][0]["rows_in"] > 0, "what was under way arrives")
         equal(stopped, rows_made(client), "rows of sources that pause")
-        check(client.stats("out")["slices"][0]["epoch"] > epoch, "epochs go on")
-        made, went_in = stopped, client.stats("out")["operators"][0]["rows_in"]
-        check(went_in > 0, "what was under way arrives")
+        made = stopped
         done(client.finish("activate"))
         until(lambda: rows_made(client) > made, "rows come again")
         done(client.finish("deactivate"))
@@ -233,7 +224,7 @@ def test_kills(folder):
         seen = {}
         if kind == "apply":
             params = {"file": wider(place)}
-        for wait in [0] + [rng.random() * 0.2 for _ in range(10 if LONG else 2)]:
+        for wait in [0] + [rng.random() * 0.2 for _ in range(10 if LONG else 1 if SANITIZED else 2)]:
             if kind == "drain" and "complete" in json.dumps(seen):
                 break
             lives(place, kind, params, wait, seen)

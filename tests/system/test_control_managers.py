@@ -11,9 +11,9 @@ import subprocess
 import sys
 import time
 
-from harness import BUILD, SECONDS, SOURCE, check, equal, lodemill, named, tap, topology
+from harness import BUILD, SECONDS, SOURCE, check, equal, lodemill, named, tap, topology, until
 from test_control import EAL, Job, guarded, lodectl, two_inputs
-from test_control_actions import done, places, until
+from test_control_actions import done, places
 
 sys.dont_write_bytecode = True
 
@@ -179,12 +179,14 @@ def test_spread_program(folder):
         line = [sys.executable, os.path.join(SOURCE, "examples", "spread_load.py"), "spreadtest", "0.6"]
         with subprocess.Popen(line, env=env, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as manager:
+            said = ""
             try:
                 spread(client)
-                time.sleep(0.5)
+                while ": done" not in said and (more := manager.stdout.readline()):
+                    said += more
             finally:
                 job.interrupt()
-                said, error = manager.communicate(timeout=SECONDS)
+                _, error = manager.communicate(timeout=SECONDS)
         job.end()
     check("spreading slow" in said and "to lcore" in said and ": done" in said, said)
     check("the job has ended the connection" in error, error)

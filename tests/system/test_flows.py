@@ -16,8 +16,8 @@ import sys
 import time
 
 import flows_oracle
-from harness import (BUILD, LONG, SAMPLE, SOURCE, Skip, adds_up, capture_port, check, equal, execute,
-                     one_object, operator, rows_of, run_job, shared_captures, tap)
+from harness import (BUILD, LONG, SAMPLE, SANITIZED, SOURCE, Skip, adds_up, capture_port, check, equal,
+                     execute, one_object, operator, rows_of, run_job, shared_captures, tap)
 
 
 @functools.lru_cache(maxsize=2)
@@ -137,10 +137,10 @@ def absent(folder):
 def main():
     points = []
     tests = [test_flows, test_seconds]
-    if "LODEMILL_SANITIZED" not in os.environ:
+    if not SANITIZED:
         tests += [test_simulator, test_reassembly] # these run nothing of that build
     beside = shared_captures()
-    if "LODEMILL_SANITIZED" in os.environ and not LONG:
+    if SANITIZED and not LONG:
         beside = beside[::5] # the decoder is also fuzzed and compared frame by frame, with sanitizers
     for path in [SAMPLE] + beside:
         for test in tests:

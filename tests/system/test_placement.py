@@ -20,12 +20,12 @@ import sys
 
 import flows_oracle
 import test_flows
-from harness import (LONG, SAMPLE, Skip, adds_up, capture_port, captures, check, equal, named, run_job,
-                     rows_of, tap)
+from harness import (LONG, SAMPLE, SANITIZED, Skip, adds_up, capture_port, captures, check, equal, named,
+                     run_job, rows_of, tap)
 
 SLICES = (1, 2, 3, 5, 8, 16)
 # A capture's share at least; a build with sanitizers repeats a part of them.
-SHARE = 1 if "LODEMILL_SANITIZED" in os.environ else 4
+SHARE = 1 if SANITIZED else 4
 SEED = int(os.environ.get("LODEMILL_SEED", "1"))
 
 NO_HUGE = ["--no-huge", "-m", "256"]

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from harness import LONG, check, equal, named, tap
+from harness import LONG, check, equal, named, tap, until
 from test_change import Changing, done, slices_of, sums, undisturbed, written
 from test_control import Error, guarded
 from test_snapshots import child_of
@@ -98,10 +98,7 @@ def crash(running):
     """Kills the job under its parent and waits until it is there again."""
     child = child_of(running)
     os.kill(child, signal.SIGKILL)
-    give_up = time.monotonic() + 60
-    while child_of(running) in (child, None) or not answers(running):
-        check(time.monotonic() < give_up, "it does not come back: " + running.said()[-2000:])
-        time.sleep(0.05)
+    until(lambda: child_of(running) not in (child, None) and answers(running), "it comes back")
 
 
 def answers(running):
@@ -150,13 +147,6 @@ def test_supervised_fresh(folder):
 
 def places(client):
     return {(s["operator"], s["slice"]): s["lcore"] for s in client.status()["slices"]}
-
-
-def until(truth, what):
-    give_up = time.monotonic() + 60
-    while not truth():
-        check(time.monotonic() < give_up, "never: " + what)
-        time.sleep(0.05)
 
 
 def test_settings(folder):

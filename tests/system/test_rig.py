@@ -15,9 +15,10 @@ import tempfile
 
 import test_run
 from harness import (BUILD, HERE, PROGRAM, SAMPLE, SOURCE, Skip, adds_up, check, equal, named, one_object,
-                     operator, tap, topology)
+                     operator, rows_of, tap, topology)
 
 RIG = os.path.join(SOURCE, "tests", "rig", "rig")
+LODECTL = os.path.join(BUILD, "mgmt", "lodectl")
 NOT_THERE = 77
 # One boot takes a minute; two when others keep the machine busy.
 BOOT_SECONDS = 800
@@ -44,7 +45,7 @@ class Guest:
         self.write("rig.yaml", plain)
         self.write("pinned.yaml", plain.replace("type: port_source,", "type: port_source, lcores: 0,"))
         self.write("pinned_all.yaml", re.sub(r"{type: (\w+),", r"{type: \1, lcores: '${lcore}',", plain))
-        for path in PROGRAM, SAMPLE, os.path.join(HERE, "rig_guest.sh"):
+        for path in PROGRAM, SAMPLE, LODECTL, topology("far.yaml"), os.path.join(HERE, "rig_guest.sh"):
             shutil.copy(path, self.folder)
         line = [RIG, self.folder, "bash rig_guest.sh %d" % len(test_run.frames_of(SAMPLE))]
         done = subprocess.run(line, capture_output=True, text=True, errors="replace", check=False,
@@ -238,6 +239,53 @@ def test_memory_short(_):
     check(GUEST.huge_bytes("short")[0] > 16 << 20, "hugepages: %s" % GUEST.huge_bytes("short"))
 
 
+def followed(name, wanted):
+    """Two slices on node 0 went to node 1, and one came back: bytes of their state there and then."""
+    result = GUEST.result(name)
+    for line in GUEST.text(name + ".migrate").splitlines():
+        equal("done", one_object(line)["state"], line)
+    check("followed their slices to other NUMA nodes" in GUEST.text(name + ".err"),
+          GUEST.text(name + ".err")[-2000:])
+    before, there, back = (GUEST.mapped(name + when, wanted) for when in (".before", ".there", ""))
+    adds_up(result)
+    rows = operator(result, "rows")["rows_out"]
+    equal(rows, sum(int(row["rows"]) for row in rows_of(GUEST.path(name + ".csv"))), "rows in the sums")
+    check(rows >= 20000, "there were rows")
+    pages = one_object(GUEST.text(name + ".there"))["pages"]
+    equal(0, pages["left"], "bytes to go")
+    return before, there, back, pages
+
+
+def test_follow(_):
+    """state follows slices to another node, and no page of it stays; one slice comes back, with its own"""
+    before, there, back, pages = followed("follow", lambda line: " local " in line)
+    equal((0, ""), (pages["far"], pages["why"]), "bytes that are far")
+    equal({0: 0, 1: 0}, before, "pages that go where they are touched, before")
+    equal(0, there[0], "bytes on node 0 behind the move")
+    check(there[1] >= pages["moved"] >= 4 << 20, "%d bytes moved, on node 1 are %s" % (pages["moved"], there))
+    check(back[0] >= 1 << 20 and back[1] >= 1 << 20, "one slice on each node: %s" % back)
+
+
+def test_follow_huge(_):
+    """so do hugepages, whole ones"""
+    before, there, back, pages = followed("follow_huge", lambda line: " huge " in line)
+    moved = pages["moved"]
+    check(moved > 0 and moved % HUGE_PAGE == 0, "bytes that moved: %d" % moved)
+    equal(before[0] + before[1], there[0] + there[1], "bytes of hugepages")
+    equal(moved, there[1] - before[1], "bytes that came to node 1")
+    check(back[1] < there[1], "hugepages that came back: %s, then %s" % (there, back))
+    check(pages["far"] == 0 or "share" in pages["why"], "what is in pages of others: %s" % pages)
+
+
+def test_follow_held(_):
+    """what a NIC may use stays, is counted, and said once with what to do"""
+    GUEST.result("follow_held")
+    pages = one_object(GUEST.text("follow_held.there"))["pages"]
+    check(pages["far"] > 0 and pages["moved"] == 0, str(pages))
+    check("vfio-pci" in pages["why"], str(pages))
+    equal(1, GUEST.text("follow_held.err").count("stay on another NUMA node"), "times that it is said")
+
+
 def point(function):
     """Behind the first one, nothing can be said without a guest."""
     def judge(folder):
@@ -256,8 +304,8 @@ def main():
     try:
         return tap(named([test_machine]) + named(map(point, [
             test_doctor, test_lcores, test_places, test_pinned, test_away, test_shifted, test_flows,
-            test_counters, test_nodes, test_memory, test_memory_pinned, test_memory_plain,
-            test_memory_short])))
+            test_counters, test_nodes, test_follow, test_follow_huge, test_follow_held, test_memory,
+            test_memory_pinned, test_memory_plain, test_memory_short])))
     finally:
         if os.environ.get("RIG_KEEP") is None:
             shutil.rmtree(GUEST.folder)

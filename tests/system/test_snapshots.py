@@ -18,11 +18,11 @@ import subprocess
 import sys
 import time
 
-from harness import (LONG, NOBODY, SAMPLE, Running, Skip, capture_port, check, command, equal, lodemill,
-                     named, need_root, tap, topology)
+from harness import (LONG, NOBODY, SAMPLE, SANITIZED, Running, Skip, capture_port, check, command, equal,
+                     lodemill, named, need_root, tap, topology)
 
 # Kills, and how long a process is left alone before, from the moment that it has said what it goes on from.
-KILLS = 1000 if LONG else 3 if os.environ.get("LODEMILL_SANITIZED") else 8
+KILLS = 1000 if LONG else 3 if SANITIZED else 8
 LIFE_SECONDS = (0.0, 0.7)
 # A run that makes no progress so often in a row stands still.
 BARREN_MAX = 40
@@ -140,7 +140,7 @@ def test_telemetry(folder):
 
 
 # Slices of what is keyed that a job with 3 of them goes on with.
-RESCALES = [5, 1] if os.environ.get("LODEMILL_SANITIZED") else [1, 2, 5, 8]
+RESCALES = [5, 1] if SANITIZED else [1, 2, 5, 8]
 
 
 def kill_behind_a_snapshot(job, chance):

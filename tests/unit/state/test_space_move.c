@@ -2,7 +2,7 @@
 /*
  * Slots go from slice to slice: maps, lists, keys that grow old and maps with labels, on up to
  * eight slices, against tables of what was put in. Now and then all slots are dealt anew, and a
- * snapshot is taken; whatever a slice has or counts must be what its slots have.
+ * snapshot is taken; what a slice has, counts, and tells the stretches of is what its slots have.
  */
 #include "state/space.h"
 
@@ -37,6 +37,7 @@ struct holder {
 	struct lm_value *own;
 	struct snapshot shot;
 	bool shooting;
+	uint32_t stretched; /* arenas that were found in stretches of its state */
 };
 
 static struct holder holder[SLICES];
@@ -496,6 +497,40 @@ check_counts(uint32_t index)
 	assert_int_equal(*(const char *)lm_value_data(h->own), index + 1);
 }
 
+/* A stretch is made of arenas of the slice, and of the head of their chunk if it begins there. */
+static void
+check_stretch(void *slice, void *block, uintptr_t first, size_t size)
+{
+	struct holder *h = slice;
+	const struct arena_chunk *chunk = block;
+	size_t head = first == (uintptr_t)block ? (uintptr_t)chunk->first - first : 0;
+	uint32_t found = 0;
+
+	for (struct arena_part *part = h->op.state.space->part; part != NULL; part = part->next) {
+		for (uint32_t i = 0; i < part->arena_count; i++) {
+			uintptr_t at = (uintptr_t)arena_nth(part, i);
+
+			found += at >= first && at < first + size;
+		}
+	}
+	assert_int_equal(head + found * chunk->stride, size);
+	h->stretched += found;
+}
+
+static void
+check_stretches(struct holder *h)
+{
+	uint32_t arenas = 0;
+
+	while (!space_settle(&h->op)) {
+	}
+	space_stretches(h->op.state.space, check_stretch, h);
+	for (struct arena_part *part = h->op.state.space->part; part != NULL; part = part->next) {
+		arenas += part->arena_count;
+	}
+	assert_int_equal(h->stretched, arenas);
+}
+
 static void
 check_all(void)
 {
@@ -549,6 +584,9 @@ test_random(void **state)
 		}
 		finish_shots();
 		check_all();
+		for (uint32_t i = 0; i < SLICES; i++) {
+			check_stretches(&holder[i]);
+		}
 		end();
 	}
 }
