@@ -60,6 +60,13 @@ struct carry_past {
 	uint32_t *slices;             /* [operator of it] */
 };
 
+/* New operators look at their state while they soak. */
+struct carry_check {
+	bool is_asked, is_last; /* the one behind the soak is asked for */
+	int64_t due_ns;         /* the next one */
+	uint32_t count;         /* that were content, or the last one was not */
+};
+
 /* A change of the graph. */
 struct carry_change {
 	bool holds;                   /* snapshots stand back for it */
@@ -88,9 +95,10 @@ struct carry_change {
 	uint64_t since; /* the epoch at which the topology came that runs; 0: it is the first */
 	char operators[CARRY_NAMES]; /* that are rehearsed */
 	struct soak *soak;           /* NULL: it is not wanted */
-	struct soak_count *then;     /* [operator that was] when it began */
-	char bad[SOAK_WHY];          /* why it goes back */
-	struct carry_past before;    /* to go back to, as long as it soaks */
+	struct carry_check check;
+	struct soak_count *then;  /* [operator that was] when it began */
+	char bad[SOAK_WHY];       /* why it goes back */
+	struct carry_past before; /* to go back to, as long as it soaks */
 };
 
 struct carry {

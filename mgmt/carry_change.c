@@ -381,6 +381,7 @@ static bool
 may_ask(const struct carry *carry)
 {
 	return carry->engine->change == NULL && !engine_moves(carry->engine) &&
+	       !engine_is_checking(carry->engine) &&
 	       (!carry->change.holds || snapshots_is_held(carry->snapshots));
 }
 

@@ -508,6 +508,7 @@ soak_or_commit(struct carry *carry, struct manager_report *report)
 	}
 	change->stage = STAGE_SOAK;
 	soak_begin(change->soak, change->soak_ns, env_now_ns(), now);
+	check_begin(carry);
 	free(now);
 	return step_to(report, PHASE_SOAK);
 }
@@ -645,6 +646,8 @@ step_soak(struct carry *carry, struct manager_report *report)
 	struct carry_change *change = &carry->change;
 	int64_t now_ns = env_now_ns();
 	bool is_over = soak_is_over(change->soak, now_ns), is_bad;
+	enum check_state checked;
+	char remark[64] = "soaked";
 	struct soak_count *now;
 
 	if (is_ending(carry->engine)) {
@@ -663,10 +666,15 @@ step_soak(struct carry *carry, struct manager_report *report)
 	}
 	is_bad = soak_look(change->soak, now_ns, now, is_over, change->bad);
 	free(now);
-	if (is_bad) {
+	checked = is_bad ? CHECK_BAD : check_step(carry, now_ns, is_over);
+	if (checked == CHECK_BAD) {
 		return break_off(carry, report);
 	}
-	return is_over && end_soak(carry, report, "soaked");
+	if (change->check.count > 0) {
+		snprintf(remark, sizeof(remark), "soaked, state checked %u times",
+		         change->check.count);
+	}
+	return is_over && checked == CHECK_GOOD && end_soak(carry, report, remark);
 }
 
 bool

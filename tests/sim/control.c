@@ -43,6 +43,7 @@ static struct {
 	struct control_changes changes; /* that may be made; zeroes: none */
 	struct lm_topology *other;      /* that it goes over to, or runs */
 	bool runs_other, goes_over, holds;
+	bool looks; /* somebody was asked to */
 	bool wants_change;
 	uint64_t change; /* the last one asked for */
 	uint64_t epoch;
@@ -227,7 +228,8 @@ may_change(const struct lm_engine *engine)
 {
 	const struct control_changes *changes = &control.changes;
 
-	if (!control.wants_change || engine_moves(engine) || engine->change != NULL) {
+	if (!control.wants_change || engine_moves(engine) || engine->change != NULL ||
+	    engine_is_checking(engine)) {
 		return false;
 	}
 	if (changes->hold != NULL && !control.holds) {
@@ -421,9 +423,35 @@ pause_or_go_on(struct lm_engine *engine)
 	hearing_begin(&control.pause_heard, engine);
 }
 
+/* Operators look at their state, in the midst of all else. */
+static void
+look(struct lm_engine *engine)
+{
+	bool all[LM_OPERATORS_MAX];
+	struct check_report report;
+
+	if (!control.changes.may_check || engine_is_checking(engine)) {
+		return;
+	}
+	if (control.looks) {
+		control.looks = false;
+		engine_checked(engine, &report);
+		if (report.has_failed) {
+			fprintf(stderr, "%s/%u is not content: %s\n", report.op, report.slice,
+			        report.why);
+			control.has_failed = true;
+		}
+	} else if (engine->change == NULL && engine->state == ENGINE_RUNNING &&
+	           !control.wants_change && sim_below(4) == 0) {
+		memset(all, true, sizeof(all));
+		control.looks = engine_check(engine, all);
+	}
+}
+
 void
 control_act(struct lm_engine *engine)
 {
+	look(engine);
 	pause_or_go_on(engine);
 	note_topology(engine);
 	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
@@ -480,6 +508,7 @@ control_begin(struct lm_engine *engine)
 		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);
 	}
 	control.asked = control.collected = control.change = 0;
+	control.looks = false;
 	control.wants_change = control.goes_over = control.runs_other = control.holds = false;
 	control.epoch = engine->epoch;
 	control.epoch_heard.rounds_left = control.stop_heard.rounds_left = 0;

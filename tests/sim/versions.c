@@ -155,6 +155,7 @@ run_job(struct run *run, struct lm_errors *errors)
 		control_let_change(&(struct control_changes){ .may_rescale = may_rescale,
 		                                              .other = other,
 		                                              .code = code,
+		                                              .may_check = true,
 		                                              .topology = run->topology });
 		good = sim_run(engine, 30000000);
 		if (!good) {
