@@ -92,6 +92,7 @@ lm_engine_free(struct lm_engine *engine)
 		lm_graph_free(engine->graph);
 	}
 	past_free(engine);
+	free(engine->check);
 	env_free(engine->shared);
 	free(engine);
 }

@@ -6,8 +6,8 @@
  * What the files of carrying out share: carry.c (the table, moves, sources), carry_change.c
  * (changes of the graph), carry_update.c (another topology: rehearsed, soaked, taken back),
  * carry_canary.c (tried on a share of the keys first), carry_watch.c (what is to be watched),
- * carry_rehearse.c (the child process for it), carry_diff.c (what a topology would change, and
- * whether it may).
+ * carry_check.c (new operators look at their state), carry_rehearse.c (the child process for it),
+ * carry_diff.c (what a topology would change, and whether it may).
  */
 
 #include "core/change_diff.h"
@@ -109,6 +109,14 @@ void update_abandon(struct carry *carry);
 /* Whether it soaks or goes back, and has to come to its end. */
 bool update_goes_on(const struct carry *carry);
 void update_free(struct carry *carry);
+
+/*
+ * carry_check.c: behind check_begin, again and again while it soaks, and with `is_last` until it
+ * does not wait any more; bad: change.bad says why.
+ */
+enum check_state { CHECK_GOOD, CHECK_WAITS, CHECK_BAD };
+void check_begin(struct carry *carry);
+enum check_state check_step(struct carry *carry, int64_t now_ns, bool is_last);
 
 /*
  * carry_rehearse.c. Whether a topology names a plugin that this process has not loaded; what they

@@ -22,6 +22,7 @@
 #include "core/topology.h"
 #include "mgmt/carry_struct.h"
 #include "mgmt/config_load.h"
+#include "mgmt/plugin_copies.h"
 #include "mgmt/units.h"
 
 bool
@@ -197,6 +198,15 @@ look_at_next(struct carry *carry, struct manager_report *report, struct change_d
 static bool
 go_over(struct carry *carry, enum action_phase phase, struct manager_report *report)
 {
+	char why[PLUGIN_COPIES_WHY];
+
+	/* Before a snapshot can need them. */
+	if (carry->folder != NULL &&
+	    plugin_copies_put(carry->folder, carry->change.graph, why) != 0) {
+		carry_fail(report, "%s", why);
+		return give_up(carry);
+	}
+	carry->has_spare_copies = true;
 	carry->change.stage = carry->action.args.canary > 0 ? STAGE_TRIAL : STAGE_CHANGE;
 	change_hold(carry);
 	return update_step_to(report, phase);
@@ -466,6 +476,7 @@ update_soaks(struct carry *carry, struct manager_report *report)
 		commit(carry, report);
 		return false;
 	}
+	check_begin(carry);
 	return update_step_to(report, PHASE_SOAK);
 }
 
@@ -630,6 +641,8 @@ step_soak(struct carry *carry, struct manager_report *report)
 	struct soak *soak = is_canary ? change->trial_soak : change->soak;
 	int64_t now_ns = env_now_ns();
 	bool is_over = soak_is_over(soak, now_ns), is_bad;
+	enum check_state checked;
+	char remark[64] = "soaked";
 	struct soak_count *now;
 
 	if (is_canary && update_is_ending(carry->engine)) {
@@ -651,14 +664,18 @@ step_soak(struct carry *carry, struct manager_report *report)
 	}
 	is_bad = soak_look(soak, now_ns, now, is_over, change->bad);
 	free(now);
-	if (is_bad) {
+	checked = is_bad ? CHECK_BAD : is_canary ? CHECK_GOOD : check_step(carry, now_ns, is_over);
+	if (checked == CHECK_BAD) {
 		return break_off(carry, report);
 	}
 	if (is_canary && is_over) {
 		change->stage = STAGE_CHANGE;
-		return false;
 	}
-	return is_over && end_soak(carry, report, "soaked");
+	if (change->check.count > 0) {
+		snprintf(remark, sizeof(remark), "soaked, state checked %u times",
+		         change->check.count);
+	}
+	return is_over && !is_canary && checked == CHECK_GOOD && end_soak(carry, report, remark);
 }
 
 bool

@@ -4,10 +4,12 @@
 #include "tests/sim/class_versions.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/canary.h"
 #include "core/lm_serial.h"
 #include "core/registry.h"
 #include "state/lm_convert.h"
@@ -341,6 +343,7 @@ total_process(struct lm_op *op, const struct lm_batch *in)
 
 	lm_value_touch(t->value, data, 16);
 	put_number(t->version, data, get_number(t->version, data) + in->count);
+	sim_preempt(8);
 	put_number(t->version, counted, get_number(t->version, counted) + in->count);
 	t->rows += in->count;
 	lm_op_forward(op, in);
@@ -353,6 +356,24 @@ total_timer(struct lm_op *op, uint32_t timer)
 
 	(void)timer;
 	t->ticks++;
+}
+
+/* What is counted in three ways agrees, but in the midst of counting. */
+static int
+total_check(struct lm_op *op, char *why, size_t size)
+{
+	const struct total *t = lm_op_context(op);
+	uint64_t key = 5, hash = 5, in_value, in_map;
+	const void *counted = lm_map_get(t->map, hash, &key, 8);
+
+	in_value = get_number(t->version, lm_value_data(t->value));
+	in_map = counted == NULL ? 0 : get_number(t->version, counted);
+	if (in_value != t->rows || in_map != t->rows) {
+		snprintf(why, size, "%" PRIu64 ", %" PRIu64 " and %" PRIu64 " rows", t->rows,
+		         in_value, in_map);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static void
@@ -488,7 +509,8 @@ static const char *const drops[] = { "refused", NULL };
 	.abi_version = LM_ABI_VERSION, .flags = LM_OP_GLOBAL, .name = "sim_total",                 \
 	.summary = "counts all", .inputs = in, .outputs = out, .rows = LM_ROWS_PASS,               \
 	.context_size = sizeof(struct total), .process = total_process, .timer = total_timer,      \
-	.end = total_end, .serialize = total_serialize, .deserialize = total_deserialize
+	.end = total_end, .check = total_check, .serialize = total_serialize,                      \
+	.deserialize = total_deserialize
 #define SECOND .version = "2.0", .state_version = 2, .converts = from_1
 
 static const struct lm_op_class classes[2][3] = {

@@ -48,13 +48,15 @@ static struct {
 	 * or goes back; NULL: nothing is tried. */
 	struct lm_graph *tried;
 	bool is_on_trial, comes_back;
+	bool looks; /* somebody was asked to */
 	bool wants_change;
 	uint64_t change; /* the last one asked for */
 	uint64_t epoch;
 	struct hearing epoch_heard, stop_heard, pause_heard;
 	uint64_t pauses_every; /* chances between two pauses, about; 0: none are made */
 	uint64_t pauses_left;  /* so many, so that the stream comes to its end */
-	uint64_t sent, of;     /* rows by the sources when all had heard of this pause */
+	/* Rows by the sources of this graph when all had heard of this pause. */
+	uint64_t sent, of, of_graph;
 	bool is_stopping, has_failed;
 } control;
 
@@ -143,8 +145,10 @@ check_pause(const struct lm_engine *engine)
 	if (!control_is_paused(engine) || !engine_active_heard(engine)) {
 		return;
 	}
-	if (control.of != engine->activity) {
+	/* What came with a change is told behind it: until then it may send. */
+	if (control.of != engine->activity || control.of_graph != engine->generation) {
 		control.of = engine->activity;
+		control.of_graph = engine->generation;
 		control.sent = rows_sent(engine);
 	} else if (!control.is_stopping && control.sent != rows_sent(engine)) {
 		fail("a source that pauses sends rows");
@@ -229,7 +233,8 @@ may_change(const struct lm_engine *engine)
 {
 	const struct control_changes *changes = &control.changes;
 
-	if (!control.wants_change || engine_moves(engine) || engine->change != NULL) {
+	if (!control.wants_change || engine_moves(engine) || engine->change != NULL ||
+	    engine_is_checking(engine)) {
 		return false;
 	}
 	if (changes->hold != NULL && !control.holds) {
@@ -561,9 +566,35 @@ pause_or_go_on(struct lm_engine *engine)
 	hearing_begin(&control.pause_heard, engine);
 }
 
+/* Operators look at their state, in the midst of all else. */
+static void
+look(struct lm_engine *engine)
+{
+	bool all[LM_OPERATORS_MAX];
+	struct check_report report;
+
+	if (!control.changes.may_check || engine_is_checking(engine)) {
+		return;
+	}
+	if (control.looks) {
+		control.looks = false;
+		engine_checked(engine, &report);
+		if (report.has_failed) {
+			fprintf(stderr, "%s/%u is not content: %s\n", report.op, report.slice,
+			        report.why);
+			control.has_failed = true;
+		}
+	} else if (engine->change == NULL && engine->state == ENGINE_RUNNING &&
+	           !control.wants_change && sim_below(4) == 0) {
+		memset(all, true, sizeof(all));
+		control.looks = engine_check(engine, all);
+	}
+}
+
 void
 control_act(struct lm_engine *engine)
 {
+	look(engine);
 	pause_or_go_on(engine);
 	note_topology(engine);
 	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
@@ -625,6 +656,7 @@ control_begin(struct lm_engine *engine)
 	control.asked = control.collected = control.change = 0;
 	control.tried = NULL;
 	control.is_on_trial = control.comes_back = false;
+	control.looks = false;
 	control.wants_change = control.goes_over = control.runs_other = control.holds = false;
 	control.epoch = engine->epoch;
 	control.epoch_heard.rounds_left = control.stop_heard.rounds_left = 0;

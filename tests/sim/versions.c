@@ -158,6 +158,7 @@ run_job(struct run *run, struct lm_errors *errors)
 		                                              .other = other,
 		                                              .code = code,
 		                                              .tries = run->tries,
+		                                              .may_check = true,
 		                                              .topology = run->topology });
 		good = sim_run(engine, 30000000);
 		if (!good) {
