@@ -13,6 +13,7 @@
 
 #include "core/lm_engine.h"
 #include "core/lm_op.h"
+#include "core/topology.h"
 
 /* A custom grouping: writes the destination (0 to destinations - 1) of each row. */
 typedef void graph_custom_fn(const struct lm_batch *in, const struct lm_select *rows,
@@ -65,6 +66,8 @@ struct lm_graph {
 	uint32_t *order;        /* operators, upstream before downstream, feedback left out */
 	struct plugin **plugin; /* held until the graph is freed */
 	uint32_t plugin_count;
+	char (*code)[PLUGIN_DIGEST]; /* [plugin of the topology] its content's digest */
+	uint32_t code_count;
 	char **text; /* of parameters: classes may point to them until unconfigure */
 	uint32_t text_count;
 	/* A view of another graph (graph_resize): operators, wires and their order are its own,

@@ -109,6 +109,8 @@ struct carry {
 	const char *policy;                 /* goes before that of files; NULL: none does */
 	const char *folder;                 /* of the snapshots */
 	const char *file;                   /* as in struct resume */
+	bool has_spare_copies;              /* of plugins: some may have to go */
+	uint64_t tidied;                    /* at this epoch those that could, went */
 	uint64_t changed_by;                /* the last action that changed what runs; 0: none */
 	const struct sample *now, *before;  /* how busy slices are: what lies between the two */
 	const bool *places;                 /* [worker]: new slices may go there; NULL: anywhere */
@@ -143,6 +145,9 @@ void carry_abandon(struct carry *carry);
  * behind the next step.
  */
 bool carry_may_end(struct carry *carry);
+/* Copies of plugins that no snapshot needs any more go; now and then, `durable` is the last epoch.
+ */
+void carry_tidy(struct carry *carry, uint64_t durable);
 /* Whether snapshots stand back for it. */
 bool carry_holds(const struct carry *carry);
 /* Nothing is carried out any more, and the engine is joined. A zeroed one is fine. */

@@ -11,6 +11,7 @@
 #include "core/change.h"
 #include "mgmt/carry_struct.h"
 #include "mgmt/config_load.h"
+#include "mgmt/plugin_copies.h"
 #include "mgmt/resume_note.h"
 #include "mgmt/units.h"
 
@@ -489,6 +490,20 @@ change_look(struct carry *carry)
 	}
 	change->is_told = false;
 	change->is_left = !let_go(carry);
+}
+
+void
+carry_tidy(struct carry *carry, uint64_t durable)
+{
+	bool is_changing = carry->action.id != 0 || carry->change.holds || carry->change.is_left;
+
+	/* What is to come needs its copies, too, and is in no snapshot yet. */
+	if (carry->folder != NULL && carry->has_spare_copies && !is_changing &&
+	    durable != carry->tidied) {
+		carry->tidied = durable;
+		carry->has_spare_copies =
+		    plugin_copies_prune(carry->folder, carry->engine->graph) != 0;
+	}
 }
 
 bool

@@ -21,6 +21,7 @@
 #include "core/topology.h"
 #include "mgmt/carry_struct.h"
 #include "mgmt/config_load.h"
+#include "mgmt/plugin_copies.h"
 #include "mgmt/units.h"
 
 /* A step farther. Always true. */
@@ -238,6 +239,15 @@ look_at_next(struct carry *carry, struct manager_report *report, struct change_d
 static bool
 go_over(struct carry *carry, enum action_phase phase, struct manager_report *report)
 {
+	char why[PLUGIN_COPIES_WHY];
+
+	/* Before a snapshot can need them. */
+	if (carry->folder != NULL &&
+	    plugin_copies_put(carry->folder, carry->change.graph, why) != 0) {
+		carry_fail(report, "%s", why);
+		return give_up(carry);
+	}
+	carry->has_spare_copies = true;
 	carry->change.stage = STAGE_CHANGE;
 	change_hold(carry);
 	return step_to(report, phase);

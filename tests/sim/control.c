@@ -50,7 +50,8 @@ static struct {
 	struct hearing epoch_heard, stop_heard, pause_heard;
 	uint64_t pauses_every; /* chances between two pauses, about; 0: none are made */
 	uint64_t pauses_left;  /* so many, so that the stream comes to its end */
-	uint64_t sent, of;     /* rows by the sources when all had heard of this pause */
+	/* Rows by the sources of this graph when all had heard of this pause. */
+	uint64_t sent, of, of_graph;
 	bool is_stopping, has_failed;
 } control;
 
@@ -139,8 +140,10 @@ check_pause(const struct lm_engine *engine)
 	if (!control_is_paused(engine) || !engine_active_heard(engine)) {
 		return;
 	}
-	if (control.of != engine->activity) {
+	/* What came with a change is told behind it: until then it may send. */
+	if (control.of != engine->activity || control.of_graph != engine->generation) {
 		control.of = engine->activity;
+		control.of_graph = engine->generation;
 		control.sent = rows_sent(engine);
 	} else if (!control.is_stopping && control.sent != rows_sent(engine)) {
 		fail("a source that pauses sends rows");
