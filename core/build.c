@@ -133,7 +133,7 @@ build_slice(struct lm_engine *engine, uint32_t number)
 	if (!build_slice_slots(engine, slice)) {
 		return NULL;
 	}
-	return build_slice_class(slice, op) ? slice : NULL;
+	return build_slice_class(slice, graph_made_of(op, slice->index)) ? slice : NULL;
 }
 
 struct lm_op *

@@ -37,6 +37,10 @@ enum canary {
 	CANARY_SLOT_TWICE,    /* a slot of another version is converted twice */
 	CANARY_SLOT_FORGOTTEN, /* one never is */
 	CANARY_SLOT_OLD,       /* the new code goes on with one that is not */
+	CANARY_TRIAL_LEFT,     /* what is tried on a slot begins without its state */
+	CANARY_TRIAL_FEW,      /* a slot that is to be tried is not */
+	CANARY_TRIAL_MIXED,    /* a slice that is to be replaced behind a trial goes on */
+	CANARY_EARLY_CHECK,    /* state is looked at while its slice runs */
 	CANARY_PAGE_LEFT,      /* of a stretch, a page does not follow its slice to another node */
 	/* Of the store. */
 	CANARY_SKIP_SYNC,        /* a file counts though it was not synced */

@@ -156,6 +156,9 @@ refuse(const struct lm_engine *engine)
 	if (engine->change != NULL) {
 		return "another change is under way";
 	}
+	if (engine_is_checking(engine)) {
+		return "a slice is looking at its state";
+	}
 	return engine_moves(engine) ? "a slice is being moved" : NULL;
 }
 

@@ -53,6 +53,20 @@ void keep_sweep(struct lm_engine *engine);
 bool change_is_possible(const struct lm_engine *engine, const struct change_ask *ask,
                         struct lm_errors *errors);
 
+/*
+ * Whether slice `index` of operator `op` to come goes on from the present graph as it is: its
+ * operator is kept, or it was on trial for the one that comes.
+ */
+bool change_keeps(const struct lm_graph *was, const struct change_ask *ask, uint32_t op,
+                  uint32_t index);
+
+/* Whose state slice `index` of the operator in its place gets, by slots or all of it. */
+static inline const struct graph_operator *
+change_source(const struct graph_operator *was, uint32_t index)
+{
+	return index < was->slices ? graph_made_of(was, index) : was;
+}
+
 /* Of the same class it would be kept, or has other parameters and begins anew. */
 static inline bool
 change_is_code(const struct graph_operator *was, const struct graph_operator *is)

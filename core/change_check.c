@@ -68,20 +68,20 @@ lets_convert(const struct lm_engine *engine, const struct change_ask *ask, struc
 {
 	for (uint32_t o = 0; o < ask->graph->operator_count; o++) {
 		const struct graph_operator *is = &ask->graph->op[o], *was;
-		bool converts = false;
+		bool is_same, good = true;
 
 		if (ask->heir_of[o] == LM_NONE) {
 			continue;
 		}
 		was = &engine->graph->op[ask->heir_of[o]];
+		is_same = was->slices == is->slices && !change_is_dealt(ask, o);
 		for (uint32_t i = 0; i < was->slices; i++) {
-			converts |= keep_converts(engine->slice[was->first_slice + i]);
+			good &= !keep_converts(engine->slice[was->first_slice + i]) ||
+			        (is_same && (change_keeps(engine->graph, ask, o, i) ||
+			                     graph_made_of(was, i)->class->state_version >
+			                         graph_made_of(is, i)->class->state_version));
 		}
-		if (converts &&
-		    !(was->class == is->class && was->slices == is->slices &&
-		      !change_is_dealt(ask, o)) &&
-		    !(was->class->state_version > is->class->state_version &&
-		      was->slices == is->slices)) {
+		if (!good) {
 			lm_errors_add(errors, is->place, "ask again later, or go back",
 			              "operators.%s: its state is still being converted", is->name);
 			return false;
@@ -96,17 +96,47 @@ keeps_version(const struct lm_engine *engine, const struct change_ask *ask,
               struct lm_errors *errors)
 {
 	for (uint32_t o = 0; o < ask->graph->operator_count; o++) {
-		const struct graph_operator *is = &ask->graph->op[o], *was;
+		const struct graph_operator *is = &ask->graph->op[o];
+		uint32_t old = ask->heir_of[o];
 		char why[160];
+
+		for (uint32_t i = 0; old != LM_NONE && i < is->slices; i++) {
+			const struct graph_operator *from =
+			    change_source(&engine->graph->op[old], i);
+			const struct graph_operator *to = graph_made_of(is, i);
+
+			if (change_is_version(from, to) &&
+			    !change_keeps(engine->graph, ask, o, i) &&
+			    !state_versions_fit(from->class, to->class, why, sizeof(why))) {
+				lm_errors_add(errors, is->place, "give its state up",
+				              "operators.%s: %s", is->name, why);
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+/* Slices on trial come beside the others, and stay, or become what the others are. */
+static bool
+keeps_trial(const struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
+{
+	for (uint32_t o = 0; o < ask->graph->operator_count; o++) {
+		const struct graph_operator *is = &ask->graph->op[o], *was;
+		bool good;
 
 		if (ask->heir_of[o] == LM_NONE) {
 			continue;
 		}
 		was = &engine->graph->op[ask->heir_of[o]];
-		if (change_is_version(was, is) &&
-		    !state_versions_fit(was->class, is->class, why, sizeof(why))) {
-			lm_errors_add(errors, is->place, "give its state up", "operators.%s: %s",
-			              is->name, why);
+		good = was->trial == NULL
+		           ? is->trial == NULL || (ask->kept[o] != LM_NONE &&
+		                                   is->slices == was->slices + is->trial_slices)
+		           : is->trial == NULL && is->slices == was->slices &&
+		                 !change_is_dealt(ask, o);
+		if (!good) {
+			lm_errors_add(errors, is->place, "ask again later",
+			              "operators.%s: it is on trial", is->name);
 			return false;
 		}
 	}
@@ -150,6 +180,6 @@ change_is_possible(const struct lm_engine *engine, const struct change_ask *ask,
                    struct lm_errors *errors)
 {
 	return keeps_cycles(engine, errors) && keeps_time(engine, ask, errors) &&
-	       lets_convert(engine, ask, errors) && keeps_version(engine, ask, errors) &&
-	       keeps_state(engine, ask, errors);
+	       keeps_trial(engine, ask, errors) && lets_convert(engine, ask, errors) &&
+	       keeps_version(engine, ask, errors) && keeps_state(engine, ask, errors);
 }

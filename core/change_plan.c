@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/canary.h"
 #include "core/change.h"
 #include "core/env.h"
 #include "core/lm_serial.h"
@@ -14,6 +15,26 @@
 static const struct lm_place nowhere;
 
 /* ---- slices ---- */
+
+bool
+change_keeps(const struct lm_graph *was, const struct change_ask *ask, uint32_t op, uint32_t index)
+{
+	const struct graph_operator *is = &ask->graph->op[op], *before, *a, *b;
+	uint32_t old = ask->heir_of[op];
+
+	if (old == LM_NONE || index >= was->op[old].slices || index >= is->slices) {
+		return false;
+	}
+	before = &was->op[old];
+	a = graph_made_of(before, index);
+	b = graph_made_of(is, index);
+	/* A view of a graph has the names of that graph's operators. */
+	if (ask->kept[op] == old && a == before && b == is) {
+		return true;
+	}
+	return before->trial != NULL && ((a == before->trial && a->name == b->name) ||
+	                                 (CANARY(CANARY_TRIAL_MIXED) && index == 0));
+}
 
 /* What stays is found by its place: the same operator, the same index. */
 static bool
@@ -27,12 +48,12 @@ find_old(const struct lm_engine *engine, struct change *change, const struct cha
 	}
 	for (uint32_t o = 0; o < graph->operator_count; o++) {
 		const struct graph_operator *op = &graph->op[o];
-		const struct graph_operator *was =
-		    ask->kept[o] == LM_NONE ? NULL : &engine->graph->op[ask->kept[o]];
 
 		for (uint32_t i = 0; i < op->slices; i++) {
 			change->old_of[op->first_slice + i] =
-			    was != NULL && i < was->slices ? was->first_slice + i : LM_NONE;
+			    change_keeps(engine->graph, ask, o, i)
+				? engine->graph->op[ask->heir_of[o]].first_slice + i
+				: LM_NONE;
 		}
 	}
 	return true;
@@ -100,6 +121,23 @@ lay_out(const struct lm_engine *engine, struct change *change)
 
 /* ---- what stays of the rest ---- */
 
+/* Which slices have the slots of an operator that has an heir. The present one, if it stays. */
+static struct route_table *
+make_table(const struct lm_engine *engine, const struct change_ask *ask, uint32_t op)
+{
+	const struct graph_operator *is = &ask->graph->op[op];
+	const struct graph_operator *was = &engine->graph->op[ask->heir_of[op]];
+	struct route_table *table = engine->table[ask->heir_of[op]];
+
+	if (change_is_dealt(ask, op)) {
+		return route_table_deal(table, ask->slice_of);
+	}
+	if (is->trial != NULL && was->trial == NULL) {
+		return route_table_try(table, is->slices, is->trial_slices, is->trial_slots);
+	}
+	return is->slices == was->slices ? table : route_table_resize(table, is->slices);
+}
+
 static bool
 keep_tables(const struct lm_engine *engine, struct change *change, const struct change_ask *ask)
 {
@@ -107,17 +145,12 @@ keep_tables(const struct lm_engine *engine, struct change *change, const struct 
 
 	for (uint32_t o = 0; o < next->graph->operator_count; o++) {
 		uint32_t was = ask->heir_of[o];
-		uint32_t slices = next->graph->op[o].slices;
 
 		if (was == LM_NONE || engine->table[was] == NULL ||
 		    engine->graph->op[was].slots != next->graph->op[o].slots) {
 			continue;
 		}
-		next->table[o] = change_is_dealt(ask, o)
-		                     ? route_table_deal(engine->table[was], ask->slice_of)
-		                 : slices == engine->graph->op[was].slices
-		                     ? engine->table[was]
-		                     : route_table_resize(engine->table[was], slices);
+		next->table[o] = make_table(engine, ask, o);
 		if (next->table[o] == NULL) {
 			return false;
 		}
@@ -302,7 +335,8 @@ struct heirs {
 	struct lm_op **from, **to;
 	uint32_t from_count, to_count;
 	const struct route_table *was, *is; /* NULL: rows do not come by key */
-	bool is_whole; /* other code: each has all of the state of the one that it replaces */
+	/* [to]: other code, which has all of the state of the one that it replaces. */
+	bool is_whole[LM_SLICES_MAX];
 	bool gives[LM_SLICES_MAX][LM_SLICES_MAX];
 };
 
@@ -320,17 +354,22 @@ make_text(const struct lm_op *giver, const struct lm_op *taker, struct op_text *
 
 /* Slices of another state_version: whose state each of them is to convert. */
 static bool
-find_converted(struct change *change, const struct graph_operator *was, struct heirs *heirs)
+find_converted(struct change *change, const struct graph_operator *was,
+               const struct graph_operator *is, struct heirs *heirs)
 {
 	for (uint32_t i = 0; i < heirs->to_count; i++) {
+		const struct graph_operator *source = change_source(was, i);
 		struct lm_op *slice = heirs->to[i];
 		struct rewire *part = part_of(change, slice);
 
-		if (heirs->is_whole) {
+		if (slice->stays || !change_is_version(source, graph_made_of(is, i))) {
+			continue;
+		}
+		if (heirs->is_whole[i]) {
 			part->was = heirs->from[i];
 			continue;
 		}
-		part->was = engine_build_twin(was, slice);
+		part->was = engine_build_twin(source, slice);
 		part->is_twin = part->was != NULL;
 		if (part->was == NULL || !make_text(part->was, slice, &part->was_text)) {
 			return false;
@@ -355,8 +394,10 @@ add_hand(struct change *change, struct heirs *heirs, uint32_t from, uint32_t to)
 	part->hand[part->hand_count++] = hand;
 	hand->from = giver;
 	hand->to = taker;
-	hand->with_state = heirs->gives[from][to];
-	hand->is_whole = heirs->is_whole;
+	hand->with_state =
+	    heirs->gives[from][to] &&
+	    !(CANARY(CANARY_TRIAL_LEFT) && to >= heirs->from_count && giver->class != taker->class);
+	hand->is_whole = heirs->is_whole[to];
 	hand->from_retires = part->retires && from % heirs->to_count == to;
 	part_of(change, taker)->awaits++;
 	part_of(change, taker)->is_heir |= hand->with_state && giver->state.space != NULL;
@@ -370,8 +411,8 @@ add_hands(struct change *change, struct heirs *heirs)
 	for (uint32_t s = 0; heirs->was != NULL && s < 1u << heirs->was->slot_bits; s++) {
 		heirs->gives[heirs->was->slice_of[s]][heirs->is->slice_of[s]] = true;
 	}
-	for (uint32_t i = 0; heirs->is_whole && i < heirs->to_count; i++) {
-		heirs->gives[i][i] = true;
+	for (uint32_t i = 0; i < heirs->to_count; i++) {
+		heirs->gives[i][i] |= heirs->is_whole[i];
 	}
 	for (uint32_t i = 0; i < heirs->from_count; i++) {
 		for (uint32_t k = 0; k < heirs->to_count; k++) {
@@ -387,38 +428,59 @@ add_hands(struct change *change, struct heirs *heirs)
 	return true;
 }
 
+/* Who had the state and who is to have it. */
+static void
+find_heirs(const struct lm_engine *engine, struct change *change, const struct change_ask *ask,
+           uint32_t op, struct heirs *heirs)
+{
+	const struct graph_operator *is = &ask->graph->op[op];
+	const struct graph_operator *was = &engine->graph->op[ask->heir_of[op]];
+
+	heirs->from = engine->slice + was->first_slice;
+	heirs->from_count = was->slices;
+	heirs->to = change->next.slice + is->first_slice;
+	heirs->to_count = is->slices;
+	heirs->was = engine->table[ask->heir_of[op]];
+	heirs->is = change->next.table[op];
+	if (heirs->is == NULL || heirs->was == NULL ||
+	    heirs->is->slot_bits != heirs->was->slot_bits) {
+		heirs->is = heirs->was = NULL;
+	}
+	for (uint32_t i = 0; i < is->slices; i++) {
+		heirs->is_whole[i] = is->slices == was->slices && !heirs->to[i]->stays &&
+		                     change_is_code(change_source(was, i), graph_made_of(is, i));
+	}
+}
+
+/* All slices of an operator stay, with the slots that they have. */
+static bool
+is_untouched(const struct lm_engine *engine, const struct change_ask *ask, uint32_t op)
+{
+	const struct graph_operator *is = &ask->graph->op[op], *was;
+
+	if (ask->kept[op] == LM_NONE || change_is_dealt(ask, op)) {
+		return false;
+	}
+	was = &engine->graph->op[ask->kept[op]];
+	return is->slices == was->slices && is->trial == was->trial;
+}
+
 static bool
 make_hands(struct lm_engine *engine, struct change *change, const struct change_ask *ask)
 {
-	struct lm_engine *next = &change->next;
 	struct heirs *heirs = malloc(sizeof(*heirs));
 	bool good = heirs != NULL;
 
-	for (uint32_t o = 0; good && o < next->graph->operator_count; o++) {
-		const struct graph_operator *op = &next->graph->op[o], *was;
-		uint32_t old = ask->heir_of[o];
+	for (uint32_t o = 0; good && o < ask->graph->operator_count; o++) {
+		const struct graph_operator *was;
 
-		if (old == LM_NONE ||
-		    (ask->kept[o] == old && engine->graph->op[old].slices == op->slices &&
-		     !change_is_dealt(ask, o))) {
+		if (ask->heir_of[o] == LM_NONE || is_untouched(engine, ask, o)) {
 			continue;
 		}
-		was = &engine->graph->op[old];
-		heirs->from = engine->slice + was->first_slice;
-		heirs->from_count = was->slices;
-		heirs->to = next->slice + op->first_slice;
-		heirs->to_count = op->slices;
-		heirs->was = engine->table[old];
-		heirs->is = next->table[o];
-		if (heirs->is == NULL || heirs->was == NULL ||
-		    heirs->is->slot_bits != heirs->was->slot_bits) {
-			heirs->is = heirs->was = NULL;
-		}
-		heirs->is_whole = change_is_code(was, op) && was->slices == op->slices;
-		good = add_hands(change, heirs);
-		if (good && change_is_version(was, op)) {
-			good = find_converted(change, was, heirs);
-		}
+		was = &engine->graph->op[ask->heir_of[o]];
+		find_heirs(engine, change, ask, o, heirs);
+		good = add_hands(change, heirs) &&
+		       find_converted(change, was, &ask->graph->op[o], heirs);
 		for (uint32_t i = 0; good && heirs->is != NULL && i < was->slices; i++) {
 			part_of(change, heirs->from[i])->wiring.slice_of = heirs->is->slice_of;
 		}
@@ -588,36 +650,51 @@ open_new(struct lm_engine *engine, struct change *change, struct lm_errors *erro
 	return result == 0;
 }
 
-/* Whether other code, which is open now, keeps what the code before it kept. */
+/* Whether a slice of other code, which is open now, keeps what the code before it kept. */
 static bool
-keeps_form(const struct lm_engine *engine, const struct change *change,
-           const struct change_ask *ask, struct lm_errors *errors)
+keeps_form(const struct change *change, const struct graph_operator *was, struct lm_op *first,
+           const struct graph_operator *is, struct lm_op *slice, struct lm_errors *errors)
+{
+	if (change_is_version(was, is)) {
+		const char *why = state_can_convert(part_of(change, slice)->was, slice);
+
+		if (why != NULL) {
+			lm_errors_add(errors, is->place, "give its state up",
+			              "operators.%s: the other code %s", is->name, why);
+			return false;
+		}
+	} else if (change_is_code(was, is) && !state_alike(first, slice)) {
+		lm_errors_add(errors, is->place,
+		              "give its state another state_version, or give it up",
+		              "operators.%s: the other code keeps its state in another form, but "
+		              "says that it is of the same version, %u",
+		              is->name, is->class->state_version);
+		return false;
+	}
+	return true;
+}
+
+static bool
+keep_form(const struct lm_engine *engine, const struct change *change, const struct change_ask *ask,
+          struct lm_errors *errors)
 {
 	for (uint32_t o = 0; o < ask->graph->operator_count; o++) {
 		const struct graph_operator *is = &ask->graph->op[o], *was;
-		struct lm_op *first = change->next.slice[is->first_slice];
+		bool good = true;
 
 		if (ask->heir_of[o] == LM_NONE) {
 			continue;
 		}
 		was = &engine->graph->op[ask->heir_of[o]];
-		if (change_is_version(was, is)) {
-			const char *why = state_can_convert(part_of(change, first)->was, first);
+		for (uint32_t i = 0; good && i < is->slices; i++) {
+			struct lm_op *slice = change->next.slice[is->first_slice + i];
 
-			if (why != NULL) {
-				lm_errors_add(errors, is->place, "give its state up",
-				              "operators.%s: the other code %s", is->name, why);
-				return false;
-			}
-			continue;
+			good = slice->stays ||
+			       keeps_form(change, change_source(was, i),
+			                  engine->slice[was->first_slice + i % was->slices],
+			                  graph_made_of(is, i), slice, errors);
 		}
-		if (change_is_code(was, is) &&
-		    !state_alike(engine->slice[was->first_slice], first)) {
-			lm_errors_add(errors, is->place,
-			              "give its state another state_version, or give it up",
-			              "operators.%s: the other code keeps its state in another "
-			              "form, but says that it is of the same version, %u",
-			              is->name, is->class->state_version);
+		if (!good) {
 			return false;
 		}
 	}
@@ -665,7 +742,7 @@ change_plan(struct lm_engine *engine, const struct change_ask *ask, struct lm_er
 		return NULL;
 	}
 	if (good &&
-	    (!open_new(engine, change, errors) || !keeps_form(engine, change, ask, errors))) {
+	    (!open_new(engine, change, errors) || !keep_form(engine, change, ask, errors))) {
 		change_free(engine, change);
 		return NULL;
 	}

@@ -92,6 +92,7 @@ lm_engine_free(struct lm_engine *engine)
 		lm_graph_free(engine->graph);
 	}
 	past_free(engine);
+	free(engine->check);
 	env_free(engine->shared);
 	free(engine);
 }
@@ -554,6 +555,12 @@ const struct lm_op_class *
 lm_engine_operator_class(const struct lm_engine *engine, uint32_t op)
 {
 	return engine->graph->op[op].class;
+}
+
+const struct lm_op_class *
+lm_engine_slice_class(const struct lm_engine *engine, uint32_t slice)
+{
+	return engine->slice[slice]->class;
 }
 
 uint32_t

@@ -61,6 +61,18 @@ struct conversion_report {
 	char why[240];
 };
 
+/* What slices found that looked at their state: the first that is not content, and why; the longest
+ * that one took. */
+#define CHECK_WHY 160u
+struct check_report {
+	bool has_failed;
+	const char *op;
+	uint32_t slice;
+	char why[CHECK_WHY];
+	int64_t took_ns;
+};
+struct engine_check;
+
 /* A slice that is no more, but for what another one has yet to convert of it. */
 struct engine_kept {
 	struct lm_op *slice, *was;
@@ -114,6 +126,7 @@ struct lm_engine {
 	bool past_waits;                  /* something may go with the next tick */
 	const struct lm_graph *past_kept; /* may come back; NULL: none */
 	struct lm_graph *first;           /* the caller's, who frees it */
+	struct engine_check *check;       /* the last that was asked for; NULL: none was */
 	struct engine_kept *kept;
 	uint32_t kept_count;
 	struct pages *pages; /* NULL: all lcores are on one NUMA node */
@@ -217,6 +230,16 @@ void engine_conversion(const struct lm_engine *engine, uint64_t change,
 /* How many slices an operator must have to go back to what was, for some convert its state, or
  * could not; 0: any number. */
 uint32_t engine_conversion_slices(const struct lm_engine *engine, uint32_t op);
+/*
+ * The control thread: has slices of the [operator]s that are wanted look at their state, if their
+ * class can (lm_op_class.check), each on its lcore, between two callbacks. Not while another such
+ * look or a change is under way; no change may be asked for until all have looked. False: nobody
+ * looks, for none can, state is being converted, or there is no memory.
+ */
+bool engine_check(struct lm_engine *engine, const bool *wanted);
+bool engine_is_checking(const struct lm_engine *engine);
+/* Once it is not any more, and before the graph changes. */
+void engine_checked(const struct lm_engine *engine, struct check_report *report);
 /* Any thread. What can be done about a reason, with what it is: the rest of a sentence. */
 void engine_pages(const struct lm_engine *engine, struct engine_pages *report);
 const char *engine_pages_why(int result);

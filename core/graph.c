@@ -99,7 +99,7 @@ name_in_both(const struct plugin *plugin, const struct plugin *other, const char
 static bool
 add_plugin(struct graph_check *check, uint32_t index, struct plugin *plugin)
 {
-	const struct topology_text *declared = &check->topology->plugin[index];
+	const struct topology_plugin *declared = &check->topology->plugin[index];
 	struct lm_graph *graph = check->graph;
 
 	for (uint32_t i = 0; i < graph->plugin_count; i++) {
@@ -127,9 +127,11 @@ check_plugins(struct graph_check *check)
 	const struct lm_topology *topology = check->topology;
 
 	for (uint32_t i = 0; i < topology->plugin_count; i++) {
-		struct plugin *plugin =
-		    plugin_load(topology->plugin[i].text, topology->plugin[i].place, check->errors);
+		struct plugin *plugin = plugin_load_declared(&topology->plugin[i], check->errors);
 
+		if (plugin != NULL) {
+			plugin_digest(plugin, check->graph->code[i]);
+		}
 		if (plugin != NULL && !add_plugin(check, i, plugin)) {
 			plugin_release(plugin);
 		}
@@ -422,8 +424,10 @@ check_begin(struct graph_check *check)
 	graph->wire = calloc(topology->wire_count + 1, sizeof(*graph->wire));
 	graph->order = calloc(topology->operator_count + 1, sizeof(*graph->order));
 	graph->plugin = calloc(topology->plugin_count + 1, sizeof(struct plugin *));
+	graph->code = calloc(topology->plugin_count + 1, sizeof(*graph->code));
+	graph->code_count = topology->plugin_count;
 	return graph->name != NULL && graph->op != NULL && graph->wire != NULL &&
-	       graph->order != NULL && graph->plugin != NULL;
+	       graph->order != NULL && graph->plugin != NULL && graph->code != NULL;
 }
 
 static void
@@ -549,6 +553,7 @@ lm_graph_free(struct lm_graph *graph)
 	}
 	free(graph->text);
 	free(graph->plugin);
+	free(graph->code);
 	free(graph->order);
 	free(graph->wire);
 	free(graph->op);

@@ -13,6 +13,7 @@
 
 #include "core/lm_engine.h"
 #include "core/lm_op.h"
+#include "core/topology.h"
 
 /* A custom grouping: writes the destination (0 to destinations - 1) of each row. */
 typedef void graph_custom_fn(const struct lm_batch *in, const struct lm_select *rows,
@@ -36,7 +37,21 @@ struct graph_operator {
 	struct lm_schema *output[LM_PORTS_MAX];      /* owned */
 	bool configured;                             /* and to be unconfigured */
 	bool counts_slices; /* its configuration asked how many slices it has */
+	/*
+	 * On trial: the last `trial_slices` of its slices are of this operator, which another graph
+	 * has in its place, and get the rows of `trial_slots` slots (route_table_try). NULL: all
+	 * are its own.
+	 */
+	const struct graph_operator *trial;
+	uint32_t trial_slices, trial_slots;
 };
+
+/* What a slice of an operator is made of: its class, its configuration, its schemas. */
+static inline const struct graph_operator *
+graph_made_of(const struct graph_operator *op, uint32_t index)
+{
+	return op->trial != NULL && index >= op->slices - op->trial_slices ? op->trial : op;
+}
 
 struct graph_wire {
 	uint32_t from, output; /* operator and its output */
@@ -65,6 +80,8 @@ struct lm_graph {
 	uint32_t *order;        /* operators, upstream before downstream, feedback left out */
 	struct plugin **plugin; /* held until the graph is freed */
 	uint32_t plugin_count;
+	char (*code)[PLUGIN_DIGEST]; /* [plugin of the topology] its content's digest */
+	uint32_t code_count;
 	char **text; /* of parameters: classes may point to them until unconfigure */
 	uint32_t text_count;
 	/* A view of another graph (graph_resize): operators, wires and their order are its own,
@@ -82,6 +99,13 @@ struct lm_graph *graph_resize(const struct lm_graph *graph, uint32_t op, uint32_
  * that it has now. */
 struct lm_graph *graph_view(const struct lm_graph *graph, const uint32_t *slices,
                             struct lm_errors *errors);
+/*
+ * The same as it is, but for operators that are to be tried: `trial` has for each operator the one
+ * of another graph that replaces it, NULL: none does. Those get slices beside their own, for
+ * `percent` of their slots, 1 to 99; at least one slot. The other graph must outlive it.
+ */
+struct lm_graph *graph_try(const struct lm_graph *graph, const struct graph_operator *const *trial,
+                           uint32_t percent, struct lm_errors *errors);
 /* The grouping FORWARD is what it says only where it can be: from what was declared to what is
  * done. */
 enum lm_grouping graph_grouping(enum lm_grouping declared, uint32_t from_slices,

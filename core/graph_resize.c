@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A graph with another number of slices of one operator. */
+/* A graph with another number of slices of its operators, or with some on trial. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,6 +85,11 @@ check(const struct lm_graph *graph, uint32_t op, uint32_t slices, struct lm_erro
 		              o->name, slices, most);
 		return false;
 	}
+	if (o->trial != NULL) {
+		lm_errors_add(errors, nowhere, "ask again later", "operators.%s: it is on trial",
+		              o->name);
+		return false;
+	}
 	if (!op_can_rescale(o->class, &why)) {
 		lm_errors_add(errors, nowhere, "leave it as it is", "operators.%s: it %s", o->name,
 		              why);
@@ -138,4 +144,96 @@ graph_resize(const struct lm_graph *graph, uint32_t op, uint32_t slices, struct 
 		all[i] = i == op ? slices : graph->op[i].slices;
 	}
 	return graph_view(graph, all, errors);
+}
+
+/* ---- on trial ---- */
+
+/* Always false. */
+static bool
+refuse(const struct graph_operator *op, struct lm_errors *errors, const char *hint, const char *why)
+{
+	lm_errors_add(errors, nowhere, hint,
+	              "operators.%s: it cannot be tried on some of its keys: %s", op->name, why);
+	return false;
+}
+
+/* Whether which slice gets a row depends on its key alone. */
+static bool
+is_by_slot(const struct lm_graph *graph, uint32_t op, struct lm_errors *errors)
+{
+	const char *const hint = "group its input \"by\" columns, or go over without a canary";
+	bool is_keyed = false;
+
+	for (uint32_t w = 0; w < graph->wire_count; w++) {
+		const struct graph_wire *wire = &graph->wire[w];
+
+		if (wire->to != op) {
+			continue;
+		}
+		if (wire->grouping != LM_GROUP_KEY && wire->grouping != LM_GROUP_ALL) {
+			return refuse(&graph->op[op], errors, hint, "its rows do not come by key");
+		}
+		is_keyed |= wire->grouping == LM_GROUP_KEY && wire->input == 0;
+	}
+	return is_keyed || refuse(&graph->op[op], errors, hint, "its rows do not come by key");
+}
+
+static bool
+can_try(const struct lm_graph *graph, uint32_t op, const struct graph_operator *trial,
+        uint32_t slices, struct lm_errors *errors)
+{
+	const char *const hint = "go over without a canary";
+	const struct graph_operator *o = &graph->op[op];
+	const char *why;
+
+	if (!is_by_slot(graph, op, errors)) {
+		return false;
+	}
+	if (!op_can_rescale(o->class, &why) || !op_can_rescale(trial->class, &why)) {
+		char text[160];
+
+		snprintf(text, sizeof(text), "it %s", why);
+		return refuse(o, errors, hint, text);
+	}
+	if (o->slots < 2 || slices > o->slots || slices > LM_SLICES_MAX) {
+		return refuse(o, errors, "give it fewer slices for the time being",
+		              "there is no slice, or no slot, left for it");
+	}
+	if (trial->counts_slices) {
+		return refuse(o, errors, hint, "the other code asks how many slices it has");
+	}
+	return check(graph, op, slices, errors);
+}
+
+struct lm_graph *
+graph_try(const struct lm_graph *graph, const struct graph_operator *const *trial, uint32_t percent,
+          struct lm_errors *errors)
+{
+	uint32_t slices[LM_OPERATORS_MAX], slots[LM_OPERATORS_MAX];
+	struct lm_graph *view;
+
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		const struct graph_operator *op = &graph->op[i];
+		uint32_t more = (op->slices * percent + 99) / 100;
+
+		slices[i] = op->slices;
+		if (trial[i] == NULL) {
+			continue;
+		}
+		slots[i] = op->slots * percent / 100;
+		slots[i] = slots[i] == 0 ? 1 : slots[i];
+		slices[i] += more < slots[i] ? more : slots[i];
+		if (!can_try(graph, i, trial[i], slices[i], errors)) {
+			return NULL;
+		}
+	}
+	view = graph_view(graph, slices, errors);
+	for (uint32_t i = 0; view != NULL && i < graph->operator_count; i++) {
+		if (trial[i] != NULL) {
+			view->op[i].trial = trial[i];
+			view->op[i].trial_slices = slices[i] - graph->op[i].slices;
+			view->op[i].trial_slots = slots[i];
+		}
+	}
+	return view;
 }

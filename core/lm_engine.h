@@ -78,6 +78,8 @@ uint32_t lm_engine_worker_count(const struct lm_engine *engine);
 const char *lm_engine_operator_name(const struct lm_engine *engine, uint32_t op);
 const struct lm_op_class *lm_engine_operator_class(const struct lm_engine *engine, uint32_t op);
 uint32_t lm_engine_slice_operator(const struct lm_engine *engine, uint32_t slice);
+/* That of its operator, but for slices of other code that is tried. */
+const struct lm_op_class *lm_engine_slice_class(const struct lm_engine *engine, uint32_t slice);
 uint32_t lm_engine_slice_worker(const struct lm_engine *engine, uint32_t slice);
 uint32_t lm_engine_worker_lcore(const struct lm_engine *engine, uint32_t worker);
 void lm_engine_slice_stats(const struct lm_engine *engine, uint32_t slice,

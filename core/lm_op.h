@@ -326,9 +326,9 @@ struct lm_op_class {
 	 */
 	int (*convert_back)(struct lm_op *op, struct lm_conversion *to);
 	/*
-	 * Whether the state that the slice has makes sense; 0, or -EINVAL and why. Between two
-	 * callbacks, or on a control thread before anything runs; may take its time by the keys
-	 * that are there.
+	 * Whether the state that the slice has makes sense; 0, or -EINVAL and why. It only reads.
+	 * In a rehearsal, behind the conversion, where nothing runs; and while other code soaks,
+	 * on the slice's lcore between two callbacks, again and again: rows wait for it.
 	 */
 	int (*check)(struct lm_op *op, char *why, size_t why_size);
 };

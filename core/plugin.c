@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -547,6 +548,92 @@ plugin_load(const char *path, struct lm_place place, struct lm_errors *errors)
 	bytes = plugin_read(&report, &size);
 	plugin = bytes == NULL ? NULL : plugin_load_bytes(&report, bytes, size);
 	free(bytes);
+	return plugin;
+}
+
+static void
+format_digest(XXH128_hash_t hash, char digest[PLUGIN_DIGEST])
+{
+	snprintf(digest, PLUGIN_DIGEST, "%016" PRIx64 "%016" PRIx64, (uint64_t)hash.high64,
+	         (uint64_t)hash.low64);
+}
+
+void
+plugin_digest(const struct plugin *plugin, char digest[PLUGIN_DIGEST])
+{
+	format_digest(plugin->digest, digest);
+}
+
+/* What stands there, if it can be read; to be freed. */
+static char *
+read_quietly(const char *path, size_t *size, char digest[PLUGIN_DIGEST])
+{
+	struct lm_errors errors = { 0 };
+	struct plugin_report report = { .path = path, .errors = &errors };
+	char *bytes = plugin_read(&report, size);
+
+	lm_errors_free(&errors);
+	if (bytes != NULL) {
+		format_digest(XXH3_128bits(bytes, *size), digest);
+	}
+	return bytes;
+}
+
+bool
+plugin_digest_at(const char *path, char digest[PLUGIN_DIGEST])
+{
+	size_t size = 0;
+	char *bytes = read_quietly(path, &size, digest);
+
+	free(bytes);
+	return bytes != NULL;
+}
+
+char *
+plugin_content(const struct plugin *plugin, size_t *size)
+{
+	char *bytes = malloc(plugin->size + 1);
+
+	*size = plugin->size;
+	for (size_t at = 0; bytes != NULL && at < plugin->size;) {
+		ssize_t result = pread(plugin->copy, bytes + at, plugin->size - at, (off_t)at);
+
+		if (result <= 0 && errno != EINTR) {
+			free(bytes);
+			return NULL;
+		}
+		at += result < 0 ? 0 : (size_t)result;
+	}
+	return bytes;
+}
+
+struct plugin *
+plugin_load_declared(const struct topology_plugin *declared, struct lm_errors *errors)
+{
+	struct plugin_report report = { declared->text, declared->place, errors };
+	const char *const from[] = { declared->copy, declared->text };
+	struct plugin *plugin = NULL;
+	char digest[PLUGIN_DIGEST];
+	bool is_found = false;
+	size_t size = 0;
+
+	if (declared->copy == NULL) {
+		return plugin_load(declared->text, declared->place, errors);
+	}
+	for (uint32_t i = 0; i < 2 && !is_found; i++) {
+		char *bytes = read_quietly(from[i], &size, digest);
+
+		is_found = bytes != NULL && strcmp(digest, declared->digest) == 0;
+		plugin = is_found ? plugin_load_bytes(&report, bytes, size) : NULL;
+		free(bytes);
+	}
+	if (!is_found) {
+		lm_errors_add(errors, declared->place,
+		              "put the file that ran back there, or begin with another one",
+		              "plugin \"%s\" is not the one that ran, and the copy of that, %s, is "
+		              "damaged or gone",
+		              declared->text, declared->copy);
+	}
 	return plugin;
 }
 

@@ -15,11 +15,16 @@
 
 #include "core/graph.h"
 #include "core/lm_engine.h"
+#include "core/topology.h"
 
 struct plugin;
 
 /* Loads what stands at `path`; NULL after reporting why not, at `place`. */
 struct plugin *plugin_load(const char *path, struct lm_place place, struct lm_errors *errors);
+/* The same as the topology declares it: where a certain content is wanted nothing else is loaded,
+ * be it from its copy or from where it stands. */
+struct plugin *plugin_load_declared(const struct topology_plugin *declared,
+                                    struct lm_errors *errors);
 /* Whether what stands there now is loaded, and what tells it from other content; 0: it cannot be
  * read. */
 bool plugin_is_loaded(const char *path, uint64_t *content);
@@ -40,6 +45,12 @@ bool plugin_has(const struct plugin *plugin, const void *address);
 void plugin_copy_path(const struct plugin *plugin, char path[PLUGIN_COPY_PATH]);
 /* The path that it was first loaded from. */
 const char *plugin_path(const struct plugin *plugin);
+
+/* What tells its content from any other; that of a file, false: it cannot be read. */
+void plugin_digest(const struct plugin *plugin, char digest[PLUGIN_DIGEST]);
+bool plugin_digest_at(const char *path, char digest[PLUGIN_DIGEST]);
+/* All that was in its file, to be freed; NULL: no memory. */
+char *plugin_content(const struct plugin *plugin, size_t *size);
 
 /* Plugins that are loaded, and those whose code stays though nobody uses it. */
 struct plugin_counts {

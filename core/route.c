@@ -74,6 +74,22 @@ route_table_deal(const struct route_table *table, const uint16_t *slice_of)
 	return dealt;
 }
 
+struct route_table *
+route_table_try(const struct route_table *table, uint32_t slices, uint32_t tried, uint32_t count)
+{
+	uint32_t slots = 1u << table->slot_bits, on_trial = 0;
+	struct route_table *dealt = route_table_deal(table, table->slice_of);
+
+	for (uint32_t slot = 0; dealt != NULL && slot < slots; slot++) {
+		if ((uint64_t)(slot + 1) * count / slots > (uint64_t)slot * count / slots &&
+		    !(CANARY(CANARY_TRIAL_FEW) && on_trial + 1 == count)) {
+			dealt->slice_of[slot] =
+			    (uint16_t)(slices - tried + on_trial++ * tried / count);
+		}
+	}
+	return dealt;
+}
+
 void
 route_table_free(struct route_table *table)
 {

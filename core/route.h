@@ -32,6 +32,14 @@ struct route_table *route_table_create(uint32_t slots, uint32_t slices);
 struct route_table *route_table_resize(const struct route_table *table, uint32_t slices);
 /* The same number of slots, each to the slice that `slice_of` says. NULL when out of memory. */
 struct route_table *route_table_deal(const struct route_table *table, const uint16_t *slice_of);
+/*
+ * The same number of slots for `slices` slices, of which the last `tried` are on trial: they get
+ * `count` slots, every so many, whoever has them; the others stay where they are. Which slots these
+ * are depends on how many there are alone, so a key is on trial in all operators that are tried
+ * with it and have as many. NULL when out of memory.
+ */
+struct route_table *route_table_try(const struct route_table *table, uint32_t slices,
+                                    uint32_t tried, uint32_t count);
 void route_table_free(struct route_table *table); /* NULL is fine */
 
 /* The rows of a batch sorted by destination: those of d are row[start[d]] to row[start[d + 1]]. */

@@ -143,6 +143,7 @@ lm_topology_free(struct lm_topology *topology)
 	}
 	for (uint32_t i = 0; i < topology->plugin_count; i++) {
 		free(topology->plugin[i].text);
+		free(topology->plugin[i].copy);
 	}
 	free(topology->op);
 	free(topology->wire);
@@ -458,8 +459,8 @@ lm_topology_settings(struct lm_topology *topology)
 int
 lm_topology_plugin(struct lm_topology *topology, const char *path)
 {
-	struct topology_text plugin = { .place = topology->place };
-	struct topology_text *grown;
+	struct topology_plugin plugin = { .place = topology->place };
+	struct topology_plugin *grown;
 	int rc;
 
 	if (topology->plugin_count == TOPOLOGY_PLUGINS_MAX) {
@@ -476,6 +477,22 @@ lm_topology_plugin(struct lm_topology *topology, const char *path)
 	}
 	topology->plugin = grown;
 	topology->plugin[topology->plugin_count++] = plugin;
+	return 0;
+}
+
+int
+topology_plugin_want(struct lm_topology *topology, uint32_t index, const char *digest,
+                     const char *copy)
+{
+	struct topology_plugin *plugin = &topology->plugin[index];
+	char *text = strdup(copy);
+
+	if (text == NULL) {
+		return -ENOMEM;
+	}
+	free(plugin->copy);
+	plugin->copy = text;
+	snprintf(plugin->digest, sizeof(plugin->digest), "%s", digest);
 	return 0;
 }
 

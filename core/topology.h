@@ -58,6 +58,18 @@ struct topology_text {
 	struct lm_place place;
 };
 
+/* What tells the content of a plugin from any other: hex digits. */
+#define PLUGIN_DIGEST 33u
+
+struct topology_plugin {
+	char *text; /* its path */
+	struct lm_place place;
+	/* What is to be loaded is exactly that, from this copy or from where it stands; NULL:
+	 * whatever stands there. */
+	char *copy;
+	char digest[PLUGIN_DIGEST];
+};
+
 struct lm_topology {
 	char *name;
 	struct lm_place name_place;
@@ -74,7 +86,7 @@ struct lm_topology {
 	uint32_t operator_count;
 	struct topology_wire *wire;
 	uint32_t wire_count;
-	struct topology_text *plugin;
+	struct topology_plugin *plugin;
 	uint32_t plugin_count;
 };
 
@@ -85,6 +97,9 @@ struct lm_topology {
 #define TOPOLOGY_TEXT_MAX 65536u
 
 struct topology_operator *topology_find(const struct lm_topology *topology, const char *name);
+/* The plugin with this number is to be that of the digest, which has a copy. 0 or -ENOMEM. */
+int topology_plugin_want(struct lm_topology *topology, uint32_t index, const char *digest,
+                         const char *copy);
 /* As lm_topology_operator; `type` NULL: what is wrong with it was reported. */
 int topology_operator_add(struct lm_topology *topology, const char *name, const char *type);
 /* One more parameter, without items yet; NULL when there are too many or there is no memory. */

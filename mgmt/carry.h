@@ -43,8 +43,11 @@ struct carry_deal {
 enum carry_stage {
 	STAGE_CODE,      /* rehearsed before this process loads its code */
 	STAGE_TRY,       /* rehearsed when it is known what differs */
+	STAGE_TRIAL,     /* with a canary: the engine is asked to try it, and does */
 	STAGE_CHANGE,    /* the engine is asked, and goes over */
 	STAGE_CONVERT,   /* what has come makes state into its own */
+	STAGE_CANARY,    /* what is tried is watched */
+	STAGE_FEWER,     /* behind a canary: slices that there were for it go */
 	STAGE_SOAK,      /* what has come is watched */
 	STAGE_BACK,      /* what was before it comes again */
 	STAGE_RECONVERT, /* … and makes state into its own */
@@ -58,6 +61,14 @@ struct carry_past {
 	uint64_t changed_by;
 	const struct lm_graph *graph; /* the engine keeps it */
 	uint32_t *slices;             /* [operator of it] */
+	bool *is_tried;               /* … with a canary */
+};
+
+/* New operators look at their state while they soak. */
+struct carry_check {
+	bool is_asked, is_last; /* the one behind the soak is asked for */
+	int64_t due_ns;         /* the next one */
+	uint32_t count;         /* that were content, or the last one was not */
 };
 
 /* A change of the graph. */
@@ -88,9 +99,15 @@ struct carry_change {
 	uint64_t since; /* the epoch at which the topology came that runs; 0: it is the first */
 	char operators[CARRY_NAMES]; /* that are rehearsed */
 	struct soak *soak;           /* NULL: it is not wanted */
-	struct soak_count *then;     /* [operator that was] when it began */
-	char bad[SOAK_WHY];          /* why it goes back */
-	struct carry_past before;    /* to go back to, as long as it soaks */
+	struct carry_check check;
+	struct soak_count *then;  /* [operator that was] when it began */
+	char bad[SOAK_WHY];       /* why it goes back */
+	struct carry_past before; /* to go back to, as long as it soaks */
+	/* With a canary. */
+	struct lm_graph *next;   /* the one to come, the engine's by now; NULL: it is not tried */
+	struct soak *trial_soak; /* of what runs while it is tried */
+	bool is_wide;  /* slices are there, beside the operators' own, for what is tried */
+	bool has_come; /* the topology that was to come runs */
 };
 
 struct carry {
@@ -101,6 +118,8 @@ struct carry {
 	const char *policy;                 /* goes before that of files; NULL: none does */
 	const char *folder;                 /* of the snapshots */
 	const char *file;                   /* as in struct resume */
+	bool has_spare_copies;              /* of plugins: some may have to go */
+	uint64_t tidied;                    /* at this epoch those that could, went */
 	uint64_t changed_by;                /* the last action that changed what runs; 0: none */
 	const struct sample *now, *before;  /* how busy slices are: what lies between the two */
 	const bool *places;                 /* [worker]: new slices may go there; NULL: anywhere */
@@ -135,6 +154,9 @@ void carry_abandon(struct carry *carry);
  * behind the next step.
  */
 bool carry_may_end(struct carry *carry);
+/* Copies of plugins that no snapshot needs any more go; now and then, `durable` is the last epoch.
+ */
+void carry_tidy(struct carry *carry, uint64_t durable);
 /* Whether snapshots stand back for it. */
 bool carry_holds(const struct carry *carry);
 /* Nothing is carried out any more, and the engine is joined. A zeroed one is fine. */

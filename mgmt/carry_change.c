@@ -9,8 +9,10 @@
 #include <stdlib.h>
 
 #include "core/change.h"
+#include "core/past.h"
 #include "mgmt/carry_struct.h"
 #include "mgmt/config_load.h"
+#include "mgmt/plugin_copies.h"
 #include "mgmt/resume_note.h"
 #include "mgmt/units.h"
 
@@ -27,12 +29,6 @@ find_lcore(const struct lm_engine *engine, uint32_t lcore, uint16_t *worker)
 		}
 	}
 	return false;
-}
-
-static uint32_t
-slices_kept(const struct lm_engine *engine, const uint32_t *kept, uint32_t op)
-{
-	return kept[op] == LM_NONE ? 0 : engine->graph->op[kept[op]].slices;
 }
 
 /* How many slices each worker has; those where none may come seem to be full. */
@@ -69,10 +65,10 @@ worker_before(const struct lm_engine *engine, uint32_t heir_of, uint32_t index)
  * why not.
  */
 static uint16_t *
-place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_t *kept,
-          const uint32_t *heir_of, struct manager_report *report)
+place_new(const struct carry *carry, const struct change_ask *ask, struct manager_report *report)
 {
 	const struct lm_engine *engine = carry->engine;
+	const struct lm_graph *graph = ask->graph;
 	uint16_t *workers = calloc(graph->slice_count + 1, sizeof(*workers));
 	uint32_t load[LM_WORKERS_MAX], count = 0;
 
@@ -84,9 +80,12 @@ place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_
 	for (uint32_t o = 0; o < graph->operator_count; o++) {
 		const struct graph_operator *op = &graph->op[o];
 
-		for (uint32_t i = slices_kept(engine, kept, o); i < op->slices; i++, count++) {
-			uint32_t before = worker_before(engine, heir_of[o], i);
+		for (uint32_t i = 0; i < op->slices; i++) {
+			uint32_t before = worker_before(engine, ask->heir_of[o], i);
 
+			if (change_keeps(engine->graph, ask, o, i)) {
+				continue;
+			}
 			workers[count] = before != LM_NONE
 			                     ? (uint16_t)before
 			                     : change_idlest_worker(load, engine->worker_count);
@@ -97,7 +96,7 @@ place_new(const struct carry *carry, const struct lm_graph *graph, const uint32_
 				free(workers);
 				return NULL;
 			}
-			load[workers[count]]++;
+			load[workers[count++]]++;
 		}
 	}
 	return workers;
@@ -130,7 +129,7 @@ ask_rescale(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
 {
 	struct lm_engine *engine = carry->engine;
 	uint32_t slices = carry->action.args.slices, op, kept[LM_OPERATORS_MAX];
-	struct lm_graph *graph;
+	struct change_ask ask = { .kept = kept, .heir_of = kept };
 
 	if (!carry_find_operator(carry, &op, report)) {
 		return 0;
@@ -138,10 +137,25 @@ ask_rescale(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
 	for (uint32_t i = 0; i < engine->graph->operator_count; i++) {
 		kept[i] = i;
 	}
-	graph = graph_resize(engine->graph, op, slices, errors);
-	*workers = graph == NULL ? NULL : place_new(carry, graph, kept, kept, report);
-	lm_graph_free(graph);
+	ask.graph = graph_resize(engine->graph, op, slices, errors);
+	*workers = ask.graph == NULL ? NULL : place_new(carry, &ask, report);
+	lm_graph_free(ask.graph);
 	return *workers == NULL ? 0 : engine_rescale(engine, op, slices, *workers, errors);
+}
+
+uint64_t
+change_ask_same(struct carry *carry, struct lm_graph *graph, uint16_t **workers,
+                struct lm_errors *errors, struct manager_report *report)
+{
+	uint32_t same[LM_OPERATORS_MAX];
+	struct change_ask ask = { .graph = graph, .kept = same, .heir_of = same };
+
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		same[i] = i;
+	}
+	*workers = place_new(carry, &ask, report);
+	ask.workers = *workers;
+	return *workers == NULL ? 0 : engine_change(carry->engine, &ask, errors);
 }
 
 /* To a topology; its graph is the engine's if there is a number. */
@@ -161,13 +175,34 @@ ask_topology(struct carry *carry, const struct change_side *is, struct lm_graph 
 	/* It may have been changed since it was looked at. */
 	change_compare(&was, is, diff);
 	if (diff_allows(carry, &was, is, diff, report)) {
-		*workers = place_new(carry, graph, diff->kept, diff->heir_of, report);
-		ask.workers = *workers;
 		ask.kept = diff->kept;
 		ask.heir_of = diff->heir_of;
+		*workers = place_new(carry, &ask, report);
+		ask.workers = *workers;
 		number = *workers == NULL ? 0 : engine_change(carry->engine, &ask, errors);
 	}
 	free(diff);
+	return number;
+}
+
+/* What was tried comes to be all. */
+static uint64_t
+ask_whole(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
+          struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+	struct lm_graph *graph = canary_whole(carry, errors);
+	const struct change_side is = { .topology = change->topology, .graph = graph };
+	uint64_t number = 0;
+
+	if (graph != NULL) {
+		number = ask_topology(carry, &is, graph, workers, errors, report);
+	}
+	if (number == 0) {
+		lm_graph_free(graph);
+	} else {
+		past_keep(carry->engine, change->before.graph);
+	}
 	return number;
 }
 
@@ -179,9 +214,15 @@ ask_apply(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
 	const struct change_side is = { .topology = change->topology, .graph = change->graph };
 	uint64_t number;
 
+	if (change->next != NULL) {
+		return ask_whole(carry, workers, errors, report);
+	}
 	if (!update_asks(carry)) {
 		carry_fail(report, "no memory for the change");
 		return 0;
+	}
+	if (change->stage == STAGE_TRIAL) {
+		return canary_ask(carry, workers, errors, report);
 	}
 	number = ask_topology(carry, &is, change->graph, workers, errors, report);
 	if (number != 0) {
@@ -197,13 +238,14 @@ ask_back(struct carry *carry, uint16_t **workers, struct lm_errors *errors,
          struct manager_report *report)
 {
 	const struct carry_past *before = &carry->change.before;
-	struct change_side is = { .topology = before->topology };
+	struct change_side is = { .topology =
+		                      carry->change.has_come ? before->topology : carry->topology };
 	uint32_t slices[LM_OPERATORS_MAX];
 	struct lm_graph *graph;
 	uint64_t number = 0;
 
 	for (uint32_t i = 0; i < before->graph->operator_count; i++) {
-		uint32_t now = update_slices_now(carry, before->graph->op[i].name);
+		uint32_t now = update_slices_now(carry, before, i);
 
 		slices[i] = now != 0 ? now : before->slices[i];
 	}
@@ -232,6 +274,8 @@ ask_engine(struct carry *carry, struct manager_report *report)
 		change->number = ask_rescale(carry, &workers, &errors, report);
 	} else if (change->stage == STAGE_BACK || change->stage == STAGE_RESIZE) {
 		change->number = ask_back(carry, &workers, &errors, report);
+	} else if (change->stage == STAGE_FEWER) {
+		change->number = canary_ask_fewer(carry, &workers, &errors, report);
 	} else {
 		change->number = ask_apply(carry, &workers, &errors, report);
 	}
@@ -380,6 +424,7 @@ static bool
 may_ask(const struct carry *carry)
 {
 	return carry->engine->change == NULL && !engine_moves(carry->engine) &&
+	       !engine_is_checking(carry->engine) &&
 	       (!carry->change.holds || snapshots_is_held(carry->snapshots));
 }
 
@@ -398,7 +443,7 @@ change_tell(struct carry *carry, struct manager_report *report)
 	return false;
 }
 
-/* What was asked for is so, or is not to be. True: it goes on. */
+/* What was asked for is so, or is not to be. True: it goes on, perhaps with a step to report. */
 static bool
 settle(struct carry *carry, struct manager_report *report)
 {
@@ -411,12 +456,14 @@ settle(struct carry *carry, struct manager_report *report)
 		carry->changed_by = change->by;
 	}
 	if (change->is_apply && !is_done) {
-		update_stays(carry, report);
+		goes_on = update_stays(carry, report);
 	} else if (change->is_apply) {
 		goes_on = update_went_over(carry, report);
 	}
 	change->number = 0;
-	change_drop_next(carry);
+	if (!goes_on) {
+		change_drop_next(carry);
+	}
 	deal_free(&change->deal);
 	return goes_on;
 }
@@ -451,7 +498,7 @@ change_step(struct carry *carry, struct manager_report *report)
 	} else {
 		return false;
 	}
-	return settle(carry, report) || change_tell(carry, report);
+	return settle(carry, report) ? report->is_step : change_tell(carry, report);
 }
 
 void
@@ -488,6 +535,20 @@ change_look(struct carry *carry)
 	}
 	change->is_told = false;
 	change->is_left = !let_go(carry);
+}
+
+void
+carry_tidy(struct carry *carry, uint64_t durable)
+{
+	bool is_changing = carry->action.id != 0 || carry->change.holds || carry->change.is_left;
+
+	/* What is to come needs its copies, too, and is in no snapshot yet. */
+	if (carry->folder != NULL && carry->has_spare_copies && !is_changing &&
+	    durable != carry->tidied) {
+		carry->tidied = durable;
+		carry->has_spare_copies =
+		    plugin_copies_prune(carry->folder, carry->engine->graph) != 0;
+	}
 }
 
 bool

@@ -93,7 +93,7 @@ rehearsal_begin(struct carry *carry, enum carry_stage stage, struct manager_repo
 {
 	struct carry_change *change = &carry->change;
 	const struct action *action = &carry->action;
-	uint64_t half_ns = (action->limit_ns - action->args.soak_ns) / 2;
+	uint64_t half_ns = (action->limit_ns - action_soaks_ns(&action->args)) / 2;
 	char was[TOPOLOGY_PLUGINS_MAX * PLUGIN_COPY_PATH];
 	struct rehearse_ask ask = { .file = action->args.file,
 		                    .set = carry->set,

@@ -7,6 +7,7 @@
  *     rehearsed  a child process has opened it, with the state of the newest snapshot
  *     aligning   the engine goes over (carry_change.c)
  *     converting state of another version becomes its own, slot by slot
+ *     canary     with one: a share of the keys has it and is watched (carry_canary.c), then all do
  *     soak       it is watched; snapshots stand back, so that a crash goes back to what was
  *     committed  or rolling back, then rolled back
  */
@@ -21,11 +22,11 @@
 #include "core/topology.h"
 #include "mgmt/carry_struct.h"
 #include "mgmt/config_load.h"
+#include "mgmt/plugin_copies.h"
 #include "mgmt/units.h"
 
-/* A step farther. Always true. */
-static bool
-step_to(struct manager_report *report, enum action_phase phase)
+bool
+update_step_to(struct manager_report *report, enum action_phase phase)
 {
 	report->is_step = true;
 	report->phase = phase;
@@ -37,15 +38,15 @@ update_free(struct carry *carry)
 {
 	struct carry_change *change = &carry->change;
 
-	if (change->soak != NULL) {
-		free(change->soak->op);
-	}
-	free(change->soak);
+	watch_free(&change->soak);
+	watch_free(&change->trial_soak);
 	free(change->then);
 	free(change->before.slices);
+	free(change->before.is_tried);
 	lm_topology_free(change->before.owned);
-	change->soak = NULL;
 	change->then = NULL;
+	change->next = NULL;
+	change->is_wide = change->has_come = false;
 	change->before = (struct carry_past){ 0 };
 	if (change->may_return) {
 		change->may_return = false;
@@ -98,56 +99,7 @@ check_graph(struct carry *carry, struct manager_report *report)
 	return change->graph != NULL;
 }
 
-/* ---- what is to be watched ---- */
-
-/* Whoever gets rows of those that are watched is watched as well. */
-static void
-watch_behind(struct soak *soak, const struct lm_graph *graph)
-{
-	bool has_grown = true;
-
-	while (has_grown) {
-		has_grown = false;
-		for (uint32_t w = 0; w < graph->wire_count; w++) {
-			const struct graph_wire *wire = &graph->wire[w];
-
-			if (soak->op[wire->from].is_watched && !soak->op[wire->to].is_watched) {
-				soak->op[wire->to].is_watched = has_grown = true;
-			}
-		}
-	}
-}
-
-/* False: no memory. */
-static bool
-plan_soak(struct carry *carry, const struct change_side *is, const struct change_diff *diff)
-{
-	const struct lm_graph *graph = is->graph;
-	struct soak *soak = calloc(1, sizeof(*soak));
-
-	carry->change.soak = soak;
-	if (soak == NULL) {
-		return false;
-	}
-	soak->count = graph->operator_count;
-	soak->op = calloc(graph->operator_count + 1, sizeof(*soak->op));
-	if (soak->op == NULL) {
-		return false;
-	}
-	for (uint32_t i = 0; i < diff->count; i++) {
-		const struct change_item *item = &diff->item[i];
-
-		if (item->kind == CHANGE_REPLACED || item->kind == CHANGE_ADDED) {
-			soak->op[item->is].is_other = soak->op[item->is].is_watched = true;
-		}
-	}
-	for (uint32_t i = 0; i < graph->operator_count; i++) {
-		soak->op[i].name = graph->op[i].name;
-		soak->op[i].drops = graph->op[i].class->drops;
-	}
-	watch_behind(soak, graph);
-	return true;
-}
+/* ---- the way back ---- */
 
 /* False after saying what would be lost for good. */
 static bool
@@ -221,12 +173,20 @@ look_at_next(struct carry *carry, struct manager_report *report, struct change_d
 		snprintf(report->reason, sizeof(report->reason), "%s", change->what);
 		return true;
 	}
+	if (args->canary > 0 && !canary_may_be(carry, diff, report)) {
+		return true;
+	}
 	if (args->soak_ns > 0 && !args->is_irreversible &&
 	    !has_way_back(carry, &was, &is, diff, report)) {
 		return true;
 	}
-	if (args->soak_ns > 0 && !plan_soak(carry, &is, diff)) {
-		return carry_fail(report, "no memory for the soak");
+	if (args->soak_ns > 0) {
+		change->soak = watch_plan(is.graph, NULL, diff);
+		change->trial_soak =
+		    args->canary > 0 ? watch_plan(was.graph, is.graph, diff) : NULL;
+		if (change->soak == NULL || (args->canary > 0 && change->trial_soak == NULL)) {
+			return carry_fail(report, "no memory for the soak");
+		}
 	}
 	change->may_return = args->soak_ns > 0 || converts_any(diff);
 	if (!change->is_rehearsed && args->rehearse != REHEARSE_NEVER) {
@@ -238,9 +198,18 @@ look_at_next(struct carry *carry, struct manager_report *report, struct change_d
 static bool
 go_over(struct carry *carry, enum action_phase phase, struct manager_report *report)
 {
-	carry->change.stage = STAGE_CHANGE;
+	char why[PLUGIN_COPIES_WHY];
+
+	/* Before a snapshot can need them. */
+	if (carry->folder != NULL &&
+	    plugin_copies_put(carry->folder, carry->change.graph, why) != 0) {
+		carry_fail(report, "%s", why);
+		return give_up(carry);
+	}
+	carry->has_spare_copies = true;
+	carry->change.stage = carry->action.args.canary > 0 ? STAGE_TRIAL : STAGE_CHANGE;
 	change_hold(carry);
-	return step_to(report, phase);
+	return update_step_to(report, phase);
 }
 
 /* Its code comes into this process, and it is known what differs. */
@@ -269,8 +238,9 @@ load(struct carry *carry, struct manager_report *report)
 		return give_up(carry);
 	}
 	if (change->operators[0] != '\0') {
-		return rehearsal_begin(carry, STAGE_TRY, report) ? step_to(report, PHASE_LOADED)
-		                                                 : give_up(carry);
+		return rehearsal_begin(carry, STAGE_TRY, report)
+		           ? update_step_to(report, PHASE_LOADED)
+		           : give_up(carry);
 	}
 	return go_over(carry, change->is_rehearsed ? PHASE_REHEARSED : PHASE_LOADED, report);
 }
@@ -301,6 +271,13 @@ apply_begin(struct carry *carry, struct manager_report *report)
 	}
 	if (args->rehearse == REHEARSE_COUNT) {
 		return carry_fail(report, "rehearse is auto, always or never");
+	}
+	if (args->canary > 0 && (args->soak_ns == 0 || args->is_irreversible)) {
+		return carry_fail(report,
+		                  "a canary is watched, and goes back where it does worse: "
+		                  "%s",
+		                  args->soak_ns == 0 ? "say for how long with --soak"
+		                                     : "it cannot be irreversible");
 	}
 	change->is_apply = true;
 	change->is_rehearsed = change->is_cut = false;
@@ -349,14 +326,16 @@ update_asks(struct carry *carry)
 	struct lm_engine *engine = carry->engine;
 	const struct lm_graph *was = engine->graph, *is = carry->change.graph;
 	struct carry_past *before = &carry->change.before;
-	struct soak *soak = carry->change.soak;
+	struct soak *soak = carry->change.soak, *trial = carry->change.trial_soak;
 
 	if (!carry->change.may_return) {
 		return true;
 	}
 	free(before->slices);
+	free(before->is_tried);
 	before->slices = calloc(was->operator_count + 1, sizeof(*before->slices));
-	if (before->slices == NULL) {
+	before->is_tried = calloc(was->operator_count + 1, sizeof(*before->is_tried));
+	if (before->slices == NULL || before->is_tried == NULL) {
 		return false;
 	}
 	before->graph = was->base != NULL ? was->base : was;
@@ -366,6 +345,10 @@ update_asks(struct carry *carry)
 
 		before->slices[o] = was->op[o].slices;
 		soak_read(engine, o, &now);
+		if (trial != NULL) {
+			soak_expect(&trial->op[o], was->op[o].class->drops, &carry->change.then[o],
+			            &now);
+		}
 		for (uint32_t n = 0; soak != NULL && n < is->operator_count; n++) {
 			if (strcmp(is->op[n].name, was->op[o].name) == 0) {
 				soak_expect(&soak->op[n], was->op[o].class->drops,
@@ -379,20 +362,11 @@ update_asks(struct carry *carry)
 bool
 update_aligns(struct carry *carry, struct manager_report *report)
 {
-	return carry->change.stage == STAGE_CHANGE && step_to(report, PHASE_ALIGNING);
-}
+	const struct carry_change *change = &carry->change;
+	bool is_first =
+	    change->stage == STAGE_TRIAL || (change->stage == STAGE_CHANGE && !change->is_wide);
 
-/* All that is counted now, to be freed; NULL: no memory. */
-static struct soak_count *
-read_now(const struct carry *carry)
-{
-	uint32_t count = carry->engine->graph->operator_count;
-	struct soak_count *now = calloc(count + 1, sizeof(*now));
-
-	for (uint32_t i = 0; now != NULL && i < count; i++) {
-		soak_read(carry->engine, i, &now[i]);
-	}
-	return now;
+	return is_first && update_step_to(report, PHASE_ALIGNING);
 }
 
 /* It stays as it is. */
@@ -418,6 +392,7 @@ exchange_topology(struct carry *carry)
 	change->owned = change->topology;
 	change->topology = NULL;
 	change->epoch = carry->engine->changed.epoch;
+	change->has_come = true;
 	carry->topology = change->owned;
 	carry->changed_by = change->by;
 }
@@ -427,6 +402,10 @@ put_back(struct carry *carry)
 {
 	struct carry_change *change = &carry->change;
 
+	if (!change->has_come) {
+		return;
+	}
+	change->has_come = false;
 	lm_topology_free(change->owned);
 	change->owned = change->before.owned;
 	carry->topology = change->before.topology;
@@ -442,17 +421,20 @@ rolled_back(struct carry *carry, struct manager_report *report)
 	carry_fail(report, "rolled back behind epoch %" PRIu64 ", since %s: %.200s",
 	           carry->engine->changed.epoch, change->bad, change->what);
 	report->phase = PHASE_ROLLED_BACK;
+	change_drop_next(carry);
 	update_free(carry);
 }
 
 uint32_t
-update_slices_now(const struct carry *carry, const char *name)
+update_slices_now(const struct carry *carry, const struct carry_past *before, uint32_t op)
 {
 	const struct lm_graph *graph = carry->engine->graph;
+	bool is_tried = carry->change.is_wide && before->is_tried[op];
 
 	for (uint32_t i = 0; i < graph->operator_count; i++) {
-		if (strcmp(graph->op[i].name, name) == 0) {
-			return engine_conversion_slices(carry->engine, i);
+		if (strcmp(graph->op[i].name, before->graph->op[op].name) == 0) {
+			return is_tried ? graph->op[i].slices
+			                : engine_conversion_slices(carry->engine, i);
 		}
 	}
 	return 0;
@@ -478,56 +460,74 @@ is_back(struct carry *carry, struct manager_report *report)
 {
 	if (carry->change.stage != STAGE_RESIZE && !has_its_slices(carry)) {
 		carry->change.stage = STAGE_RESIZE;
-		return step_to(report, PHASE_ROLLING_BACK);
+		return update_step_to(report, PHASE_ROLLING_BACK);
 	}
 	rolled_back(carry, report);
 	return false;
 }
 
-/* All state is there. True: it is watched from here on, and the report is a step. */
-static bool
-soak_or_commit(struct carry *carry, struct manager_report *report)
+bool
+update_soaks(struct carry *carry, struct manager_report *report)
 {
 	struct carry_change *change = &carry->change;
-	struct soak_count *now = change->soak == NULL || change->is_left ? NULL : read_now(carry);
 
 	snprintf(report->reason, sizeof(report->reason), "%s", change->what);
-	if (now == NULL) {
+	if (!watch_begin(carry, STAGE_SOAK, change->soak)) {
 		commit(carry, report);
 		return false;
 	}
-	change->stage = STAGE_SOAK;
-	soak_begin(change->soak, change->soak_ns, env_now_ns(), now);
-	free(now);
-	return step_to(report, PHASE_SOAK);
+	check_begin(carry);
+	return update_step_to(report, PHASE_SOAK);
+}
+
+/* All state is there. True: this goes on, perhaps with a step to report. */
+static bool
+has_state(struct carry *carry, struct manager_report *report)
+{
+	struct carry_change *change = &carry->change;
+
+	if (!change->is_wide) {
+		return update_soaks(carry, report);
+	}
+	if (!change->has_come) {
+		return canary_watch(carry, report);
+	}
+	change->stage = STAGE_FEWER;
+	return true;
 }
 
 bool
 update_went_over(struct carry *carry, struct manager_report *report)
 {
 	struct carry_change *change = &carry->change;
-	bool goes_back = change->stage != STAGE_CHANGE;
+	enum carry_stage stage = change->stage;
+	bool goes_back = stage >= STAGE_BACK;
 	struct conversion_report conversion;
 
 	engine_conversion(carry->engine, carry->engine->changed.number, &conversion);
-	if (change->stage == STAGE_BACK) {
+	if (stage == STAGE_BACK) {
 		put_back(carry);
-	} else if (!goes_back) {
+	} else if (stage == STAGE_CHANGE) {
 		exchange_topology(carry);
-		snprintf(change->what, sizeof(change->what), "%s", report->reason);
+		snprintf(change->what, sizeof(change->what), "%.480s%s", report->reason,
+		         change->is_wide ? "; by a canary" : "");
 	}
+	change->is_wide = stage == STAGE_TRIAL || (change->is_wide && stage == STAGE_CHANGE);
 	if (conversion.slices > 0) {
 		change->stage = goes_back ? STAGE_RECONVERT : STAGE_CONVERT;
-		return step_to(report, goes_back ? PHASE_ROLLING_BACK : PHASE_CONVERTING);
+		return update_step_to(report, goes_back ? PHASE_ROLLING_BACK : PHASE_CONVERTING);
 	}
-	return goes_back ? is_back(carry, report) : soak_or_commit(carry, report);
+	return goes_back ? is_back(carry, report) : has_state(carry, report);
 }
 
-void
+bool
 update_stays(struct carry *carry, struct manager_report *report)
 {
 	struct carry_change *change = &carry->change;
 
+	if (change->is_wide) {
+		return canary_stays(carry, report);
+	}
 	if (change->stage == STAGE_RESIZE) {
 		rolled_back(carry, report);
 	} else if (change->stage == STAGE_BACK) {
@@ -539,13 +539,13 @@ update_stays(struct carry *carry, struct manager_report *report)
 		commit(carry, report);
 	}
 	update_free(carry);
+	return false;
 }
 
 /* ---- converting, soaking ---- */
 
-/* Whether nothing can be changed any more: all has come to its end, or is about to. */
-static bool
-is_ending(const struct lm_engine *engine)
+bool
+update_is_ending(const struct lm_engine *engine)
 {
 	return engine->suspending || engine->stopping ||
 	       __atomic_load_n(&engine->shared->ended_slices, __ATOMIC_ACQUIRE) > 0;
@@ -559,15 +559,15 @@ end_soak(struct carry *carry, struct manager_report *report, const char *remark)
 	return change_tell(carry, report);
 }
 
-static bool
-go_back(struct carry *carry, struct manager_report *report)
+bool
+update_go_back(struct carry *carry, struct manager_report *report)
 {
 	struct carry_change *change = &carry->change;
 
 	env_log(4, "%s: going back to what was before: %s", carry->engine->graph->name,
 	        change->bad);
 	change->stage = STAGE_BACK;
-	return step_to(report, PHASE_ROLLING_BACK);
+	return update_step_to(report, PHASE_ROLLING_BACK);
 }
 
 /* It does worse, or is to end. */
@@ -577,7 +577,7 @@ break_off(struct carry *carry, struct manager_report *report)
 	struct carry_change *change = &carry->change;
 
 	if (!change->is_irreversible) {
-		return go_back(carry, report);
+		return update_go_back(carry, report);
 	}
 	carry_fail(report, "%s; it stays, as it is irreversible: %.200s", change->bad,
 	           change->what);
@@ -610,18 +610,22 @@ step_conversion(struct carry *carry, struct manager_report *report)
 	struct conversion_report conversion;
 
 	engine_conversion(carry->engine, carry->engine->changed.number, &conversion);
-	if (conversion.slices > 0 && !conversion.has_failed && !is_ending(carry->engine)) {
+	if (conversion.slices > 0 && !conversion.has_failed && !update_is_ending(carry->engine)) {
 		return false;
 	}
 	if (change->stage == STAGE_RECONVERT) {
 		return step_reconversion(carry, &conversion, report);
 	}
 	if (!conversion.has_failed) {
-		return soak_or_commit(carry, report) || change_tell(carry, report);
+		return has_state(carry, report) ? report->is_step : change_tell(carry, report);
 	}
 	snprintf(change->bad, sizeof(change->bad), "%s/%u could not convert its state: %.120s",
 	         conversion.op, conversion.slice, conversion.why);
-	if (is_ending(carry->engine)) {
+	if (change->is_wide && update_is_ending(carry->engine)) {
+		change->stage = STAGE_CANARY;
+		return false;
+	}
+	if (update_is_ending(carry->engine)) {
 		carry_fail(report, "%s; the job is ending", change->bad);
 		commit(carry, report);
 		return change_tell(carry, report);
@@ -633,11 +637,18 @@ static bool
 step_soak(struct carry *carry, struct manager_report *report)
 {
 	struct carry_change *change = &carry->change;
+	bool is_canary = change->stage == STAGE_CANARY;
+	struct soak *soak = is_canary ? change->trial_soak : change->soak;
 	int64_t now_ns = env_now_ns();
-	bool is_over = soak_is_over(change->soak, now_ns), is_bad;
+	bool is_over = soak_is_over(soak, now_ns), is_bad;
+	enum check_state checked;
+	char remark[64] = "soaked";
 	struct soak_count *now;
 
-	if (is_ending(carry->engine)) {
+	if (is_canary && update_is_ending(carry->engine)) {
+		return canary_end(carry, report);
+	}
+	if (update_is_ending(carry->engine)) {
 		return end_soak(carry, report, "not soaked to the end, for the input ended");
 	}
 	if (change->is_cut && change->is_irreversible) {
@@ -647,16 +658,24 @@ step_soak(struct carry *carry, struct manager_report *report)
 		snprintf(change->bad, sizeof(change->bad), "the job is to end before it is soaked");
 		return break_off(carry, report);
 	}
-	now = read_now(carry);
+	now = watch_read(carry);
 	if (now == NULL) {
 		return false; /* the next look may have memory */
 	}
-	is_bad = soak_look(change->soak, now_ns, now, is_over, change->bad);
+	is_bad = soak_look(soak, now_ns, now, is_over, change->bad);
 	free(now);
-	if (is_bad) {
+	checked = is_bad ? CHECK_BAD : is_canary ? CHECK_GOOD : check_step(carry, now_ns, is_over);
+	if (checked == CHECK_BAD) {
 		return break_off(carry, report);
 	}
-	return is_over && end_soak(carry, report, "soaked");
+	if (is_canary && is_over) {
+		change->stage = STAGE_CHANGE;
+	}
+	if (change->check.count > 0) {
+		snprintf(remark, sizeof(remark), "soaked, state checked %u times",
+		         change->check.count);
+	}
+	return is_over && !is_canary && checked == CHECK_GOOD && end_soak(carry, report, remark);
 }
 
 bool
@@ -672,6 +691,7 @@ apply_step(struct carry *carry, struct manager_report *report)
 	case STAGE_CONVERT:
 	case STAGE_RECONVERT:
 		return step_conversion(carry, report);
+	case STAGE_CANARY:
 	case STAGE_SOAK:
 		return step_soak(carry, report);
 	default:
@@ -698,7 +718,7 @@ update_goes_on(const struct carry *carry)
 {
 	const struct carry_change *change = &carry->change;
 
-	return change->is_apply && change->stage >= STAGE_CONVERT;
+	return change->is_apply && (change->stage >= STAGE_CONVERT || change->is_wide);
 }
 
 bool
@@ -708,6 +728,8 @@ carry_may_end(struct carry *carry)
 	bool soaks = update_goes_on(carry) ||
 	             (change->is_apply && change->soak != NULL && change->number != 0);
 
+	/* What is tried cannot go back any more: who ends the job need not wait for that. */
+	soaks &= !(change->is_wide && update_is_ending(carry->engine));
 	change->is_cut |= soaks;
 	return !soaks;
 }

@@ -463,7 +463,7 @@ run_job(void *arg)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (job_load(&job, &options->job) && resume_choose(&resume, &resuming, &job) &&
+	if (job_read(&job, &options->job) && resume_choose(&resume, &resuming, &job) &&
 	    job_place(&job, &options->job, request->cli) &&
 	    conduct_open(&conduct, &options->control, job.eal.file_prefix)) {
 		announce(&job, options);

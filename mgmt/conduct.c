@@ -11,6 +11,7 @@
 
 #include "core/engine.h"
 #include "mgmt/control_socket.h"
+#include "mgmt/plugin_copies.h"
 
 /* A change of the graph that elasticity asked for and that has not come about by then has failed:
  * it waits for a snapshot that is under way. */
@@ -163,6 +164,25 @@ go_on_as_set(struct conduct *conduct)
 	return carry_back(&conduct->carry, kept->place, kept->place_count) == 0;
 }
 
+/* From here on it is in the snapshots. */
+static bool
+keep_what_runs(struct carry *carry)
+{
+	char why[PLUGIN_COPIES_WHY];
+
+	carry->has_spare_copies = true;
+	if (carry->folder != NULL &&
+	    plugin_copies_put(carry->folder, carry->engine->graph, why) != 0) {
+		fprintf(stderr, "error: %s\n", why);
+		return false;
+	}
+	if (carry_note(carry) != 0) {
+		fprintf(stderr, "error: no memory to keep the topology\n");
+		return false;
+	}
+	return true;
+}
+
 bool
 conduct_start(struct conduct *conduct, const struct conduct_job *job)
 {
@@ -198,8 +218,7 @@ conduct_start(struct conduct *conduct, const struct conduct_job *job)
 		            .change.since = job->engine->epoch + 1,
 		            .now = &job->live->probe,
 		            .before = &job->live->probe_before };
-	if (carry_note(&conduct->carry) != 0) {
-		fprintf(stderr, "error: no memory to keep the topology\n");
+	if (!keep_what_runs(&conduct->carry)) {
 		return false;
 	}
 	if (!go_on_as_set(conduct)) {
@@ -424,6 +443,7 @@ conduct_step(struct conduct *conduct, uint64_t *limit_ns)
 	look_at_facts(conduct, &facts, &status);
 	order = control_step(conduct->control, &facts, &status);
 	carry_on(conduct);
+	carry_tidy(&conduct->carry, status.epoch);
 	serve_elastic(conduct);
 	host_step(conduct->loaded);
 	if (order == ORDER_NONE || !control_current(conduct->control, &action)) {

@@ -82,6 +82,11 @@ end_of(const char *path, size_t most)
 static void
 describe(const struct action_args *args, struct action_ask *ask)
 {
+	char canary[24] = "";
+
+	if (args->canary != 0) {
+		snprintf(canary, sizeof(canary), ", canary %u %%", args->canary);
+	}
 	switch (ask->kind) {
 	case ACTION_MIGRATE:
 		snprintf(ask->what, sizeof(ask->what), "%s/%u to lcore %u", args->operator,
@@ -99,9 +104,9 @@ describe(const struct action_args *args, struct action_ask *ask)
 		         args->slices);
 		break;
 	case ACTION_APPLY:
-		snprintf(ask->what, sizeof(ask->what), "%.70s%s%s%s", end_of(args->file, 70),
+		snprintf(ask->what, sizeof(ask->what), "%.70s%s%s%s%s", end_of(args->file, 70),
 		         args->is_dry ? ", dry run" : "", args->soak_ns == 0 ? "" : ", soak ",
-		         args->soak_ns == 0 ? "" : units_ns(args->soak_ns).text);
+		         args->soak_ns == 0 ? "" : units_ns(args->soak_ns).text, canary);
 		break;
 	default:
 		break;
@@ -123,10 +128,11 @@ control_ask(const struct rpc_call *call, uint32_t uid, struct action_ask *ask)
 		                              .slices = (uint32_t)integer_of(call, "slices"),
 		                              .is_dry = flag_of(call, "dry_run"),
 		                              .soak_ns = integer_of(call, "soak_ms") * NS_PER_MS,
+		                              .canary = (uint32_t)integer_of(call, "canary"),
 		                              .is_irreversible = flag_of(call, "irreversible"),
 		                              .rehearse = rehearse_of(call) } };
 	/* The deadline is for what is done, not for what is waited for. */
-	ask->limit_ns += ask->args.soak_ns;
+	ask->limit_ns += action_soaks_ns(&ask->args);
 	text_of(call, "operator", ask->args.operator, sizeof(ask->args.operator));
 	text_of(call, "file", ask->args.file, sizeof(ask->args.file));
 	text_of(call, "drop_state", ask->args.drop_state, sizeof(ask->args.drop_state));

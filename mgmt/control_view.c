@@ -299,6 +299,7 @@ stats_slice(const struct view *view, uint32_t index)
 	json_t *entry = json_object();
 	int failed = put_slice(entry, view->sample, index);
 
+	failed += json_put_text(entry, "version", slice->version);
 	failed += json_put_u64(entry, "rows_in", slice->rows_in);
 	failed += json_put_u64(entry, "rows_out", slice->rows_out);
 	failed += json_put_u64(entry, "batches_in", slice->batches_in);

@@ -69,9 +69,10 @@ print_errors(const char *name, const char *text, size_t size, const struct lm_er
 	}
 }
 
-bool
-job_load_text(struct job *job, const struct job_request *request, const char *name,
-              const char *text, size_t size)
+/* Where something is wrong with the file, all that is comes from the graph, too. */
+static bool
+load_text(struct job *job, const struct job_request *request, const char *name, const char *text,
+          size_t size, bool is_checked)
 {
 	struct lm_errors errors = { 0 };
 	bool good;
@@ -83,17 +84,38 @@ job_load_text(struct job *job, const struct job_request *request, const char *na
 	if (job->topology != NULL && request->elastic != NULL) {
 		config_elastic_policy(request->elastic, &job->topology->elastic.policy);
 	}
-	if (job->topology != NULL) {
+	if (job->topology != NULL && (is_checked || errors.count > 0)) {
 		job->graph = lm_graph_check(job->topology, &errors);
 	}
-	good = job->graph != NULL && errors.count == 0;
+	good = job->topology != NULL && (job->graph != NULL || !is_checked) && errors.count == 0;
 	print_errors(name, text, size, &errors);
 	lm_errors_free(&errors);
 	return good;
 }
 
 bool
-job_load(struct job *job, const struct job_request *request)
+job_read_text(struct job *job, const struct job_request *request, const char *name,
+              const char *text, size_t size)
+{
+	return load_text(job, request, name, text, size, false);
+}
+
+bool
+job_check(struct job *job)
+{
+	const struct lm_topology *topology = job->topology;
+	struct lm_errors errors = { 0 };
+	bool good;
+
+	job->graph = lm_graph_check(topology, &errors);
+	good = job->graph != NULL && errors.count == 0;
+	print_errors(topology->file, topology->source, topology->source_size, &errors);
+	lm_errors_free(&errors);
+	return good;
+}
+
+static bool
+load(struct job *job, const struct job_request *request, bool is_checked)
 {
 	struct lm_errors errors = { 0 };
 	size_t size = 0;
@@ -106,11 +128,23 @@ job_load(struct job *job, const struct job_request *request)
 		return false;
 	}
 	text = config_read(request->path, &size, &errors);
-	good = text != NULL && job_load_text(job, request, request->path, text, size);
+	good = text != NULL && load_text(job, request, request->path, text, size, is_checked);
 	print_errors(request->path, text, size, &errors);
 	lm_errors_free(&errors);
 	free(text);
 	return good;
+}
+
+bool
+job_load(struct job *job, const struct job_request *request)
+{
+	return load(job, request, true);
+}
+
+bool
+job_read(struct job *job, const struct job_request *request)
+{
+	return load(job, request, false);
 }
 
 static bool

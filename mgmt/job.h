@@ -37,9 +37,14 @@ struct job {
 int job_word(struct job_request *request, int argc, char **argv, int at);
 /* Loads and checks the file. False: errors are on stderr. */
 bool job_load(struct job *job, const struct job_request *request);
-/* The same with a text, that `name` held, in place of what was loaded. */
-bool job_load_text(struct job *job, const struct job_request *request, const char *name,
+/*
+ * The same in two steps, for who may have another topology run than the file's: job_read has no
+ * code loaded and no graph; job_read_text puts a text, that `name` held, in place of what was read.
+ */
+bool job_read(struct job *job, const struct job_request *request);
+bool job_read_text(struct job *job, const struct job_request *request, const char *name,
                    const char *text, size_t size);
+bool job_check(struct job *job);
 /* EAL's arguments, the machine, the placement and the layout. False: errors are on stderr. */
 bool job_place(struct job *job, const struct job_request *request, const struct cli *cli);
 void job_free(struct job *job);

@@ -130,8 +130,13 @@ def show_stats(result):
             time_of(op["latency_ns"]["p99"]) if op["latency_ns"] and op["latency_ns"]["count"] else ""]
            for op in result["operators"]])
     print()
-    table(["<SLICE", "LCORE", "ROWS IN", "ROWS OUT", "DROPPED", "BUSY", "BLOCKED", "WAITING", "EPOCH"],
-          [["%s/%d" % (s["operator"], s["slice"]), s["lcore"], exact(s["rows_in"]), exact(s["rows_out"]),
+    codes = {}
+    for s in result["slices"]:
+        codes.setdefault(s["operator"], set()).add(s["version"])
+    table(["<SLICE", "LCORE", "<VERSION", "ROWS IN", "ROWS OUT", "DROPPED", "BUSY", "BLOCKED", "WAITING",
+           "EPOCH"],
+          [["%s/%d" % (s["operator"], s["slice"]), s["lcore"],
+            s["version"] if len(codes[s["operator"]]) > 1 else "", exact(s["rows_in"]), exact(s["rows_out"]),
             nonzero(s["dropped"]), time_of(s["busy_ns"]), nonzero(s["turns_blocked"]),
             "%d of %d" % (s["waiting"], s["room"]) if s["room"] else "", exact(s["epoch"])]
            for s in result["slices"]])
@@ -324,6 +329,13 @@ def duration(text):
     return int(float(match.group(1)) * {"ms": 1, "s": 1000, "m": 60000, "h": 3600000}[match.group(2) or "s"])
 
 
+def share(text):
+    match = re.fullmatch(r"(\d+) ?%?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError('"%s" is no share such as 5%%' % text)
+    return int(match.group(1))
+
+
 def shown(method, result):
     shows = {"status": show_status, "stats": show_stats, "actions": show_actions, "describe": show_describe,
              "log_level": show_log_levels,
@@ -428,6 +440,8 @@ def add_param(parser, param):
     elif param["name"].endswith("_ms"):
         parser.add_argument(name, dest=param["name"], type=duration, metavar="TIME",
                             help="%s (default %gs)" % (param["doc"], param["default"] / 1000))
+    elif param.get("percent"):
+        parser.add_argument(name, dest=param["name"], type=share, metavar="SHARE%", help=param["doc"])
     elif param["type"] == "flag":
         parser.add_argument(name, dest=param["name"], action="store_true", default=None, help=param["doc"])
     else:

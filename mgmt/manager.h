@@ -83,6 +83,7 @@ enum action_state {
 	X(REHEARSED, "rehearsed")       /* a child process has tried it */                         \
 	X(ALIGNING, "aligning")         /* slices go over, each at the marker */                   \
 	X(CONVERTING, "converting")     /* slot by slot it makes state into its own */             \
+	X(CANARY, "canary")             /* a share of the keys has it, and is watched */           \
 	X(SOAK, "soak")                 /* it runs, and is watched */                              \
 	X(COMMITTED, "committed")       /* it stays */                                             \
 	X(ROLLING_BACK, "rolling back") /* what was before it comes again */                       \
@@ -139,9 +140,17 @@ struct action_args {
 	char file[MANAGER_FILE];       /* a topology */
 	char drop_state[MANAGER_WHAT]; /* operators, with commas between them */
 	uint64_t soak_ns;              /* it is watched for so long; 0: it is not */
-	bool is_irreversible;          /* it may be watched though there is no way back */
+	uint32_t canary;      /* percent of the slots that have it first; 0: it is not tried */
+	bool is_irreversible; /* it may be watched though there is no way back */
 	enum action_rehearse rehearse;
 };
+
+/* For how long it is watched, one with the other. */
+static inline uint64_t
+action_soaks_ns(const struct action_args *args)
+{
+	return args->canary == 0 ? args->soak_ns : 2 * args->soak_ns;
+}
 
 struct action {
 	uint64_t id;

@@ -7,8 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/config_load.h"
+#include "core/plugin.h"
 #include "mgmt/durability.h"
+#include "mgmt/plugin_copies.h"
+
+static uint32_t
+slices_of(const struct topology_operator *op)
+{
+	return op->slices == 0 ? 1 : op->slices;
+}
 
 static uint32_t
 slices_in(const struct resume_read *read, const char *op, uint32_t otherwise)
@@ -21,16 +28,15 @@ slices_in(const struct resume_read *read, const char *op, uint32_t otherwise)
 	return otherwise;
 }
 
-/* Whether the loaded topology is what ran. */
+/* Whether the topology that was read is what ran. */
 static bool
 is_same(const struct resume_read *read, const struct resume *resume, const struct job *job)
 {
-	const struct lm_graph *graph = job->graph;
+	for (uint32_t i = 0; i < job->topology->operator_count; i++) {
+		const struct topology_operator *op = &job->topology->op[i];
+		uint32_t slices = slices_of(op);
 
-	for (uint32_t i = 0; i < graph->operator_count; i++) {
-		uint32_t slices = graph->op[i].slices;
-
-		if (slices_in(read, graph->op[i].name, slices) != slices) {
+		if (slices_in(read, op->name, slices) != slices) {
 			return false;
 		}
 	}
@@ -52,14 +58,14 @@ take_slices(const struct resume_read *read, struct job *job, char text[200])
 	size_t length = 0;
 
 	text[0] = '\0';
-	for (uint32_t i = 0; i < job->graph->operator_count; i++) {
-		const struct graph_operator *op = &job->graph->op[i];
-		uint32_t slices = slices_in(read, op->name, op->slices);
+	for (uint32_t i = 0; i < job->topology->operator_count; i++) {
+		struct topology_operator *op = &job->topology->op[i];
+		uint32_t slices = slices_in(read, op->name, slices_of(op));
 
-		if (slices == op->slices) {
+		if (slices == slices_of(op)) {
 			continue;
 		}
-		topology_find(job->topology, op->name)->slices = slices;
+		op->slices = slices;
 		if (length < 100) {
 			length += (size_t)snprintf(text + length, 200 - length, "%s%s: %u slices",
 			                           length == 0 ? "" : ", ", op->name, slices);
@@ -67,31 +73,69 @@ take_slices(const struct resume_read *read, struct job *job, char text[200])
 	}
 }
 
+/* Says which plugins are other ones now where they stand. */
+static void
+tell_code(const struct resume_options *options, const struct lm_topology *topology)
+{
+	char digest[PLUGIN_DIGEST];
+
+	for (uint32_t i = 0; i < topology->plugin_count; i++) {
+		const struct topology_plugin *plugin = &topology->plugin[i];
+		bool is_there = plugin_digest_at(plugin->text, digest);
+
+		if (plugin->copy != NULL && (!is_there || strcmp(digest, plugin->digest) != 0)) {
+			fprintf(stderr,
+			        "%s %s: going on with the code that ran, from %s; apply, or "
+			        "--fresh-topology with %s, takes what is there\n",
+			        plugin->text,
+			        is_there ? "has other code by now" : "cannot be read any more",
+			        plugin->copy, options->request->path);
+		}
+	}
+}
+
+static void
+tell_way_out(const struct resume_options *options)
+{
+	fprintf(stderr,
+	        "error: that is the topology that ran, as the snapshot has it; %s begins "
+	        "anew with --fresh-topology\n",
+	        options->request->path);
+}
+
+/* The topology that was read is what ran: with the code that it had. */
+static bool
+check_kept(const struct resume_read *read, const struct resume_options *options, struct job *job)
+{
+	struct lm_topology *topology = job->topology;
+	const char *folder = durability_folder(topology, options->folder);
+	char copy[PLUGIN_COPIES_PATH];
+	bool good = true;
+
+	for (uint32_t i = 0; good && i < topology->plugin_count && i < read->code_count; i++) {
+		plugin_copies_path(folder, read->code[i], copy);
+		good = topology_plugin_want(topology, i, read->code[i], copy) == 0;
+	}
+	if (!good || !job_check(job)) {
+		tell_way_out(options);
+		return false;
+	}
+	tell_code(options, topology);
+	return true;
+}
+
 static bool
 load_note(const struct resume_read *read, const struct resume_options *options, struct job *job)
 {
 	const char *path = options->request->path;
-	struct lm_errors errors = { 0 };
-	char slices[200], action[60] = "";
-	bool good = job_load_text(job, options->request, read->name, read->text, read->text_size);
+	char slices[200] = "", action[60] = "";
 
-	if (good) {
-		take_slices(read, job, slices);
-		if (slices[0] != '\0') {
-			lm_graph_free(job->graph);
-			job->graph = lm_graph_check(job->topology, &errors);
-		}
-		good = job->graph != NULL && errors.count == 0;
+	if (!job_read_text(job, options->request, read->name, read->text, read->text_size)) {
+		tell_way_out(options);
+		return false;
 	}
-	if (errors.count > 0) {
-		config_print_errors(stderr, read->name, NULL, 0, &errors, false);
-	}
-	lm_errors_free(&errors);
-	if (!good) {
-		fprintf(stderr,
-		        "error: that is the topology that ran, as the snapshot has it; %s begins "
-		        "anew with --fresh-topology\n",
-		        path);
+	take_slices(read, job, slices);
+	if (!check_kept(read, options, job)) {
 		return false;
 	}
 	if (read->changed_by != 0) {
@@ -124,7 +168,7 @@ choose(struct resume *resume, const struct resume_options *options, struct job *
 	resume->is_kept = true;
 	resume->changed_by = read->changed_by;
 	if (is_same(read, resume, job)) {
-		return true;
+		return check_kept(read, options, job);
 	}
 	if (is_unchanged(read, resume) || options->starts->count > 1) {
 		return load_note(read, options, job);
@@ -149,21 +193,16 @@ is_forgotten(struct resume *resume, const struct resume_options *options)
 	return resume->note.epoch <= options->starts->passed_over;
 }
 
-bool
-resume_choose(struct resume *resume, const struct resume_options *options, struct job *job)
+/* False: reported. */
+static bool
+go_by_note(struct resume *resume, const struct resume_options *options, struct job *job,
+           const char *folder)
 {
-	const char *folder = durability_folder(job->topology, options->folder);
 	char why[SNAPSHOT_WHY];
 	struct resume_read read;
 	bool good;
 
-	*resume = (struct resume){ 0 };
-	resume_digest(job->topology->source, job->topology->source_size, options->request->set,
-	              resume->file);
-	if (folder == NULL) {
-		return true;
-	}
-	if (snapshots_read_note(folder, durability_job(job->graph->name), &resume->note, why) !=
+	if (snapshots_read_note(folder, durability_job(job->topology->name), &resume->note, why) !=
 	    0) {
 		fprintf(stderr, "error: snapshots in %s\n", why);
 		return false;
@@ -183,6 +222,20 @@ resume_choose(struct resume *resume, const struct resume_options *options, struc
 	}
 	resume_read_free(&read);
 	return good;
+}
+
+bool
+resume_choose(struct resume *resume, const struct resume_options *options, struct job *job)
+{
+	const char *folder = durability_folder(job->topology, options->folder);
+
+	*resume = (struct resume){ 0 };
+	resume_digest(job->topology->source, job->topology->source_size, options->request->set,
+	              resume->file);
+	if (folder != NULL && !go_by_note(resume, options, job, folder)) {
+		return false;
+	}
+	return job->graph != NULL || job_check(job);
 }
 
 const struct snapshot_note *

@@ -7,10 +7,12 @@
  * by then. It stands in every snapshot as its note (state/snapshot.h), so that state and topology
  * always fit: of a change that no durable snapshot is behind, a crash leaves nothing.
  *
- *     resume_choose(&resume, &options, &job)             behind job_load: may put another topology
- *                                                        in its place
+ *     resume_choose(&resume, &options, &job)             behind job_read: may put another topology
+ *                                                        in its place; has code loaded
  *     durability_open(…, resume_note(&resume))           goes on from that snapshot, or says why
  *     resume_free(&resume)
+ *
+ * With the topology goes the code of its plugins, of which there are copies (mgmt/plugin_copies.h).
  *
  * The file on the command line is gone by when it has changed since the job ran: when it is neither
  * what it was at that start nor what was applied since. A parent that starts a job again after a

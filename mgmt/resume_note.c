@@ -48,7 +48,7 @@ static char *
 write_head(const struct resume_running *running)
 {
 	const struct lm_topology *topology = running->topology;
-	json_t *head = json_object(), *slices = json_object();
+	json_t *head = json_object(), *slices = json_object(), *code = json_array();
 	char *name = absolute(topology->file), digest[DIGEST_TEXT], *text = NULL;
 	int failed = name == NULL;
 
@@ -57,11 +57,15 @@ write_head(const struct resume_running *running)
 		failed +=
 		    json_put_u64(slices, running->graph->op[i].name, running->graph->op[i].slices);
 	}
+	for (uint32_t i = 0; i < running->graph->code_count; i++) {
+		failed += json_array_append_new(code, json_string(running->graph->code[i]));
+	}
 	failed += json_put_text(head, "name", name);
 	failed += json_put_text(head, "file", running->file);
 	failed += json_put_text(head, "digest", digest);
 	failed += json_put_u64(head, "action", running->changed_by);
 	failed += json_object_set_new(head, "slices", slices);
+	failed += json_object_set_new(head, "code", code);
 	if (failed == 0) {
 		text = json_dumps(head, JSON_COMPACT);
 	}
@@ -113,15 +117,38 @@ read_slices(json_t *slices, struct resume_read *read)
 	return true;
 }
 
+/* Notes of older versions have none. */
+static bool
+read_code(json_t *code, struct resume_read *read)
+{
+	json_t *value;
+	size_t i;
+
+	read->code = calloc(json_array_size(code) + 1, sizeof(*read->code));
+	json_array_foreach(code, i, value)
+	{
+		const char *digest = json_string_value(value);
+
+		if (read->code == NULL || digest == NULL || strlen(digest) != PLUGIN_DIGEST - 1 ||
+		    strspn(digest, "0123456789abcdef") != PLUGIN_DIGEST - 1) {
+			return false;
+		}
+		memcpy(read->code[i], digest, PLUGIN_DIGEST);
+		read->code_count++;
+	}
+	return read->code != NULL;
+}
+
 static bool
 read_head(json_t *head, struct resume_read *read)
 {
 	const char *name, *file, *digest;
 	json_int_t action;
-	json_t *slices;
+	json_t *slices, *code = NULL;
 
-	if (json_unpack(head, "{s:s, s:s, s:s, s:I, s:o}", "name", &name, "file", &file, "digest",
-	                &digest, "action", &action, "slices", &slices) != 0 ||
+	if (json_unpack(head, "{s:s, s:s, s:s, s:I, s:o, s?o}", "name", &name, "file", &file,
+	                "digest", &digest, "action", &action, "slices", &slices, "code",
+	                &code) != 0 ||
 	    strlen(file) >= DIGEST_TEXT || strlen(digest) >= DIGEST_TEXT || action < 0) {
 		return false;
 	}
@@ -129,7 +156,7 @@ read_head(json_t *head, struct resume_read *read)
 	snprintf(read->digest, sizeof(read->digest), "%s", digest);
 	read->changed_by = (uint64_t)action;
 	read->name = strdup(name);
-	return read->name != NULL && read_slices(slices, read);
+	return read->name != NULL && read_slices(slices, read) && read_code(code, read);
 }
 
 bool
@@ -156,5 +183,6 @@ resume_read_free(struct resume_read *read)
 {
 	free(read->name);
 	free(read->slices);
+	free(read->code);
 	*read = (struct resume_read){ 0 };
 }

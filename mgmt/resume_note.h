@@ -4,8 +4,8 @@
 
 /*
  * The note that every snapshot of a job has (state/snapshot.h): the text of the topology that runs,
- * how many slices each operator has, what the command line said. A line of JSON, and behind it the
- * text as it is. Pure.
+ * how many slices each operator has, what was in its plugins, what the command line said. A line of
+ * JSON, and behind it the text as it is. Pure.
  */
 
 #include "core/graph.h"
@@ -39,6 +39,8 @@ struct resume_read {
 	uint64_t changed_by;
 	struct resume_slices *slices;
 	uint32_t slices_count;
+	char (*code)[PLUGIN_DIGEST]; /* as in struct lm_graph */
+	uint32_t code_count;
 };
 /* `read` points into the bytes. False: it is no note. To be freed in both cases. */
 bool resume_read(const void *bytes, size_t size, struct resume_read *read);

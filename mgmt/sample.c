@@ -134,13 +134,19 @@ sample_compares(const struct sample *a, const struct sample *b)
 }
 
 static void
-sample_name(char *to, const char *from)
+sample_text(char *to, size_t size, const char *from)
 {
-	size_t length = strnlen(from, SAMPLE_NAME - 1);
+	size_t length = strnlen(from, size - 1);
 
 	memcpy(to, from, length);
-	memset(to + length, 0, SAMPLE_NAME - length);
+	memset(to + length, 0, size - length);
 	text_clean(to);
+}
+
+static void
+sample_name(char *to, const char *from)
+{
+	sample_text(to, SAMPLE_NAME, from);
 }
 
 static uint32_t
@@ -226,6 +232,10 @@ static void
 sample_init_slices(struct sample *sample, const struct lm_engine *engine)
 {
 	for (uint32_t i = 0; i < sample->shape.count[SAMPLE_SLICES]; i++) {
+		const char *version = lm_engine_slice_class(engine, i)->version;
+
+		sample_text(sample->slice[i].version, SAMPLE_VERSION,
+		            version == NULL ? "" : version);
 		sample->slice[i].op = lm_engine_slice_operator(engine, i);
 		sample->slice[i].worker = lm_engine_slice_worker(engine, i);
 		sample->op[sample->slice[i].op].slices++;
@@ -291,14 +301,26 @@ sample_sum(const uint64_t *values, uint32_t count)
 	return sum;
 }
 
+static bool
+sample_is_reason(const struct sample_drop *drop, const struct lm_op_class *class)
+{
+	return drop->reason < sample_drop_names(class) &&
+	       strncmp(drop->name, class->drops[drop->reason], SAMPLE_NAME - 1) == 0;
+}
+
+/* `class`: of other code, that is tried; what it has other reasons for is under "other". Else NULL.
+ */
 static void
-sample_read_drops(struct sample *sample, uint32_t op, const struct lm_slice_stats *stats,
-                  uint64_t dropped)
+sample_read_drops(struct sample *sample, uint32_t op, const struct lm_op_class *class,
+                  const struct lm_slice_stats *stats, uint64_t dropped)
 {
 	struct sample_drop *drop = &sample->drop[sample->op[op].first_drop];
 	uint64_t named = 0;
 
 	for (; drop->reason != SAMPLE_DROP_OTHER; drop++) {
+		if (class != NULL && !sample_is_reason(drop, class)) {
+			continue;
+		}
 		drop->rows += stats->drops[drop->reason];
 		named += stats->drops[drop->reason];
 	}
@@ -309,6 +331,8 @@ static void
 sample_read_slice(struct sample *sample, const struct lm_engine *engine, uint32_t index)
 {
 	struct sample_slice *to = &sample->slice[index];
+	const struct lm_op_class *class = lm_engine_slice_class(engine, index);
+	const struct lm_op_class *is = lm_engine_operator_class(engine, to->op);
 	struct lm_slice_stats stats;
 	struct lm_slice_load load;
 
@@ -333,7 +357,7 @@ sample_read_slice(struct sample *sample, const struct lm_engine *engine, uint32_
 	to->epoch = stats.epoch;
 	to->watermark_ns = stats.watermark_ns;
 	memcpy(to->gauges, stats.gauges, sizeof(to->gauges));
-	sample_read_drops(sample, to->op, &stats, to->rows_dropped);
+	sample_read_drops(sample, to->op, class != is ? class : NULL, &stats, to->rows_dropped);
 }
 
 static void

@@ -27,6 +27,8 @@
 /* Bytes of a name with its end; what is longer is cut, what is not clean text is replaced. */
 #define SAMPLE_NAME 64u
 #define SAMPLE_COUNTERS_MAX 4096u
+/* The same of the version of a slice's code. */
+#define SAMPLE_VERSION 24u
 /* What an operator counts of its own, at most; see lm_op_gauge. */
 #define SAMPLE_GAUGES 8u
 /* `reason` of the drops that no name in the class table belongs to. */
@@ -75,6 +77,7 @@ struct sample_operator {
 
 struct sample_slice {
 	uint32_t op, worker;
+	char version[SAMPLE_VERSION]; /* of its code; empty: it has none */
 	uint64_t rows_in, batches_in;
 	uint64_t rows_out, batches_out;
 	uint64_t rows_absorbed, rows_unwired, rows_dropped;

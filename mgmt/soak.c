@@ -29,11 +29,10 @@
 /* ---- reading ---- */
 
 static bool
-has_head(const struct graph_operator *op, struct lm_op *const *slice, uint32_t before,
-         const struct lm_op *head)
+has_head(struct lm_op *const *slice, uint32_t before, const struct lm_op *head)
 {
 	for (uint32_t i = 0; i < before; i++) {
-		if (slice[op->first_slice + i]->head == head) {
+		if (slice[i]->head == head) {
 			return true;
 		}
 	}
@@ -57,16 +56,17 @@ void
 soak_read(const struct lm_engine *engine, uint32_t op, struct soak_count *count)
 {
 	const struct graph_operator *of = &engine->graph->op[op];
+	uint32_t slices = of->trial != NULL ? of->trial_slices : of->slices;
+	struct lm_op *const *slice = engine->slice + of->first_slice + (of->slices - slices);
 
 	memset(count, 0, sizeof(*count));
-	count->head = engine->slice[of->first_slice]->head->number;
-	for (uint32_t i = 0; i < of->slices; i++) {
-		const struct lm_op *slice = engine->slice[of->first_slice + i];
-		const struct lm_op *head = slice->head;
+	count->head = slice[0]->head->number;
+	for (uint32_t i = 0; i < slices; i++) {
+		const struct lm_op *head = slice[i]->head;
 
-		add_slice(slice, count);
+		add_slice(slice[i], count);
 		/* Heads have the time of those that they call. */
-		if (!has_head(of, engine->slice, i, head)) {
+		if (!has_head(slice, i, head)) {
 			count->busy_ns += __atomic_load_n(&head->stats.busy_ns, __ATOMIC_RELAXED);
 		}
 	}

@@ -60,7 +60,8 @@ struct soak {
 	struct soak_op *op; /* [operator] of the new graph */
 };
 
-/* All that its slices have counted, those before them included. */
+/* All that its slices have counted, those before them included; if some are on trial, these alone.
+ */
 void soak_read(const struct lm_engine *engine, uint32_t op, struct soak_count *count);
 /*
  * What is to be expected: `drops` are the reasons of the operator as it was, `then` and `now` two

@@ -23,7 +23,7 @@
 #define STATS_FOLDER "/dev/shm"
 #define STATS_FILE_PREFIX "lodemill-"
 #define STATS_MAGIC "LMSTATS"
-#define STATS_VERSION 4u
+#define STATS_VERSION 5u
 #define STATS_PREFIX_MAX 64u
 
 /* MOVED: a segment of another shape has taken the name; only who had this one open sees it. */

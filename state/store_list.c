@@ -268,6 +268,7 @@ names_take(void *arg, const char *name)
 		}
 		return;
 	} else if (strcmp(name, STORE_LOCK) != 0 && strcmp(name, STORE_MANAGER) != 0 &&
+	           strcmp(name, STORE_PLUGINS) != 0 &&
 	           strncmp(name, STORE_INDEX, strlen(STORE_INDEX)) != 0) {
 		names->list->strays++;
 		return;

@@ -10,6 +10,8 @@
 #define STORE_LOCK "LOCK"
 /* What the manager of the job keeps: mgmt/journal.h. */
 #define STORE_MANAGER "manager"
+/* Copies of plugins that snapshots need: mgmt/plugin_copies.h. */
+#define STORE_PLUGINS "plugins"
 
 void store_path(char path[STORE_PATH_MAX], const char *folder, const char *name);
 /* Reads the copies of a manifest: `epoch` is set, damaged or not; 0, or -errno of this process. */

@@ -4,10 +4,12 @@
 #include "tests/sim/class_versions.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/canary.h"
 #include "core/lm_serial.h"
 #include "core/registry.h"
 #include "state/lm_convert.h"
@@ -18,6 +20,7 @@ enum { KEY, COUNT, VERSION, MARK };
 
 struct versions_seen versions_seen;
 static uint32_t fails;
+static enum versions_form form;
 
 struct versions_config {
 	uint32_t key; /* the column */
@@ -57,7 +60,8 @@ get_number(uint32_t version, const void *from)
 /* ---- sim_tally and sim_follow ---- */
 
 struct tally {
-	uint32_t version;
+	uint32_t version;               /* of its state */
+	uint32_t tag;                   /* that rows get */
 	struct lm_map *counts, *firsts; /* the second is the same in both versions */
 	struct lm_lists *last;          /* numbers of the key */
 	void *value[LM_BATCH_ROWS], *first[LM_BATCH_ROWS];
@@ -80,7 +84,7 @@ tally_open_version(struct lm_op *op, uint32_t version)
 		                      .length_max = ITEMS,
 		                      .when_full = LM_LIST_DROP_OLDEST };
 
-	t->version = version;
+	t->version = t->tag = version;
 	t->counts = lm_map_open(op, &shape);
 	shape.value_size = 8;
 	t->firsts = lm_map_open(op, &shape);
@@ -104,6 +108,16 @@ static int
 tally_open_2(struct lm_op *op)
 {
 	return tally_open_version(op, 2);
+}
+
+/* Its state is that of version 1. */
+static int
+tally_open_anew(struct lm_op *op)
+{
+	int result = tally_open_version(op, 1);
+
+	((struct tally *)lm_op_context(op))->tag = 2;
+	return result;
 }
 
 /* The count of the row's key, with it; 0: it was refused. */
@@ -163,7 +177,7 @@ tally_emit(struct lm_op *op, const struct tally *t, const uint64_t *key, const u
 		}
 		lm_batch_u64(to, KEY)[row] = key[i];
 		lm_batch_u64(to, COUNT)[row] = count[i];
-		lm_batch_u64(to, VERSION)[row] = t->version;
+		lm_batch_u64(to, VERSION)[row] = t->tag;
 		if (lm_op_output_schema(op, 0)->field_count > MARK) {
 			lm_batch_u64(to, MARK)[row] = mark_of(count[i]);
 		}
@@ -202,8 +216,8 @@ follow_process(struct lm_op *op, const struct lm_batch *in)
 
 		count[i] = tally_row(t, i);
 		versions_seen.disorder += count[i] != theirs;
-		versions_seen.disorder += lm_batch_u64(in, VERSION)[i] != t->version;
-		versions_seen.damage += is_marked != (t->version == 2);
+		versions_seen.disorder += lm_batch_u64(in, VERSION)[i] != t->tag;
+		versions_seen.damage += is_marked != (form == VERSIONS_MARKED && t->tag == 2);
 		versions_seen.damage += is_marked && lm_batch_u64(in, MARK)[i] != mark_of(theirs);
 	}
 	tally_emit(op, t, lm_batch_u64(in, KEY), count, in->count);
@@ -329,6 +343,7 @@ total_process(struct lm_op *op, const struct lm_batch *in)
 
 	lm_value_touch(t->value, data, 16);
 	put_number(t->version, data, get_number(t->version, data) + in->count);
+	sim_preempt(8);
 	put_number(t->version, counted, get_number(t->version, counted) + in->count);
 	t->rows += in->count;
 	lm_op_forward(op, in);
@@ -341,6 +356,24 @@ total_timer(struct lm_op *op, uint32_t timer)
 
 	(void)timer;
 	t->ticks++;
+}
+
+/* What is counted in three ways agrees, but in the midst of counting. */
+static int
+total_check(struct lm_op *op, char *why, size_t size)
+{
+	const struct total *t = lm_op_context(op);
+	uint64_t key = 5, hash = 5, in_value, in_map;
+	const void *counted = lm_map_get(t->map, hash, &key, 8);
+
+	in_value = get_number(t->version, lm_value_data(t->value));
+	in_map = counted == NULL ? 0 : get_number(t->version, counted);
+	if (in_value != t->rows || in_map != t->rows) {
+		snprintf(why, size, "%" PRIu64 ", %" PRIu64 " and %" PRIu64 " rows", t->rows,
+		         in_value, in_map);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static void
@@ -476,10 +509,12 @@ static const char *const drops[] = { "refused", NULL };
 	.abi_version = LM_ABI_VERSION, .flags = LM_OP_GLOBAL, .name = "sim_total",                 \
 	.summary = "counts all", .inputs = in, .outputs = out, .rows = LM_ROWS_PASS,               \
 	.context_size = sizeof(struct total), .process = total_process, .timer = total_timer,      \
-	.end = total_end, .serialize = total_serialize, .deserialize = total_deserialize
+	.end = total_end, .check = total_check, .serialize = total_serialize,                      \
+	.deserialize = total_deserialize
 #define SECOND .version = "2.0", .state_version = 2, .converts = from_1
 
 static const struct lm_op_class classes[2][3] = {
+	/* as VERSIONS_MARKED has them */
 	{ { KEYED, .name = "sim_tally", .version = "1.0", .state_version = 1,
 	    .configure = configure_1, .open = tally_open_1, .process = tally_process },
 	  { KEYED, .name = "sim_follow", .version = "1.0", .state_version = 1,
@@ -493,6 +528,19 @@ static const struct lm_op_class classes[2][3] = {
 	    .convert_back = tally_convert_back },
 	  { TOTAL, SECOND, .open = total_open_2, .convert = total_convert,
 	    .convert_back = total_convert_back } },
+};
+/* Version 2 of the two that count, with the columns of version 1. */
+static const struct lm_op_class alike[2][2] = {
+	{ { KEYED, SECOND, .name = "sim_tally", .configure = configure_1, .open = tally_open_2,
+	    .process = tally_process, .convert = tally_convert,
+	    .convert_back = tally_convert_back },
+	  { KEYED, SECOND, .name = "sim_follow", .configure = configure_1, .open = tally_open_2,
+	    .process = follow_process, .convert = tally_convert,
+	    .convert_back = tally_convert_back } },
+	{ { KEYED, .name = "sim_tally", .version = "1.1", .state_version = 1,
+	    .configure = configure_1, .open = tally_open_anew, .process = tally_process },
+	  { KEYED, .name = "sim_follow", .version = "1.1", .state_version = 1,
+	    .configure = configure_1, .open = tally_open_anew, .process = follow_process } },
 };
 static const struct lm_op_class switches_class = {
 	.abi_version = LM_ABI_VERSION,
@@ -516,21 +564,34 @@ add(const struct lm_op_class *class)
 	}
 }
 
+static const struct lm_op_class *
+class_of(uint32_t version, uint32_t i)
+{
+	if (form == VERSIONS_MARKED || version == 1) {
+		return &classes[version - 1][i];
+	}
+	return i < 2 ? &alike[form == VERSIONS_ANEW][i] : &classes[0][i];
+}
+
 void
 versions_put_in(uint32_t version)
 {
 	for (uint32_t i = 0; i < 3; i++) {
-		registry_remove(&classes[2 - version][i]);
-		registry_remove(&classes[version - 1][i]);
-		add(&classes[version - 1][i]);
+		const struct lm_op_class *was = registry_find(class_of(version, i)->name);
+
+		if (was != NULL) {
+			registry_remove(was);
+		}
+		add(class_of(version, i));
 	}
 }
 
 void
-versions_begin(uint32_t slot)
+versions_begin(uint32_t slot, enum versions_form of)
 {
 	memset(&versions_seen, 0, sizeof(versions_seen));
 	fails = slot;
+	form = of;
 	if (registry_find(switches_class.name) == NULL) {
 		add(&switches_class);
 	}

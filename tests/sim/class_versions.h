@@ -30,8 +30,16 @@ struct versions_seen {
 };
 extern struct versions_seen versions_seen;
 
+/* What version 2 of the two that count is; of the others there are two versions where it is marked.
+ */
+enum versions_form {
+	VERSIONS_MARKED, /* of another state, with one column more between the two */
+	VERSIONS_STATE,  /* of another state */
+	VERSIONS_ANEW    /* built anew */
+};
+
 /* `fails`: the slot of sim_tally that cannot be converted; UINT32_MAX: none. */
-void versions_begin(uint32_t fails);
+void versions_begin(uint32_t fails, enum versions_form form);
 /* Which version the names mean from here on: 1 or 2. */
 void versions_put_in(uint32_t version);
 

@@ -17,6 +17,7 @@
 
 #include "core/change_diff.h"
 #include "core/env.h"
+#include "core/past.h"
 #include "core/ring.h"
 #include "tests/sim/sim.h"
 
@@ -43,13 +44,19 @@ static struct {
 	struct control_changes changes; /* that may be made; zeroes: none */
 	struct lm_topology *other;      /* that it goes over to, or runs */
 	bool runs_other, goes_over, holds;
+	/* The other one's graph, the engine's own by then, whose code is on trial, or comes to be,
+	 * or goes back; NULL: nothing is tried. */
+	struct lm_graph *tried;
+	bool is_on_trial, comes_back;
+	bool looks; /* somebody was asked to */
 	bool wants_change;
 	uint64_t change; /* the last one asked for */
 	uint64_t epoch;
 	struct hearing epoch_heard, stop_heard, pause_heard;
 	uint64_t pauses_every; /* chances between two pauses, about; 0: none are made */
 	uint64_t pauses_left;  /* so many, so that the stream comes to its end */
-	uint64_t sent, of;     /* rows by the sources when all had heard of this pause */
+	/* Rows by the sources of this graph when all had heard of this pause. */
+	uint64_t sent, of, of_graph;
 	bool is_stopping, has_failed;
 } control;
 
@@ -138,8 +145,10 @@ check_pause(const struct lm_engine *engine)
 	if (!control_is_paused(engine) || !engine_active_heard(engine)) {
 		return;
 	}
-	if (control.of != engine->activity) {
+	/* What came with a change is told behind it: until then it may send. */
+	if (control.of != engine->activity || control.of_graph != engine->generation) {
 		control.of = engine->activity;
+		control.of_graph = engine->generation;
 		control.sent = rows_sent(engine);
 	} else if (!control.is_stopping && control.sent != rows_sent(engine)) {
 		fail("a source that pauses sends rows");
@@ -224,7 +233,8 @@ may_change(const struct lm_engine *engine)
 {
 	const struct control_changes *changes = &control.changes;
 
-	if (!control.wants_change || engine_moves(engine) || engine->change != NULL) {
+	if (!control.wants_change || engine_moves(engine) || engine->change != NULL ||
+	    engine_is_checking(engine)) {
 		return false;
 	}
 	if (changes->hold != NULL && !control.holds) {
@@ -285,14 +295,61 @@ rescale(struct lm_engine *engine)
 	lm_errors_free(&errors);
 }
 
+/* Of each operator on trial, as many slots as are to be have slices of the code that is tried; all
+ * slices are of the code that they are to be of. */
+static void
+check_trial(const struct lm_engine *engine)
+{
+	for (uint32_t o = 0; o < engine->graph->operator_count; o++) {
+		const struct graph_operator *op = &engine->graph->op[o];
+		uint32_t slots = 0;
+
+		for (uint32_t s = 0; op->trial != NULL && s < op->slots; s++) {
+			slots += graph_made_of(op, engine->table[o]->slice_of[s]) == op->trial;
+		}
+		for (uint32_t i = 0; i < op->slices; i++) {
+			if (engine->slice[op->first_slice + i]->class !=
+			    graph_made_of(op, i)->class) {
+				fail("a slice is not of the code that it is to be of");
+			}
+		}
+		if (op->trial != NULL && slots != op->trial_slots) {
+			fail("not as many slots are on trial as are to be");
+		}
+	}
+}
+
+/* The trial has begun, or is over. True: what ran before still runs. */
+static bool
+note_trial(const struct lm_engine *engine)
+{
+	bool is_done = engine->changed.result == CHANGE_DONE;
+
+	check_trial(engine);
+	if (!control.is_on_trial && is_done) {
+		control.is_on_trial = true;
+		return true;
+	}
+	control.tried = NULL;
+	control.is_on_trial = false;
+	return control.comes_back;
+}
+
 /* A change to another topology is through: that one runs, or still the one before. */
 static void
-note_topology(const struct lm_engine *engine)
+note_topology(struct lm_engine *engine)
 {
 	if (!control.goes_over || engine->change != NULL) {
 		return;
 	}
 	control.goes_over = false;
+	if (control.tried != NULL && note_trial(engine)) {
+		if (control.tried == NULL && !control.runs_other) {
+			lm_topology_free(control.other);
+			control.other = NULL;
+		}
+		return;
+	}
 	if (engine->changed.result == CHANGE_DONE) {
 		control.runs_other = !control.runs_other;
 	}
@@ -300,6 +357,97 @@ note_topology(const struct lm_engine *engine)
 		lm_topology_free(control.other);
 		control.other = NULL;
 	}
+}
+
+/* Its operators that are others are tried on some slots. The number of the change; 0: it cannot be.
+ */
+static uint64_t
+begin_trial(struct lm_engine *engine, struct lm_errors *errors)
+{
+	static const struct graph_operator *trial[LM_OPERATORS_MAX];
+	static struct change_diff diff;
+	struct lm_graph *next = lm_graph_check(control.other, errors);
+	struct change_side was = { control.changes.topology, engine->graph };
+	struct change_side is = { control.other, next };
+	uint32_t same[LM_OPERATORS_MAX];
+	struct change_ask ask = { .kept = same, .heir_of = same };
+	uint64_t number = 0;
+
+	if (next == NULL) {
+		return 0;
+	}
+	change_compare(&was, &is, &diff);
+	for (uint32_t i = 0; i < next->operator_count; i++) {
+		trial[i] = diff.item[i].is_code ? &next->op[i] : NULL;
+		same[i] = i;
+	}
+	ask.graph = graph_try(engine->graph, trial, 1 + (uint32_t)sim_below(99), errors);
+	number = ask.graph == NULL ? 0 : engine_change(engine, &ask, errors);
+	if (number == 0) {
+		lm_graph_free(ask.graph);
+		lm_graph_free(next);
+		return 0;
+	}
+	past_add(engine, next);
+	past_keep(engine, next);
+	control.tried = next;
+	control.comes_back = true;
+	return number;
+}
+
+/* What is on trial comes to be all, or goes back. */
+static uint64_t
+end_trial(struct lm_engine *engine, struct lm_errors *errors)
+{
+	static struct change_diff diff;
+	struct change_ask ask = { .kept = diff.kept, .heir_of = diff.heir_of };
+	bool comes_back = sim_below(2) == 0;
+	struct change_side was = { control.changes.topology, engine->graph }, is = was;
+	uint32_t slices[LM_OPERATORS_MAX];
+	uint64_t number;
+
+	for (uint32_t i = 0; i < engine->graph->operator_count; i++) {
+		slices[i] = engine->graph->op[i].slices;
+	}
+	ask.graph = graph_view(comes_back ? engine->graph->base : control.tried, slices, errors);
+	if (ask.graph == NULL) {
+		return 0;
+	}
+	is.topology = comes_back ? is.topology : control.other;
+	is.graph = ask.graph;
+	change_compare(&was, &is, &diff);
+	number = engine_change(engine, &ask, errors);
+	if (number == 0) {
+		lm_graph_free(ask.graph);
+		return 0;
+	}
+	past_keep(engine, NULL);
+	control.comes_back = comes_back;
+	return number;
+}
+
+/* Other code on some slots first. */
+static void
+go_on_trial(struct lm_engine *engine)
+{
+	struct lm_errors errors = { 0 };
+	uint64_t number;
+
+	control.wants_change = false;
+	if (control.tried != NULL) {
+		number = end_trial(engine, &errors);
+	} else {
+		control.other = control.changes.other(control.changes.topology, engine->graph);
+		control.changes.code(true);
+		number = begin_trial(engine, &errors);
+	}
+	if (number == 0 && control.tried == NULL) {
+		lm_topology_free(control.other);
+		control.other = NULL;
+	}
+	control.goes_over = number != 0;
+	control.change = number != 0 ? number : control.change;
+	lm_errors_free(&errors);
 }
 
 /* To another topology, or back. */
@@ -418,16 +566,45 @@ pause_or_go_on(struct lm_engine *engine)
 	hearing_begin(&control.pause_heard, engine);
 }
 
+/* Operators look at their state, in the midst of all else. */
+static void
+look(struct lm_engine *engine)
+{
+	bool all[LM_OPERATORS_MAX];
+	struct check_report report;
+
+	if (!control.changes.may_check || engine_is_checking(engine)) {
+		return;
+	}
+	if (control.looks) {
+		control.looks = false;
+		engine_checked(engine, &report);
+		if (report.has_failed) {
+			fprintf(stderr, "%s/%u is not content: %s\n", report.op, report.slice,
+			        report.why);
+			control.has_failed = true;
+		}
+	} else if (engine->change == NULL && engine->state == ENGINE_RUNNING &&
+	           !control.wants_change && sim_below(4) == 0) {
+		memset(all, true, sizeof(all));
+		control.looks = engine_check(engine, all);
+	}
+}
+
 void
 control_act(struct lm_engine *engine)
 {
+	look(engine);
 	pause_or_go_on(engine);
 	note_topology(engine);
 	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
 		control.wants_change = true;
 	}
 	if (may_change(engine)) {
-		if (control.changes.may_renew != NULL && sim_below(2) == 0) {
+		if (control.tried != NULL ||
+		    (control.changes.tries && !control.runs_other && sim_below(2) == 0)) {
+			go_on_trial(engine);
+		} else if (control.changes.may_renew != NULL && sim_below(2) == 0) {
 			renew(engine);
 		} else if (control.changes.other != NULL && sim_below(3) == 0) {
 			go_over(engine);
@@ -477,6 +654,9 @@ control_begin(struct lm_engine *engine)
 		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);
 	}
 	control.asked = control.collected = control.change = 0;
+	control.tried = NULL;
+	control.is_on_trial = control.comes_back = false;
+	control.looks = false;
 	control.wants_change = control.goes_over = control.runs_other = control.holds = false;
 	control.epoch = engine->epoch;
 	control.epoch_heard.rounds_left = control.stop_heard.rounds_left = 0;

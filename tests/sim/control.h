@@ -31,6 +31,10 @@ struct control_changes {
 	void (*code)(bool is_other);
 	/* Whether other code may take the place of the operator's; NULL: of none. */
 	bool (*may_renew)(const struct lm_graph *graph, uint32_t op);
+	/* The code of the other topology is tried on some slots first, now and then. */
+	bool tries;
+	/* Operators look at their state now and then, and must be content. */
+	bool may_check;
 	const struct lm_topology *topology; /* for `other` and `may_renew` */
 	/* What must stand back for a change, and go on behind it; NULL: nothing must. */
 	void (*hold)(void *holder);

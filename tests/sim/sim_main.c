@@ -64,9 +64,11 @@ static_assert(CANARY_COUNT <= 64, "a bit for each");
 	(BLIND_ALL << CANARY_STORE_FIRST | BLIND(CANARY_LOST_POSITION) |                           \
 	 BLIND(CANARY_EARLY_COMMIT) | BLIND(CANARY_EARLY_EPOCH) | BLIND(CANARY_LATE_END) |         \
 	 BLIND(CANARY_COUNT_LEFT) | BLIND_VERSIONS)
-/* Operators keep their code. */
+/* Operators keep their code, and do not look at their state. */
 #define BLIND_VERSIONS                                                                             \
-	(BLIND(CANARY_SLOT_TWICE) | BLIND(CANARY_SLOT_FORGOTTEN) | BLIND(CANARY_SLOT_OLD))
+	(BLIND(CANARY_SLOT_TWICE) | BLIND(CANARY_SLOT_FORGOTTEN) | BLIND(CANARY_SLOT_OLD) |        \
+	 BLIND(CANARY_TRIAL_LEFT) | BLIND(CANARY_TRIAL_FEW) | BLIND(CANARY_TRIAL_MIXED) |          \
+	 BLIND(CANARY_EARLY_CHECK))
 #define BLIND_ENGINE (~(BLIND_ALL << CANARY_STORE_FIRST))
 /* Operators keep their slices. */
 #define BLIND_CHANGE (BLIND(CANARY_EARLY_SWITCH) | BLIND(CANARY_EARLY_TURN) | BLIND_CODE)

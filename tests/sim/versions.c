@@ -4,7 +4,8 @@
  * with other numbers of slices: two versions whose state is of another form, and whose columns
  * between two of the operators are others. Each key's rows must have counted on, one after the
  * other, must have met one version at a time in both operators, and must have changed over as often
- * as the job did. In some runs one slot cannot be converted: nothing that it had is lost.
+ * as the job did. Where their columns are the same, the other code is tried on some slots first. In
+ * some runs one slot cannot be converted: nothing that it had is lost.
  */
 
 #include "tests/sim/versions.h"
@@ -25,6 +26,7 @@ struct run {
 	struct lm_topology *topology;
 	uint64_t rows, keys;
 	uint32_t fails;
+	bool tries;
 };
 
 static void
@@ -155,6 +157,8 @@ run_job(struct run *run, struct lm_errors *errors)
 		control_let_change(&(struct control_changes){ .may_rescale = may_rescale,
 		                                              .other = other,
 		                                              .code = code,
+		                                              .tries = run->tries,
+		                                              .may_check = true,
 		                                              .topology = run->topology });
 		good = sim_run(engine, 30000000);
 		if (!good) {
@@ -174,6 +178,7 @@ sim_versions_run(uint64_t seed)
 	struct run run = { 0 };
 	struct lm_errors errors = { 0 };
 	struct lm_settings *settings;
+	enum versions_form form;
 	size_t before;
 	bool good;
 
@@ -182,7 +187,9 @@ sim_versions_run(uint64_t seed)
 	run.rows = sim_below(sim_below(3) == 0 ? 20000 : 3000);
 	run.keys = 1 + sim_below(VERSIONS_KEYS);
 	run.fails = sim_below(4) == 0 ? (uint32_t)sim_below(16) : UINT32_MAX;
-	versions_begin(run.fails);
+	form = sim_below(2) == 0 ? VERSIONS_MARKED : (enum versions_form)(1 + sim_below(2));
+	versions_begin(run.fails, form);
+	run.tries = form != VERSIONS_MARKED;
 	run.topology = make(run.rows, run.keys, any_slices(), any_slices());
 	settings = lm_topology_settings(run.topology);
 	settings->seed = 1 + sim_below(1000);

@@ -29,7 +29,7 @@ LODECTL = [sys.executable, os.path.join(BUILD, "mgmt", "lodectl")]
 EAL = ("--lcores", "(0-1)@0,(2)@1", "--no-huge", "-m", "256", "--no-pci", "--no-shconf")
 CHECKS = {"integer": int, "number": (int, float), "text": str, "flag": bool, "object": dict}
 # Fields that may be null, as their description says.
-MAY_BE_NULL = ("numa_node", "snapshots", "action", "took_ms", "latency_ns", "oldest", "manager",
+MAY_BE_NULL = ("numa_node", "snapshots", "action", "took_ms", "latency_ns", "oldest", "manager", "pages",
                "root", "bottleneck", "result")
 
 

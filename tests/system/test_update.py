@@ -301,6 +301,34 @@ def test_rehearsed_state(folder):
         finish_versions(job, client, [1, 2, 5])
 
 
+def test_check(folder):
+    """while it soaks new code looks at its own state: what it finds wrong is taken back, no row is lost"""
+    with Updating(folder) as job, job.client() as client:
+        for slices in 2, 5:
+            more_rows(client)
+            build(folder, "worn")
+            seen, action = phases(client, file=written(folder, slices, "next.yaml"), soak_ms=600000)
+            failed(action, "finds its state wrong: it is worn")
+            failed(action, "rolled back behind epoch")
+            equal("rolled back", seen[-1], "phase")
+            equal(2, {op["name"]: op["slices"] for op in client.status()["operators"]}["counts"], "slices")
+            build(folder, 1)
+            action = done(client.finish("apply", file=job_file(folder)))
+            equal("nothing differs", action["reason"], "what runs")
+        more_rows(client)
+        build(folder, "worn")
+        action = client.finish("apply", file=job_file(folder), soak_ms=600000, irreversible=True)
+        failed(action, "finds its state wrong: it is worn; it stays, as it is irreversible")
+        build(folder, 1)
+        done(client.finish("apply", file=job_file(folder)))
+        more_rows(client)
+        build(folder, 5)
+        action = done(client.finish("apply", file=written(folder, 3, "next.yaml"), soak_ms=300))
+        check(re.search(r"soaked, state checked [1-9]\d* times$", action["reason"]), action["reason"])
+        more_rows(client)
+        finish_versions(job, client, [1, 5, 1, 5, 1, 5, 1, 5])
+
+
 def committed(folder):
     """Rows of all files that a committing sink has made visible, in the order of the files."""
     numbered = {int(re.search(r"-(\d+)\.csv$", name).group(1)): name for name in os.listdir(folder)
@@ -345,7 +373,7 @@ def test_crash(folder):
 
 def main():
     points = test_rehearsal, test_plan, test_soak, test_way_back, test_end, test_state, test_conversion, \
-        test_rehearsed_state, test_crash
+        test_rehearsed_state, test_check, test_crash
     return tap(named([guarded(f) for f in points]))
 
 

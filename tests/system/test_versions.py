@@ -6,13 +6,14 @@ version, each key changes over once, and what an operator has counted goes on un
 Prints TAP. Environment: see harness.py.
 """
 
+import filecmp
 import os
 import shutil
 import signal
 import sys
 import time
 
-from harness import BUILD, LONG, SECONDS, Skip, check, equal, named, operator, rows_of, tap
+from harness import BUILD, LONG, SECONDS, Skip, check, equal, lodemill, named, operator, rows_of, tap
 from test_change import EAL, done, failed
 from test_control import Job, guarded, lodectl
 
@@ -52,10 +53,11 @@ def written(folder, slices=2, name="job.yaml", rate="200k", change=lambda text: 
 
 
 class Updating(Job):
-    """The job, with version 1 of its plugin."""
+    """The job, with version 1 of its plugin; None: with what is there."""
 
-    def __init__(self, folder, number=0, sets=None, slices=2, words=(), **more):
-        build(folder, 1)
+    def __init__(self, folder, number=0, sets=None, slices=2, words=(), version=1, **more):
+        if version is not None:
+            build(folder, version)
         self.folder = os.path.join(folder, "out%d" % number)
         os.makedirs(self.folder, exist_ok=True)
         super().__init__(folder, words, {"out": self.folder, **(sets or {})}, written(folder, slices, **more),
@@ -285,9 +287,122 @@ def test_many(folder):
         check(max(seen.values()) > rows / 1000, "no key goes on")
 
 
+def copies(folder):
+    """Names of the copies of plugins beside the snapshots."""
+    return sorted(os.listdir(os.path.join(folder, "state", "plugins")))
+
+
+def killed(job):
+    job.process.send_signal(signal.SIGKILL)
+    job.process.wait()
+
+
+def kept(folder, version=None, **more):
+    """The job again, where it was."""
+    return Updating(folder, sets={"state": os.path.join(folder, "state")}, version=version, **more)
+
+
+def differs(client, folder):
+    """What would be other code if the file were applied as it is; that is not what runs, then."""
+    return done(client.finish("apply", file=job_file(folder), dry_run=True))["reason"]
+
+
+def test_code_is_kept(folder):
+    """a start has the code that ran, whatever is at its path by then, and says so; the ways out lead there"""
+    with kept(folder, 1) as job, job.client() as client:
+        more_rows(client)
+        done(client.finish("snapshot"))
+        first = copies(folder)
+        equal(1, len(first), "copies")
+        killed(job)
+    # Nobody has applied it.
+    build(folder, 2)
+    with kept(folder) as job, job.client() as client:
+        check("code.so has other code by now: going on with the code that ran" in job.said(), job.said())
+        check("version was 1.0, is 1.1" in differs(client, folder), "it is not the code that ran")
+        done(client.finish("apply", file=job_file(folder)))
+        done(client.finish("snapshot"))
+        killed(job)
+    os.unlink(os.path.join(folder, "code.so"))
+    with kept(folder) as job, job.client() as client:
+        check("code.so cannot be read any more: going on with the code that ran" in job.said(), job.said())
+        more_rows(client)
+        build(folder, 2)
+        equal("nothing differs", differs(client, folder), "the code that was applied")
+        killed(job)
+    build(folder, 3)
+    with kept(folder, words=["--fresh-topology"]) as job, job.client() as client:
+        check("the code that ran" not in job.said(), job.said())
+        equal("nothing differs", differs(client, folder), "--fresh-topology")
+        killed(job)
+    build(folder, 2)
+    with kept(folder, slices=4) as job, job.client() as client:
+        check("the code that ran" not in job.said(), job.said())
+        equal("nothing differs", differs(client, folder), "a file that has changed")
+
+
+def test_copies_go(folder):
+    """a copy goes with the last snapshot that needs it, not before"""
+    def keeping(text):
+        return text.replace("state: {", "state: {keep: 64, ").replace("epoch: 50ms", "epoch: 20s")
+
+    with kept(folder, 1, change=keeping) as job, job.client() as client:
+        done(client.finish("snapshot"))
+        first = copies(folder)
+        build(folder, 2)
+        done(client.finish("apply", file=job_file(folder)))
+        done(client.finish("snapshot"))
+        both = copies(folder)
+        equal(2, len(both), "copies behind an update")
+        check(first[0] in both, "what a snapshot needs has gone")
+        killed(job)
+    # Of the file that is another one now fewer are kept.
+    with kept(folder) as job:
+        give_up = time.monotonic() + SECONDS
+        while copies(folder) != [name for name in both if name not in first]:
+            check(time.monotonic() < give_up, "copies: %s" % copies(folder))
+            time.sleep(0.05)
+
+
+def test_copies_fail(folder):
+    """a copy that is damaged or cannot be written is told with the way out; what ran at its path will do"""
+    with kept(folder, 1) as job, job.client() as client:
+        done(client.finish("snapshot"))
+        os.rename(os.path.join(folder, "state", "plugins"), os.path.join(folder, "state", "aside"))
+        with open(os.path.join(folder, "state", "plugins"), "wb"):
+            pass  # no folder can be made there
+        build(folder, 2)
+        failed(client.finish("apply", file=job_file(folder)), "no copy of the plugins can be kept in ")
+        build(folder, 1)
+        equal("nothing differs", differs(client, folder), "what runs")
+        os.unlink(os.path.join(folder, "state", "plugins"))
+        os.rename(os.path.join(folder, "state", "aside"), os.path.join(folder, "state", "plugins"))
+        killed(job)
+    copy = os.path.join(folder, "state", "plugins", copies(folder)[0])
+    with open(copy, "r+b") as file:
+        file.seek(5000)
+        file.write(b"damaged")
+    # What ran is at its path: the copy is made anew.
+    with kept(folder) as job:
+        # The socket is there a little before.
+        give_up = time.monotonic() + SECONDS
+        while not filecmp.cmp(copy, os.path.join(folder, "code.so"), shallow=False):
+            check(time.monotonic() < give_up, "the copy stays damaged")
+            time.sleep(0.05)
+        killed(job)
+    os.unlink(copy)
+    build(folder, 2)
+    sets = {"out": os.path.join(folder, "out0"), "state": os.path.join(folder, "state")}
+    said = lodemill(["run", job_file(folder), "--control", "none"], code=2, eal=EAL, sets=sets).stderr
+    check('code.so" is not the one that ran, and the copy of that, ' in said, said)
+    check("begins anew with --fresh-topology" in said, said)
+    with kept(folder, words=["--fresh-topology"]) as job, job.client() as client:
+        equal("nothing differs", differs(client, folder), "--fresh-topology")
+
+
 def main():
     points = (test_update, test_same_content, test_with_more, test_refusals, test_conversion,
-              test_conversion_fails, test_many)
+              test_conversion_fails, test_many, test_code_is_kept, test_copies_go, test_copies_fail)
     return tap(named([guarded(f) for f in points]))
 
 

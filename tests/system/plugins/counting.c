@@ -376,7 +376,7 @@ totals_convert(struct lm_op *op, struct lm_conversion *from)
 
 	lm_value_touch(t->value, value, sizeof(*value));
 	count(value, *(const uint64_t *)lm_value_data(lm_conversion_value(from, 0)));
-	return lm_conversion_values(from, lm_conversion_map(from, 0), t->map, to_this, NULL);
+	return lm_conversion_values(from, lm_conversion_map(from, 0), t->map, to_this, &from->slot);
 }
 
 static int

@@ -13,6 +13,7 @@
 
 #include "core/change_diff.h"
 #include "core/lm_serial.h"
+#include "core/past.h"
 #include "core/registry.h"
 #include "core/topology.h"
 #include "tests/unit/core/engine_rig.h"
@@ -613,6 +614,119 @@ test_tables(void **state)
 	route_table_free(table);
 }
 
+/* Slices on trial get as many slots as they are to, whoever has them; the others keep theirs. */
+static void
+test_trial_table(void **state)
+{
+	struct route_table *table = route_table_create(64, 3);
+
+	(void)state;
+	for (uint32_t count = 1; count < 64; count++) {
+		struct route_table *next = route_table_try(table, 4, 1, count);
+		uint32_t tried = 0;
+
+		for (uint32_t slot = 0; slot < 64; slot++) {
+			tried += next->slice_of[slot] == 3;
+			assert_true(next->slice_of[slot] == 3 ||
+			            next->slice_of[slot] == table->slice_of[slot]);
+		}
+		assert_int_equal(tried, count);
+		route_table_free(next);
+	}
+	route_table_free(table);
+}
+
+/* ---- on trial ---- */
+
+static uint64_t
+ask_same(struct lm_graph *graph)
+{
+	static const uint32_t same[] = { 0, 1, 2 };
+
+	assert_non_null(graph);
+	return engine_change(rig.engine,
+	                     &(struct change_ask){ .graph = graph, .kept = same, .heir_of = same },
+	                     &errors);
+}
+
+/* What was tried stays where it is, the others are exchanged for it. */
+static void
+go_on_with(const struct lm_graph *next, const uint32_t *slices)
+{
+	static struct change_diff diff;
+	struct change_ask ask = { .kept = diff.kept, .heir_of = diff.heir_of };
+	struct change_side was = { rig.topology, rig.engine->graph }, is = was;
+
+	is.graph = ask.graph = graph_view(next, slices, &errors);
+	change_compare(&was, &is, &diff);
+	assert_true(engine_change(rig.engine, &ask, &errors) != 0);
+	rounds(8);
+	assert_int_equal(rig.engine->changed.result, CHANGE_DONE);
+}
+
+static void
+test_trial(void **state)
+{
+	static const uint32_t slices[] = { 1, 3, 1 };
+	const struct lm_op_class *copy = registry_find("rig_copy");
+	struct lm_op_class other = other_code("rig_copy", "2");
+	const struct graph_operator *trial[3] = { NULL };
+	struct lm_op *tried;
+	struct lm_graph *next;
+
+	(void)state;
+	begin_line(2, 3);
+	feed(300);
+	rounds(3);
+	put_in(&other);
+	next = lm_graph_check(rig.topology, &errors);
+	trial[1] = &next->op[1];
+	assert_true(ask_same(graph_try(rig.engine->graph, trial, 10, &errors)) != 0);
+	past_add(rig.engine, next);
+	past_keep(rig.engine, next);
+	rounds(8);
+	feed(300);
+	rounds(8);
+	assert_int_equal(rig.engine->changed.added, 1);
+	assert_int_equal(rig.engine->graph->op[1].trial_slots, rig.engine->graph->op[1].slots / 10);
+	tried = slice_of("pass", 2);
+	assert_ptr_equal(tried->class, &other);
+	assert_ptr_equal(slice_of("pass", 0)->class, copy);
+	assert_ptr_equal(slice_of("pass", 1)->class, copy);
+	refuses(1, 4, "it is on trial");
+	go_on_with(next, slices);
+	past_keep(rig.engine, NULL);
+	assert_int_equal(rig.engine->changed.added, 2);
+	assert_int_equal(rig.engine->changed.retired, 2);
+	assert_ptr_equal(slice_of("pass", 2), tried);
+	assert_ptr_equal(slice_of("pass", 0)->class, &other);
+	assert_int_equal(engine_rescale(rig.engine, 1, 2, NULL, &errors), 3);
+	rounds(8);
+	feed(100);
+	rounds(20);
+	assert_int_equal(slice_of("out", 0)->stats.rows_absorbed, 700);
+	finish();
+	put_in(copy);
+}
+
+/* Whose rows do not come by key, or who cannot have more slices, cannot be tried. */
+static void
+test_trial_refused(void **state)
+{
+	const struct graph_operator *trial[3] = { NULL };
+
+	(void)state;
+	begin_line(2, 1);
+	for (uint32_t op = 0; op < 3; op += 2) {
+		trial[op] = &rig.graph->op[op];
+		assert_null(graph_try(rig.engine->graph, trial, 50, &errors));
+		assert_non_null(strstr(errors.error[0].message, "its rows do not come by key"));
+		lm_errors_free(&errors);
+		trial[op] = NULL;
+	}
+	finish();
+}
+
 int
 main(void)
 {
@@ -627,6 +741,9 @@ main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_detour),
 		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_trial_table),
+		cmocka_unit_test(test_trial),
+		cmocka_unit_test(test_trial_refused),
 		cmocka_unit_test(test_other_code),
 		cmocka_unit_test(test_other_code_ended),
 		cmocka_unit_test(test_other_code_broken),

@@ -227,6 +227,52 @@ test_lint(void **state)
 	free(good);
 }
 
+/* What it was is wanted, and it is another one by now. */
+static void
+test_load_declared(void **state)
+{
+	char *path = strdup(sample("good")), *other = strdup(sample("newer"));
+	struct topology_plugin declared = { .text = path, .place = place };
+	struct plugin *plugin = load(path), *same;
+	struct lm_errors errors = { 0 };
+	char digest[PLUGIN_DIGEST];
+	size_t size, file_size;
+	char *content = plugin_content(plugin, &size), *file = read_file(path, &file_size);
+
+	(void)state;
+	assert_int_equal(size, file_size);
+	assert_memory_equal(content, file, size);
+	plugin_digest(plugin, declared.digest);
+	assert_true(plugin_digest_at(path, digest));
+	assert_string_equal(digest, declared.digest);
+	assert_true(plugin_digest_at(other, digest));
+	assert_string_not_equal(digest, declared.digest);
+	assert_false(plugin_digest_at("/nowhere.so", digest));
+
+	/* From the copy, from the path, from neither. */
+	declared.text = other;
+	declared.copy = path;
+	same = plugin_load_declared(&declared, &errors);
+	assert_ptr_equal(same, plugin);
+	plugin_release(same);
+	declared.text = path;
+	declared.copy = other;
+	same = plugin_load_declared(&declared, &errors);
+	assert_ptr_equal(same, plugin);
+	plugin_release(same);
+	assert_int_equal(errors.count, 0);
+	declared.text = other;
+	assert_null(plugin_load_declared(&declared, &errors));
+	assert_int_equal(errors.count, 1);
+	assert_non_null(strstr(errors.error[0].message, "is not the one that ran"));
+	lm_errors_free(&errors);
+	plugin_release(plugin);
+	free(content);
+	free(file);
+	free(path);
+	free(other);
+}
+
 /* The first dynamic entry of this tag becomes another one. */
 static void
 exchange_dynamic(char *bytes, int64_t tag, int64_t becomes, uint64_t value)
@@ -411,11 +457,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_count),      cmocka_unit_test(test_content),
-		cmocka_unit_test(test_older),      cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_lint),       cmocka_unit_test(test_lint_dynamic),
-		cmocka_unit_test(test_lint_noise), cmocka_unit_test(test_graph),
-		cmocka_unit_test(test_retired),    cmocka_unit_test(test_before_builtin),
+		cmocka_unit_test(test_count),          cmocka_unit_test(test_content),
+		cmocka_unit_test(test_older),          cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_lint),           cmocka_unit_test(test_lint_dynamic),
+		cmocka_unit_test(test_lint_noise),     cmocka_unit_test(test_load_declared),
+		cmocka_unit_test(test_graph),          cmocka_unit_test(test_retired),
+		cmocka_unit_test(test_before_builtin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,12 @@ lm_engine_operator_class(const struct lm_engine *engine, uint32_t op)
 	return engine->class[op];
 }
 
+const struct lm_op_class *
+lm_engine_slice_class(const struct lm_engine *engine, uint32_t slice)
+{
+	return engine->class[engine->operator_of[slice]];
+}
+
 uint32_t
 lm_engine_slice_operator(const struct lm_engine *engine, uint32_t slice)
 {

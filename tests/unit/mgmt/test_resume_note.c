@@ -21,7 +21,9 @@ write_note(const char *file, uint64_t changed_by, const char *const *set, size_t
 		                        .source_size = sizeof(text) - 1 };
 	struct graph_operator op[] = { { .name = (char *)"flows", .slices = 4 },
 		                       { .name = (char *)"out", .slices = 1 } };
-	struct lm_graph graph = { .op = op, .operator_count = 2 };
+	char code[2][PLUGIN_DIGEST] = { "0123456789abcdef0123456789abcdef",
+		                        "ffffffffffffffff0000000000000000" };
+	struct lm_graph graph = { .op = op, .operator_count = 2, .code = code, .code_count = 2 };
 	struct resume_running running = { .topology = &topology,
 		                          .graph = &graph,
 		                          .set = set,
@@ -55,6 +57,8 @@ test_written(void **state)
 		assert_int_equal(read.slices_count, 2);
 		assert_string_equal(read.slices[0].op, "flows");
 		assert_int_equal(read.slices[0].slices, 4);
+		assert_int_equal(read.code_count, 2);
+		assert_string_equal(read.code[1], "ffffffffffffffff0000000000000000");
 		memcpy(digest[i], read.digest, DIGEST_TEXT);
 		resume_read_free(&read);
 		free(note);
@@ -79,6 +83,8 @@ test_no_note(void **state)
 		"70000}}\n",
 		"{\"name\":\"n\",\"file\":\"f\",\"digest\":\"0123456789012345678901234567890123\","
 		"\"action\":1,\"slices\":{}}\n",
+		"{\"name\":\"n\",\"file\":\"f\",\"digest\":\"d\",\"action\":1,\"slices\":{},"
+		"\"code\":[\"../../x\"]}\n",
 	};
 	struct resume_read read;
 	char *note;
