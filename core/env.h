@@ -34,6 +34,9 @@ void env_free(void *memory);
  */
 struct env_pages {
 	size_t page; /* bytes of one, a power of two */
+	/* The kernel may have made one large page of those up to a multiple of this; 0: it does
+	 * not. */
+	size_t group;
 	/* The pages that nothing but the block is in; first == end: it shares its pages with other
 	 * blocks. */
 	uintptr_t first, end;

@@ -202,7 +202,7 @@ env_pages_of(void *memory, struct env_pages *pages)
 	struct block block;
 
 	memcpy(&block, (char *)memory - sizeof(block), sizeof(block));
-	*pages = (struct env_pages){ .page = (size_t)sysconf(_SC_PAGESIZE) };
+	*pages = (struct env_pages){ .page = (size_t)sysconf(_SC_PAGESIZE), .group = HUGE_PAGE };
 	if (block.size != 0) {
 		pages->first = (uintptr_t)block.base;
 		pages->end = pages->first + block.size;

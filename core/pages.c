@@ -23,9 +23,6 @@
 #define TELL_PASSES 6u
 /* Pages that are as large as these are moved one at a time. */
 #define LARGE_PAGE ((size_t)64 << 10)
-/* Small ones as far as a multiple of this: the kernel may have made a large one of them, which
- * moves whole. */
-#define GROUP ((uintptr_t)2 << 20)
 
 /* ---- what is to be moved ---- */
 
@@ -206,6 +203,13 @@ count_down(struct pages *pages, uint64_t bytes)
 	put(&pages->now.left, pages->now.left > bytes ? pages->now.left - bytes : 0);
 }
 
+/* Whether the kernel may have made one large page of this one and the next, which moves whole. */
+static bool
+goes_with_next(const struct env_pages *pages, uintptr_t page)
+{
+	return pages->group == 0 || page / pages->group == (page + pages->page) / pages->group;
+}
+
 /* The pages of the stretch from pages->next on, as many as are moved at a time. */
 static void
 step_stretch(struct pages *pages, const struct stretch *stretch)
@@ -221,7 +225,7 @@ step_stretch(struct pages *pages, const struct stretch *stretch)
 	}
 	for (; at < stretch->end && count < max; at += stretch->pages.page) {
 		page[count++] = at;
-		if (at / GROUP != (at + stretch->pages.page) / GROUP) {
+		if (!goes_with_next(&stretch->pages, at)) {
 			at += stretch->pages.page;
 			break;
 		}
