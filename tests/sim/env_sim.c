@@ -597,6 +597,8 @@ is_left(const struct lm_engine *engine)
 static bool
 settle_pages(struct lm_engine *engine)
 {
+	/* What is tried again comes through then, however seldom it is tried by now. */
+	pages_sim_ease();
 	for (uint32_t i = 0; i < PAGES_STEPS && !pages_are_through(engine) &&
 	                     engine->kept_count == 0 && !disk_is_down();
 	     i++) {

@@ -69,6 +69,13 @@ sim_nodes(void)
 }
 
 void
+pages_sim_ease(void)
+{
+	machine.busy_one_in = 0;
+	machine.full_left = 0;
+}
+
+void
 pages_sim_add(void *base, size_t size, void *memory, int node)
 {
 	size_t pages = size / SIM_PAGE;

@@ -22,6 +22,8 @@ unsigned int sim_nodes(void);
 /* A block that came, of whole pages, and one that goes. */
 void pages_sim_add(void *base, size_t size, void *block, int node);
 void pages_sim_remove(const void *block);
+/* From here on nothing is busy or full any more. */
+void pages_sim_ease(void);
 /* Whether all pages of the slices' state are on the nodes of their slices; said on stderr. */
 bool pages_sim_check(struct lm_engine *engine);
 
