@@ -249,6 +249,13 @@ has_label(const struct arena_part *part, const struct arena_label *label)
 	return part->label.is_set && part->label.of == label->of;
 }
 
+/* One that is alone may have labels, too. */
+static bool
+goes_by_label(const struct arena_part *same, const struct arena_part *given)
+{
+	return same->family != NULL || same->label.is_set || given->given.is_set;
+}
+
 /*
  * The part of a family that has the label, or else one that has none yet, best the one in the same
  * place; NULL: neither.
@@ -306,7 +313,7 @@ space_choose(struct state_space *space, struct arena_part *from)
 	     same = same->next, given = given->next) {
 		struct arena_part *to = same->by_slot ? same : NULL;
 
-		if (to != NULL && same->family != NULL) {
+		if (to != NULL && goes_by_label(same, given)) {
 			to = given->given.is_set ? family_find(space, same, &given->given) : NULL;
 		}
 		same->has_place = to != NULL;
