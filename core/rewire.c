@@ -118,8 +118,9 @@ drop_of(const struct lm_op *slice, const struct lm_op *from, uint32_t reason)
 
 /* What a slice has counted that is no more: as if its heir had. */
 static void
-take_counters(struct lm_op *slice, const struct lm_op *from)
+take_counters(struct lm_op *slice, const struct rewire_hand *hand)
 {
+	const struct lm_op *from = hand->from;
 	struct lm_slice_stats *to = &slice->stats;
 	const struct lm_slice_stats *more = &from->stats;
 
@@ -134,10 +135,13 @@ take_counters(struct lm_op *slice, const struct lm_op *from)
 			count_up(&to->drops[drop_of(slice, from, i)], more->drops[i]);
 		}
 	}
-	/* Other code says by itself where its gauges are, as behind a restart. */
-	for (uint32_t i = 0; i < LM_OP_GAUGES && slice->class == from->class; i++) {
-		slice->gauge_before[i] += more->gauges[i];
-		count_up(&to->gauges[i], more->gauges[i]);
+	/* Code that has read all of another one's state says by itself where the other one's own
+	 * gauges were, as behind a restart; slots say nothing of them. */
+	for (uint32_t i = 0; i < LM_OP_GAUGES; i++) {
+		uint64_t before = hand->is_whole ? from->gauge_before[i] : more->gauges[i];
+
+		slice->gauge_before[i] += before;
+		count_up(&to->gauges[i], before);
 	}
 	for (uint32_t i = 0; i < slice->output_count; i++) {
 		count_up(&to->rows_out[i], more->rows_out[i]);
@@ -220,7 +224,7 @@ take(struct rewire *part, struct rewire_hand *hand)
 		take_over(part, hand);
 	}
 	if (hand->from_retires) {
-		take_counters(slice, hand->from);
+		take_counters(slice, hand);
 	}
 	part->awaits--;
 }

@@ -471,6 +471,18 @@ window_serialize(struct lm_op *op, struct lm_writer *writer)
 	lm_write_u64(writer, w->near_first);
 	lm_write_u64(writer, w->near_on);
 	lm_write_u64(writer, w->late);
+	lm_write_u64(writer, w->lost);
+}
+
+static void
+window_count_lost(struct lm_op *op, uint64_t lost)
+{
+	struct window_aggregate *w = lm_op_context(op);
+
+	w->lost += lost;
+	if (w->lost > 0) {
+		lm_op_gauge(op, GAUGE_LOST, "lost_groups", w->lost);
+	}
 }
 
 static void
@@ -497,6 +509,7 @@ window_deserialize(struct lm_op *op, struct lm_reader *reader, uint32_t version)
 	w->near_on = lm_read_u64(reader) != 0;
 	w->late = lm_read_u64(reader);
 	lm_op_gauge(op, GAUGE_LATE, "late", w->late);
+	window_count_lost(op, lm_read_u64(reader));
 }
 
 /*
@@ -544,17 +557,6 @@ window_meet(struct lm_op *op)
 }
 
 static void
-window_count_lost(struct lm_op *op, uint64_t lost)
-{
-	struct window_aggregate *w = lm_op_context(op);
-
-	w->lost += lost;
-	if (w->lost > 0) {
-		lm_op_gauge(op, GAUGE_LOST, "lost_groups", w->lost);
-	}
-}
-
-static void
 window_settle(struct window_aggregate *w, int64_t complete, int64_t held)
 {
 	w->complete = complete > w->complete ? complete : w->complete;
@@ -598,10 +600,11 @@ window_adopt(struct lm_op *op, struct lm_adoption *from)
 	struct window_aggregate *w = lm_op_context(op);
 	const struct window_kept *kept = from->value[0];
 	int64_t complete = lm_read_i64(from->reader), held = lm_read_i64(from->reader);
-	uint64_t first = lm_read_u64(from->reader), late;
+	uint64_t first = lm_read_u64(from->reader), late, lost;
 
 	(void)lm_read_u64(from->reader); /* near_on */
 	late = lm_read_u64(from->reader);
+	lost = lm_read_u64(from->reader);
 	window_settle(w, complete, held);
 	window_meet(op);
 	for (uint32_t i = 0; i < c->windows; i++) {
@@ -622,6 +625,7 @@ window_adopt(struct lm_op *op, struct lm_adoption *from)
 	}
 	w->late += lm_op_slice(op) == 0 ? late : 0;
 	lm_op_gauge(op, GAUGE_LATE, "late", w->late);
+	window_count_lost(op, lm_op_slice(op) == 0 ? lost : 0);
 }
 
 static const struct lm_param window_params[] = {
