@@ -53,18 +53,42 @@ copy_frame(struct lm_map *to, struct map_block *block, uint32_t slot, const stru
 }
 
 static int
-copy_entry(struct lm_map *to, struct map_block *block, uint32_t slot, const struct lm_map *from,
+copy_entry(const struct lm_map *to, const struct map_block *block, const struct lm_map *from,
            const struct map_block *old, uint64_t index, lm_conversion_one *one, void *arg)
 {
 	char *was = map_entry(from, old, index), *is = map_entry(to, block, index);
 	struct lm_map_entry entry;
 
-	map_touch(to, block, is, to->entry_size);
 	memcpy(is, was, to->value_offset);
 	memset(is + to->value_offset, 0, to->value_size);
-	map_count_keys(to, block, slot, 1, 0);
 	map_describe(from, old, was, &entry);
 	return one(arg, &entry, is + to->value_offset);
+}
+
+/* Touched and counted once for the group. */
+static int
+copy_group(struct lm_map *to, struct map_block *block, uint32_t slot, const struct lm_map *from,
+           const struct map_block *old, uint32_t group, lm_conversion_one *one, void *arg)
+{
+	uint64_t used = ~map_group_match(map_tags(old, group), 0) & MAP_SLOT_BITS;
+	uint64_t base = (uint64_t)group * MAP_SLOTS;
+	uint32_t first, last;
+	int result = 0;
+
+	if (used == 0) {
+		return 0;
+	}
+	first = (uint32_t)__builtin_ctzll(used);
+	last = 63 - (uint32_t)__builtin_clzll(used);
+	map_touch(to, block, map_entry(to, block, base + first),
+	          (uint64_t)(last - first + 1) * to->entry_size);
+	map_count_keys(to, block, slot, __builtin_popcountll(used), 0);
+	for (; used != 0 && result == 0; used &= used - 1) {
+		uint64_t index = base + (uint32_t)__builtin_ctzll(used);
+
+		result = copy_entry(to, block, from, old, index, one, arg);
+	}
+	return result;
 }
 
 static int
@@ -74,14 +98,7 @@ copy_entries(struct lm_map *to, struct map_block *block, uint32_t slot, const st
 	int result = 0;
 
 	for (uint32_t group = 0; group < to->groups && result == 0; group++) {
-		uint64_t used = ~map_group_match(map_tags(old, group), 0) & MAP_SLOT_BITS;
-
-		for (; used != 0 && result == 0; used &= used - 1) {
-			uint64_t index =
-			    (uint64_t)group * MAP_SLOTS + (uint32_t)__builtin_ctzll(used);
-
-			result = copy_entry(to, block, slot, from, old, index, one, arg);
-		}
+		result = copy_group(to, block, slot, from, old, group, one, arg);
 	}
 	return result;
 }
