@@ -64,6 +64,7 @@ static struct {
 	struct lm_engine *engine; /* while it runs */
 	bool is_preempted;
 	bool is_joining;  /* the control thread waits for another */
+	bool lcores_rest; /* only threads make steps */
 	bool is_timed;    /* steps take time */
 	int64_t spent_ns; /* by the step under way */
 } sim = { .allocations_left = UINT64_MAX, .launches_left = UINT64_MAX };
@@ -401,7 +402,8 @@ pick_actor(void)
 	struct actor *picked;
 
 	for (uint32_t i = 0; i < sim.actor_count; i++) {
-		if (!sim.actor[i].runs || sim.actor[i].parked != NULL) {
+		if (!sim.actor[i].runs || sim.actor[i].parked != NULL ||
+		    (sim.lcores_rest && sim.actor[i].lcore < THREAD_LCORE)) {
 			continue;
 		}
 		if (sim.actor[i].awake_at_ns <= sim.now_ns) {
@@ -599,6 +601,7 @@ settle_pages(struct lm_engine *engine)
 {
 	/* What is tried again comes through then, however seldom it is tried by now. */
 	pages_sim_ease();
+	sim.lcores_rest = true;
 	for (uint32_t i = 0; i < PAGES_STEPS && !pages_are_through(engine) &&
 	                     engine->kept_count == 0 && !disk_is_down();
 	     i++) {
@@ -610,6 +613,7 @@ settle_pages(struct lm_engine *engine)
 		sim.now_ns += (int64_t)sim_below(PAGES_STEP_NS);
 		pages_tick(engine);
 	}
+	sim.lcores_rest = false;
 	/* Some slots wait for a conversion that will not be: nothing moves until then. */
 	return engine->pages == NULL || engine->kept_count > 0 || disk_is_down() ||
 	       pages_sim_check(engine);

@@ -9,6 +9,7 @@ LODEMILL_SANITIZED, set where the build has sanitizers.
 import contextlib
 import csv
 import json
+import operator as operators
 import os
 import shutil
 import signal
@@ -135,6 +136,13 @@ def adds_up(result):
 def rows_of(path):
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def columns_of(path, *names):
+    """Some columns of a file with many rows, row by row."""
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = csv.reader(file)
+        yield from map(operators.itemgetter(*map(next(rows).index, names)), rows)
 
 
 def need_root(*programs):

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from harness import SECONDS, check, equal, named, operator, rows_of, tap
+from harness import SECONDS, check, columns_of, equal, named, operator, tap
 from test_change import done, failed
 from test_control import answers, guarded, lodectl
 from test_update import busy, committed
@@ -68,11 +68,10 @@ def finish(job, client, versions):
     _, counted = switches(job.folder, versions)
     equal(rows - sum(counts["drops"].values()), counted, "rows that came out")
     met = {}
-    for row in rows_of(os.path.join(job.folder, "rows.csv")):
-        key, version = row["key"], int(row["version"])
+    for key, version in columns_of(os.path.join(job.folder, "rows.csv"), "key", "version"):
         if version not in met.setdefault(key, [])[-1:]:
             met[key].append(version)
-    return met
+    return {key: [int(version) for version in versions] for key, versions in met.items()}
 
 
 def shares(met, tried, percent):

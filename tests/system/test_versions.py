@@ -13,7 +13,8 @@ import signal
 import sys
 import time
 
-from harness import BUILD, LONG, SECONDS, Skip, check, equal, lodemill, named, operator, rows_of, tap
+from harness import (BUILD, LONG, SECONDS, Skip, check, columns_of, equal, lodemill, named, operator, rows_of,
+                     tap)
 from test_change import EAL, done, failed
 from test_control import Job, guarded, lodectl
 
@@ -68,12 +69,12 @@ def switches(folder, versions):
     """Of each key the rows 1, 2, 3, … came, each once and in order, and the versions one behind the
     other. Returns how many keys saw all of them."""
     seen, version, met = {}, {}, {}
-    for row in rows_of(os.path.join(folder, "rows.csv")):
-        key, now = row["key"], int(row["version"])
-        equal(seen.get(key, 0) + 1, int(row["seen"]), "row of key %s" % key)
-        seen[key] = int(row["seen"])
+    for key, now, number in columns_of(os.path.join(folder, "rows.csv"), "key", "version", "seen"):
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] != int(number):
+            equal(seen[key], int(number), "row of key %s" % key)
         if version.get(key) != now:
-            met.setdefault(key, []).append(now)
+            met.setdefault(key, []).append(int(now))
             version[key] = now
     for key, versions_met in met.items():
         place = 0
@@ -253,7 +254,7 @@ def test_conversion_fails(folder):
         equal(operator(result, "rows")["rows_out"], counts["rows_in"], "rows of counts")
         refused = counts["rows_in"] - counts["rows_out"]
         check(refused < counts["rows_in"] / 4, "%d rows refused" % refused)
-        equal(1000, len({row["key"] for row in rows_of(os.path.join(job.folder, "rows.csv"))}), "keys")
+        equal(1000, len(set(columns_of(os.path.join(job.folder, "rows.csv"), "key"))), "keys")
         switches(job.folder, [1, 6, 1, 6, 1])
         print("# %d rows refused until it went back" % refused)
 
@@ -281,9 +282,9 @@ def test_many(folder):
         equal(1, len(ways), "ways to count: %s" % totals)
         check(ways.pop() > rows, "nothing is left of the life before: %s" % totals)
         seen = {}
-        for row in rows_of(os.path.join(job.folder, "rows.csv")):
-            check(seen.get(row["key"], int(row["seen"]) - 1) + 1 == int(row["seen"]), "row of %s" % row)
-            seen[row["key"]] = int(row["seen"])
+        for key, number in columns_of(os.path.join(job.folder, "rows.csv"), "key", "seen"):
+            check(seen.get(key, int(number) - 1) + 1 == int(number), "row of %s" % key)
+            seen[key] = int(number)
         check(max(seen.values()) > rows / 1000, "no key goes on")
 
 
