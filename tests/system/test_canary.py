@@ -112,7 +112,7 @@ def test_slow(folder):
     with Trying(folder, rate="1M") as job, job.client() as client:
         busy(client, "counts")
         build(folder, "slow")
-        action = client.finish("apply", file=job_file(folder), soak_ms=2000, canary=10)
+        action = client.finish("apply", file=job_file(folder), soak_ms=5000, canary=10)
         failed(action, "counts: a row takes")
         failed(action, "rolled back behind epoch")
         equal((SLICES, ["1.0"] * SLICES), (slices_of(client), versions_of(client)), "what runs")

@@ -11,7 +11,7 @@ import re
 import sys
 import time
 
-from harness import BUILD, SECONDS, check, equal, named, operator, rows_of, tap
+from harness import BUILD, SECONDS, check, equal, named, operator, rows_of, tap, until
 from test_change import Changing, counted, done, failed, finish, sums, undisturbed
 from test_control import answers, guarded, lodectl
 from test_versions import Updating, build, job_file, more_rows, switches, written
@@ -128,17 +128,19 @@ def test_soak(folder):
     with updating(folder) as job, job.client() as client:
         lost = 0
 
-        def soaked(**params):
-            return phases(client, file=staged(folder, "next.yaml", **params), soak_ms=1000)
+        def soaked(soak_ms, **params):
+            return phases(client, file=staged(folder, "next.yaml", **params), soak_ms=soak_ms)
 
-        time.sleep(1)  # What it does so far is what new code is compared with.
-        seen, action = soaked(after=1)
+        # What it does so far is what new code is compared with.
+        until(lambda: client.stats("stage")["operators"][0]["rows_in"] > 10**6, "it has done much")
+        seen, action = soaked(1000, after=1)
         done(action)
         check("soaked" in action["reason"], action["reason"])
         check(seen[-2:] == ["soak", "committed"], str(seen))
         for does, says in (("slow", "stage: a row takes"), ("errors", "errors in"),
                            ("drops", "dropped (lost)")):
-            seen, action = soaked(does=does, after=200)
+            # Errors and drops end it early; what is slow is seen for sure at its end.
+            seen, action = soaked(5000 if does == "slow" else 90000, does=does, after=200)
             failed(action, says)
             failed(action, "rolled back behind epoch")
             equal("rolled back", seen[-1], "phase")
@@ -164,7 +166,7 @@ def test_way_back(folder):
         equal("running", client.status()["state"], "state")
         with open(fewer, "w", encoding="utf-8") as file:
             file.write(good.replace("input: rows}", "input: rows, does: errors}"))
-        action = client.finish("apply", file=fewer, soak_ms=500, irreversible=True)
+        action = client.finish("apply", file=fewer, soak_ms=90000, irreversible=True)
         failed(action, "it stays, as it is irreversible")
         equal("committed", action["phase"], str(action))
         equal("nothing differs", done(client.finish("apply", file=fewer))["reason"], "what runs")
@@ -209,7 +211,7 @@ def test_state(folder):
     with Updating(folder, rate="1M") as job, job.client() as client:
         busy(client, "counts")
         build(folder, "slow")
-        action = client.finish("apply", file=job_file(folder), soak_ms=1500)
+        action = client.finish("apply", file=job_file(folder), soak_ms=5000)
         failed(action, "counts: a row takes")
         equal("rolled back", action["phase"], str(action))
         build(folder, 1)
