@@ -210,23 +210,12 @@ goes_on(const struct change_side *was, uint32_t old, const struct change_side *i
 	                                             : say_code(a->class, b->class, why, size);
 }
 
-static uint32_t
-find_operator(const struct lm_graph *graph, const char *name)
-{
-	for (uint32_t i = 0; i < graph->operator_count; i++) {
-		if (strcmp(graph->op[i].name, name) == 0) {
-			return i;
-		}
-	}
-	return LM_NONE;
-}
-
 static void
 compare_operator(const struct change_side *was, const struct change_side *is, uint32_t op,
                  struct change_diff *diff)
 {
 	struct change_item *item = &diff->item[diff->count++];
-	uint32_t old = find_operator(was->graph, is->graph->op[op].name);
+	uint32_t old = graph_find_operator(was->graph, is->graph->op[op].name);
 
 	item->was = old;
 	item->is = op;
@@ -310,7 +299,7 @@ change_compare(const struct change_side *was, const struct change_side *is,
 		compare_operator(was, is, i, diff);
 	}
 	for (uint32_t i = 0; i < was->graph->operator_count; i++) {
-		if (find_operator(is->graph, was->graph->op[i].name) == LM_NONE) {
+		if (graph_find_operator(is->graph, was->graph->op[i].name) == LM_NONE) {
 			diff->item[diff->count++] =
 			    (struct change_item){ .kind = CHANGE_REMOVED, .was = i, .is = LM_NONE };
 		}

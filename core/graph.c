@@ -562,6 +562,17 @@ lm_graph_free(struct lm_graph *graph)
 }
 
 uint32_t
+graph_find_operator(const struct lm_graph *graph, const char *name)
+{
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		if (strcmp(graph->op[i].name, name) == 0) {
+			return i;
+		}
+	}
+	return LM_NONE;
+}
+
+uint32_t
 graph_operator_of(const struct lm_graph *graph, uint32_t slice)
 {
 	uint32_t low = 0, high = graph->operator_count;

@@ -120,6 +120,9 @@ void graph_let_go(struct lm_graph *graph, uint32_t op);
 /* The operator that a slice is of. */
 uint32_t graph_operator_of(const struct lm_graph *graph, uint32_t slice);
 
+/* The operator of that name; LM_NONE: there is none. */
+uint32_t graph_find_operator(const struct lm_graph *graph, const char *name);
+
 /* Slots for an operator of so many slices with so many keys; UINT64_MAX: as many as may be. */
 uint32_t graph_slots(const struct lm_graph *graph, uint32_t slices, uint64_t keys);
 

@@ -195,17 +195,6 @@ find_plugins(struct lm_topology *topology, const char *list)
 	return true;
 }
 
-static uint32_t
-find_operator(const struct lm_graph *graph, const char *name)
-{
-	for (uint32_t i = 0; i < graph->operator_count; i++) {
-		if (strcmp(graph->op[i].name, name) == 0) {
-			return i;
-		}
-	}
-	return LM_NONE;
-}
-
 /*
  * The operators whose state is tried. Both sides of them have as many slices as the snapshot says,
  * also where there are to be more or fewer: a slot is converted by itself, whoever has it.
@@ -217,7 +206,7 @@ choose_heirs(struct rehearsal *r)
 
 	for (uint32_t i = 0; i < r->graph_was->operator_count; i++) {
 		const struct graph_operator *was = &r->graph_was->op[i];
-		uint32_t is = find_operator(r->graph, was->name);
+		uint32_t is = graph_find_operator(r->graph, was->name);
 
 		if (is == LM_NONE || !r->is.is_open[is] ||
 		    (options->fresh != NULL && text_in_list(options->fresh, was->name)) ||
@@ -237,7 +226,7 @@ cast_before(struct rehearsal *r, const struct resume_read *read, const struct en
 
 	for (uint32_t i = 0; i < r->graph_was->operator_count; i++) {
 		const struct graph_operator *op = &r->graph_was->op[i];
-		uint32_t is = find_operator(r->graph, op->name);
+		uint32_t is = graph_find_operator(r->graph, op->name);
 
 		slices[i] = op->slices;
 		for (uint32_t k = 0; k < read->slices_count; k++) {
@@ -323,7 +312,7 @@ hand_over(struct rehearsal *r)
 	for (uint32_t i = 0; i < r->is.graph->operator_count; i++) {
 		if (r->is.is_heir[i] &&
 		    (!cast_take_over(&r->is, i, &r->was,
-		                     find_operator(r->was.graph, r->is.graph->op[i].name)) ||
+		                     graph_find_operator(r->was.graph, r->is.graph->op[i].name)) ||
 		     !cast_check(&r->is, i))) {
 			return false;
 		}

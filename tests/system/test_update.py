@@ -338,6 +338,17 @@ def committed(folder):
     return [row for _, name in sorted(numbered.items()) for row in rows_of(os.path.join(folder, name))]
 
 
+def only_version_1(job):
+    """Over both lives version 1 alone has committed rows, each of them once; the job has drained."""
+    rows = operator(job.end(), "counts")["rows_in"]
+    seen = {}
+    for row in committed(job.folder):
+        equal(1, int(row["version"]), "version of a row that was seen")
+        equal(seen.get(row["key"], 0) + 1, int(row["seen"]), "row of key %s" % row["key"])
+        seen[row["key"]] = int(row["seen"])
+    check(sum(seen.values()) > rows > 0, "%d rows, %d in the last life" % (sum(seen.values()), rows))
+
+
 def test_crash(folder):
     """code crashes while it soaks: under --supervise what was goes on; a committing sink has each row once"""
     def to_commit(text):
@@ -364,13 +375,7 @@ def test_crash(folder):
             equal("soak", action["phase"], "how far it was")
             more_rows(client)
             done(client.finish("drain", deadline_ms=90000))
-        rows = operator(job.end(), "counts")["rows_in"]
-        seen = {}
-        for row in committed(job.folder):
-            equal(1, int(row["version"]), "version of a row that was seen")
-            equal(seen.get(row["key"], 0) + 1, int(row["seen"]), "row of key %s" % row["key"])
-            seen[row["key"]] = int(row["seen"])
-        check(sum(seen.values()) > rows > 0, "%d rows, %d in the last life" % (sum(seen.values()), rows))
+        only_version_1(job)
 
 
 def main():
