@@ -48,12 +48,12 @@ def equal(want, got, what):
     check(want == got, "%s: expected %s, got %s" % (what, want, got))
 
 
-def until(truth, what):
+def until(truth, what, every=0.05):
     """Waits for a state; returns what `truth` came to."""
     give_up = time.monotonic() + SECONDS
     while not (found := truth()):
         check(time.monotonic() < give_up, "never: " + what)
-        time.sleep(0.05)
+        time.sleep(every)
     return found
 
 

@@ -8,12 +8,11 @@ Prints TAP. Environment: see harness.py.
 
 import os
 import sys
-import time
 
-from harness import SECONDS, check, columns_of, equal, named, operator, tap
+from harness import check, columns_of, equal, named, operator, tap, until
 from test_change import done, failed
-from test_control import answers, guarded, lodectl
-from test_update import busy, only_version_1
+from test_control import guarded, lodectl
+from test_update import busy, crash_in, only_version_1, wait_for_phase
 from test_versions import Updating, build, job_file, more_rows, switches, written
 
 sys.dont_write_bytecode = True
@@ -47,13 +46,6 @@ def tried(client, **params):
     check("by a canary" in action["reason"], str(action))
     equal("committed", action["phase"], str(action))
     return action
-
-
-def wait_for_phase(client, phase):
-    give_up = time.monotonic() + SECONDS
-    while (client.status()["action"] or {}).get("phase") != phase:
-        check(time.monotonic() < give_up, str(client.actions()))
-        time.sleep(0.01)
 
 
 def finish(job, client, versions):
@@ -90,10 +82,7 @@ def test_good(folder):
         action = tried(client, file=job_file(folder), soak_ms=1000, canary=10)
         check("version was 1.0, is 1.1" in action["reason"] and "soaked" in action["reason"], str(action))
         equal((SLICES, ["1.1"] * SLICES), (slices_of(client), versions_of(client)), "what runs")
-        give_up = time.monotonic() + SECONDS
-        while client.status()["plugins"] != {"loaded": 1, "retired": 0}:
-            check(time.monotonic() < give_up, "the old code is not unloaded")
-            time.sleep(0.05)
+        until(lambda: client.status()["plugins"] == {"loaded": 1, "retired": 0}, "the old code is unloaded")
         equal("nothing differs", done(client.finish("apply", file=job_file(folder)))["reason"], "again")
         more_rows(client)
         said = lodectl(["--socket", job.path, "apply", job_file(folder), "--canary", "5%"], 1).stdout
@@ -218,24 +207,15 @@ def test_crash(folder):
                                             "mode: committed, path: \"${out}/rows.csv\"")
 
     sets = {"state": os.path.join(folder, "state")}
+    os.environ["COUNTING_CRASH_WHEN"] = os.path.join(folder, "crash")
     with Trying(folder, sets=sets, words=("--supervise",), rate="50k", change=to_commit) as job:
         build(folder, "crash", "bad.so")
         bad = written(folder, SLICES, "bad.yaml", "50k",
                       lambda text: to_commit(text).replace("./code.so", "./bad.so"))
         with job.client() as client:
             done(client.finish("snapshot"))
-            pid = client.status()["pid"]
-            client.call("apply", {"file": bad, "soak_ms": 600000, "canary": 10})
-        job.wait_for("SIGABRT")
-        give_up = time.monotonic() + SECONDS
-        while not answers(job.path):
-            check(time.monotonic() < give_up, "it does not come back: " + job.said()[-2000:])
-            time.sleep(0.05)
+        crash_in("canary", job, bad, canary=10)
         with job.client() as client:
-            check(client.status()["pid"] != pid, "it is the same process")
-            action = client.actions()["actions"][0]
-            failed(action, "broke off while it was under way")
-            equal("canary", action["phase"], "how far it was")
             equal((SLICES, ["1.0"] * SLICES), (slices_of(client), versions_of(client)), "what runs")
             more_rows(client)
             done(client.finish("drain", deadline_ms=90000))

@@ -348,11 +348,8 @@ def test_sinks(folder):
     with Changing(folder, "first.yaml") as job, job.client() as client:
         rows = 0
         for name in "second", "third":
-            give_up = time.monotonic() + SECONDS
-            while client.stats("rows")["rows"] < rows + 20000:
-                check(time.monotonic() < give_up, "rows do not come")
-                time.sleep(0.05)
-            rows = client.stats("rows")["rows"]
+            more = rows + 20000
+            rows = until(lambda more=more: (now := client.stats("rows")["rows"]) >= more and now, "rows come")
             action = done(client.finish("apply", file=file(name)))
             check("%s: added" % name in action["reason"] and "shown: replaced" in action["reason"],
                   str(action))

@@ -7,10 +7,9 @@ Prints TAP. Environment: see harness.py.
 
 import os
 import sys
-import time
 
-from harness import (LONG, SECONDS, Running, check, command, equal, lodemill, named, operator, run_job, tap,
-                     topology)
+from harness import (LONG, Running, check, command, equal, lodemill, named, operator, run_job, tap,
+                     topology, until)
 
 KILLS = 30 if LONG else 4
 # Numbers of a run begin here, so that each says which run made it.
@@ -31,10 +30,7 @@ def sets_of(folder, run, rows=0):
 
 def wait_for_rows(path, count):
     """Until that many bytes have come out of the log: rows are written once a second."""
-    give_up = time.monotonic() + SECONDS
-    while not os.path.exists(path) or os.path.getsize(path) < count:
-        check(time.monotonic() < give_up, "nothing comes out of the log")
-        time.sleep(0.01)
+    until(lambda: os.path.exists(path) and os.path.getsize(path) >= count, "rows out of the log")
 
 
 def kill_once(folder, run):

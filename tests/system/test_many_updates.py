@@ -13,7 +13,8 @@ import struct
 import sys
 import time
 
-from harness import BUILD, LONG, SECONDS, Running, Skip, check, command, equal, named, operator, rows_of, tap
+from harness import (BUILD, LONG, SECONDS, Running, Skip, check, command, equal, named, operator, rows_of,
+                     tap, until)
 from test_change import EAL, done
 from test_control import Job, guarded
 
@@ -116,10 +117,8 @@ def made(client, behind=-1.0):
 
 def all_keys(client):
     """Until each key has had rows that the source made behind this call."""
-    give_up = time.monotonic() + SECONDS
     before, rows = made(client, made(client)[0])
-    while made(client, before)[1] < rows + 2 * KEYS:
-        check(time.monotonic() < give_up, "rows do not come")
+    until(lambda: made(client, before)[1] >= rows + 2 * KEYS, "rows come", 0)
 
 
 def line(path, out, number):

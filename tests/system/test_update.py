@@ -74,10 +74,11 @@ def phases(client, **params):
 
 def goes_on(client):
     rows = client.stats("rows")["rows"]
-    give_up = time.monotonic() + SECONDS
-    while client.stats("rows")["rows"] <= rows:
-        check(time.monotonic() < give_up, "the job stands still")
-        time.sleep(0.05)
+    until(lambda: client.stats("rows")["rows"] > rows, "the job goes on")
+
+
+def wait_for_phase(client, phase):
+    until(lambda: (client.status()["action"] or {}).get("phase") == phase, phase)
 
 
 def test_rehearsal(folder):
@@ -181,10 +182,7 @@ def test_end(folder):
                 job.client() as other:
             next_file = staged(folder, "next%d.yaml" % life, after=1)
             client.call("apply", {"file": next_file, "soak_ms": 600000})
-            give_up = time.monotonic() + SECONDS
-            while (other.status()["action"] or {}).get("phase") != "soak":
-                check(time.monotonic() < give_up, str(other.actions()))
-                time.sleep(0.02)
+            wait_for_phase(other, "soak")
             durable = other.status()["snapshots"]["durable"]
             time.sleep(0.3)
             equal(durable, other.status()["snapshots"]["durable"], "snapshots while it soaks")
@@ -200,10 +198,7 @@ def test_end(folder):
 
 def busy(client, name):
     """Until the operator has worked long enough that what comes behind it can be compared with it."""
-    give_up = time.monotonic() + SECONDS
-    while sum(s["busy_ns"] for s in client.stats(name)["slices"]) < 10**8:
-        check(time.monotonic() < give_up, "it never works")
-        time.sleep(0.05)
+    until(lambda: sum(s["busy_ns"] for s in client.stats(name)["slices"]) >= 10**8, "it works")
 
 
 def test_state(folder):
@@ -349,30 +344,38 @@ def only_version_1(job):
     check(sum(seen.values()) > rows > 0, "%d rows, %d in the last life" % (sum(seen.values()), rows))
 
 
+def crash_in(phase, job, bad, **how):
+    """Has bad.so crash once its change has come to this phase, and looks at what comes back then."""
+    with job.client() as client:
+        pid = client.status()["pid"]
+        client.call("apply", {"file": bad, "soak_ms": 600000, **how})
+        wait_for_phase(client, phase)
+        with open(os.environ["COUNTING_CRASH_WHEN"], "w", encoding="utf-8"):
+            pass
+    job.wait_for("SIGABRT")
+    until(lambda: answers(job.path), "it comes back")
+    with job.client() as client:
+        check(client.status()["pid"] != pid, "it is the same process")
+        action = client.actions()["actions"][0]
+        failed(action, "broke off while it was under way")
+        equal(phase, action["phase"], "how far it was")
+
+
 def test_crash(folder):
     """code crashes while it soaks: under --supervise what was goes on; a committing sink has each row once"""
     def to_commit(text):
         return text.replace('path: "${out}/rows.csv"', 'mode: committed, path: "${out}/rows.csv"')
 
     sets = {"state": os.path.join(folder, "state")}
+    os.environ["COUNTING_CRASH_WHEN"] = os.path.join(folder, "crash")
     with Updating(folder, sets=sets, words=("--supervise",), rate="50k", change=to_commit) as job:
         build(folder, "crash", "bad.so")
         bad = written(folder, 2, "bad.yaml", "50k",
                       lambda text: to_commit(text).replace("./code.so", "./bad.so"))
         with job.client() as client:
             done(client.finish("snapshot"))
-            pid = client.status()["pid"]
-            client.call("apply", {"file": bad, "soak_ms": 600000})
-        job.wait_for("SIGABRT")
-        give_up = time.monotonic() + SECONDS
-        while not answers(job.path):
-            check(time.monotonic() < give_up, "it does not come back: " + job.said()[-2000:])
-            time.sleep(0.05)
+        crash_in("soak", job, bad)
         with job.client() as client:
-            check(client.status()["pid"] != pid, "it is the same process")
-            action = client.actions()["actions"][0]
-            failed(action, "broke off while it was under way")
-            equal("soak", action["phase"], "how far it was")
             more_rows(client)
             done(client.finish("drain", deadline_ms=90000))
         only_version_1(job)

@@ -13,8 +13,8 @@ import signal
 import sys
 import time
 
-from harness import (BUILD, LONG, SECONDS, Skip, check, columns_of, equal, lodemill, named, operator, rows_of,
-                     tap)
+from harness import (BUILD, LONG, Skip, check, columns_of, equal, lodemill, named, operator, rows_of,
+                     tap, until)
 from test_change import EAL, done, failed
 from test_control import Job, guarded, lodectl
 
@@ -109,10 +109,8 @@ def counted(client):
 
 def more_rows(client, rows=20000):
     """So many that all keys come."""
-    give_up, until = time.monotonic() + SECONDS, counted(client) + rows
-    while counted(client) < until:
-        check(time.monotonic() < give_up, "rows do not come")
-        time.sleep(0.05)
+    wanted = counted(client) + rows
+    until(lambda: counted(client) >= wanted, "rows come")
 
 
 def test_update(folder):
@@ -359,10 +357,7 @@ def test_copies_go(folder):
         killed(job)
     # Of the file that is another one now fewer are kept.
     with kept(folder) as job:
-        give_up = time.monotonic() + SECONDS
-        while copies(folder) != [name for name in both if name not in first]:
-            check(time.monotonic() < give_up, "copies: %s" % copies(folder))
-            time.sleep(0.05)
+        until(lambda: copies(folder) == [name for name in both if name not in first], "the first one goes")
 
 
 def test_copies_fail(folder):
@@ -386,10 +381,7 @@ def test_copies_fail(folder):
     # What ran is at its path: the copy is made anew.
     with kept(folder) as job:
         # The socket is there a little before.
-        give_up = time.monotonic() + SECONDS
-        while not filecmp.cmp(copy, os.path.join(folder, "code.so"), shallow=False):
-            check(time.monotonic() < give_up, "the copy stays damaged")
-            time.sleep(0.05)
+        until(lambda: filecmp.cmp(copy, os.path.join(folder, "code.so"), shallow=False), "the copy is mended")
         killed(job)
     os.unlink(copy)
     build(folder, 2)
