@@ -33,6 +33,7 @@ enum canary {
 	CANARY_EARLY_TURN,    /* a slice goes on before it has all that it is to be given */
 	CANARY_LOST_HAND,     /* other code begins with nothing */
 	CANARY_DEAF_SOURCE,   /* a source that is to pause sends on */
+	CANARY_NOTE_STALE,    /* snapshots behind a change have the topology of before */
 	CANARY_LATE_END,      /* a job that ends while it is stopped counts as one that had ended */
 	CANARY_SLOT_TWICE,    /* a slot of another version is converted twice */
 	CANARY_SLOT_FORGOTTEN, /* one never is */

@@ -7,13 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/canary.h"
 #include "state/snapshot_run.h"
 
 int
 snapshots_set_note(struct snapshots *s, const void *bytes, size_t size)
 {
-	void *copy = malloc(size + 1);
+	void *copy;
 
+	if (CANARY(CANARY_NOTE_STALE) && s->note != NULL) {
+		return 0;
+	}
+	copy = malloc(size + 1);
 	if (copy == NULL) {
 		return -ENOMEM;
 	}

@@ -19,6 +19,7 @@
 #include "core/env.h"
 #include "core/past.h"
 #include "core/ring.h"
+#include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
 
 /*
@@ -244,12 +245,41 @@ may_change(const struct lm_engine *engine)
 	return !control.holds || changes->is_held(changes->holder);
 }
 
+static const struct lm_topology *
+running_topology(void)
+{
+	return control.runs_other ? control.other : control.changes.topology;
+}
+
 static void
 go_on(const struct lm_engine *engine)
 {
 	if (control.holds && engine->change == NULL &&
-	    control.changes.resume(control.changes.holder)) {
+	    control.changes.resume(control.changes.holder, running_topology(), engine->graph)) {
 		control.holds = false;
+	}
+}
+
+static enum control_part
+change_part(const struct lm_engine *engine)
+{
+	if (engine->change != NULL) {
+		return CONTROL_CHANGES;
+	}
+	if (control.wants_change && control.holds) {
+		return CONTROL_HOLDS;
+	}
+	return control.change == 0 || control.wants_change ? CONTROL_PARTS : CONTROL_BEHIND;
+}
+
+/* Whether the power goes now, in the middle of a change or behind it. */
+static void
+cut_power(const struct lm_engine *engine)
+{
+	if (control.changes.power_left > 0 && control.change >= control.changes.power_from &&
+	    change_part(engine) == control.changes.power_part &&
+	    --control.changes.power_left == 0) {
+		disk_power_off();
 	}
 }
 
@@ -457,12 +487,10 @@ go_over(struct lm_engine *engine)
 	static struct change_diff diff;
 	struct change_ask ask = { .kept = diff.kept, .heir_of = diff.heir_of };
 	struct lm_errors errors = { 0 };
-	const struct lm_topology *from = control.changes.topology, *to = from;
+	const struct lm_topology *from = running_topology(), *to = control.changes.topology;
 	uint64_t number = 0;
 
-	if (control.runs_other) {
-		from = control.other;
-	} else {
+	if (!control.runs_other) {
 		control.other = control.changes.other(from, engine->graph);
 		to = control.other;
 	}
@@ -514,12 +542,12 @@ renew(struct lm_engine *engine)
 {
 	static struct change_diff diff;
 	struct change_ask ask = { .kept = diff.kept, .heir_of = diff.heir_of };
-	struct change_side was = { control.changes.topology, engine->graph }, is = was;
+	struct change_side was = { running_topology(), engine->graph }, is = was;
 	struct lm_errors errors = { 0 };
 	uint64_t number = 0;
 
 	control.wants_change = false;
-	ask.graph = lm_graph_check(control.changes.topology, &errors);
+	ask.graph = lm_graph_check(was.topology, &errors);
 	for (uint32_t o = 0; ask.graph != NULL && o < ask.graph->operator_count; o++) {
 		const struct lm_op_class *class = engine->graph->op[o].class;
 
@@ -597,6 +625,7 @@ control_act(struct lm_engine *engine)
 	look(engine);
 	pause_or_go_on(engine);
 	note_topology(engine);
+	cut_power(engine);
 	if (control.changes_every != 0 && sim_below(control.changes_every) == 0) {
 		control.wants_change = true;
 	}
@@ -604,10 +633,10 @@ control_act(struct lm_engine *engine)
 		if (control.tried != NULL ||
 		    (control.changes.tries && !control.runs_other && sim_below(2) == 0)) {
 			go_on_trial(engine);
-		} else if (control.changes.may_renew != NULL && sim_below(2) == 0) {
-			renew(engine);
 		} else if (control.changes.other != NULL && sim_below(3) == 0) {
 			go_over(engine);
+		} else if (control.changes.may_renew != NULL && sim_below(2) == 0) {
+			renew(engine);
 		} else {
 			rescale(engine);
 		}
@@ -653,11 +682,16 @@ control_begin(struct lm_engine *engine)
 	if (control.changes.may_rescale != NULL && sim_below(2) != 0) {
 		control.changes_every = 1 + sim_below(sim_below(2) == 0 ? 4 : 60);
 	}
+	if (control.changes.every != 0) {
+		control.changes_every = control.changes.every;
+	}
 	control.asked = control.collected = control.change = 0;
 	control.tried = NULL;
 	control.is_on_trial = control.comes_back = false;
 	control.looks = false;
-	control.wants_change = control.goes_over = control.runs_other = control.holds = false;
+	control.wants_change = control.goes_over = control.holds = false;
+	control.other = control.changes.begins_with;
+	control.runs_other = control.other != NULL;
 	control.epoch = engine->epoch;
 	control.epoch_heard.rounds_left = control.stop_heard.rounds_left = 0;
 	control.has_failed = false;
@@ -672,8 +706,9 @@ control_let_change(const struct control_changes *changes)
 bool
 control_end(struct lm_engine *engine)
 {
+	note_topology(engine);
 	if (control.holds) {
-		control.changes.resume(control.changes.holder);
+		control.changes.resume(control.changes.holder, running_topology(), engine->graph);
 	}
 	memset(&control.changes, 0, sizeof(control.changes));
 	lm_topology_free(control.other);

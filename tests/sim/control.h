@@ -36,11 +36,26 @@ struct control_changes {
 	/* Operators look at their state now and then, and must be content. */
 	bool may_check;
 	const struct lm_topology *topology; /* for `other` and `may_renew` */
-	/* What must stand back for a change, and go on behind it; NULL: nothing must. */
+	/* The run begins with the other one, which goes to the control thread: `topology` is what
+	 * it goes over to. NULL: it begins with `topology`. */
+	struct lm_topology *begins_with;
+	/* What must stand back for a change, and go on behind it, with what runs by then; NULL:
+	 * nothing must. */
 	void (*hold)(void *holder);
 	bool (*is_held)(void *holder);
-	bool (*resume)(void *holder);
+	bool (*resume)(void *holder, const struct lm_topology *runs, const struct lm_graph *graph);
 	void *holder;
+	/* Chances between two changes, about; 0: any number, or none are made. */
+	uint64_t every;
+	/* The disk's power goes when so many turns were taken in that part of changes, from this
+	 * change on; 0: it stays. */
+	enum control_part {
+		CONTROL_HOLDS,   /* what must stand back is told so; nothing is asked for yet */
+		CONTROL_CHANGES, /* from there until it is through, or has failed */
+		CONTROL_BEHIND,  /* from there until the next one is wanted */
+		CONTROL_PARTS
+	} power_part;
+	uint64_t power_left, power_from;
 };
 void control_let_change(const struct control_changes *changes);
 

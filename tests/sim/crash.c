@@ -4,7 +4,10 @@
  * in any call of the disk, loses what was not synced, and goes on, until it is done. What its sinks
  * have committed in the end is what a run without any of that commits, row by row; and what was
  * committed once stays as it was. Faults come first; then the machine is sound, and the job has to
- * come to its end. In half of the seeds each start has other numbers of slices.
+ * come to its end. In half of the seeds operators get other numbers of slices as it runs, and other
+ * code. In a third of those each start has other numbers, too; the others go over to another
+ * topology and back, the power goes before, in and behind changes, and each start goes on with what
+ * ran, by the note in the snapshot, which must be of what ran when that was taken.
  */
 
 #include "tests/sim/crash.h"
@@ -20,16 +23,19 @@
 #include "state/snapshot.h"
 #include "tests/sim/classes.h"
 #include "tests/sim/control.h"
+#include "tests/sim/crash_draw.h"
+#include "tests/sim/crash_topology.h"
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/snapshots.h"
 #include "tests/sim/topologies.h"
 
-#define ROWS_MAX 600u
 #define DRAWS_MAX 200u
 #define CRASHES_MAX 8u
 #define STEPS_MAX UINT64_C(4000000)
 #define COMMITTED_MAX 2048u
+#define RAN_MAX 4096u
+#define OPERATORS_MAX 20u
 
 /* A committed file, as it was seen first. */
 struct committed {
@@ -38,16 +44,32 @@ struct committed {
 	uint64_t digest;
 };
 
+/* From an epoch on: a topology, and how many slices each of its operators has. */
+struct ran {
+	uint64_t epoch;
+	bool is_wider;
+	uint16_t slices[OPERATORS_MAX];
+};
+
 struct crash {
 	struct topo topo;
-	const struct lm_topology *topology; /* that runs */
-	char folder[40];                    /* of the snapshots */
+	char folder[40]; /* of the snapshots */
 	struct snapshot_options options;
 	struct committed committed[COMMITTED_MAX];
 	uint32_t committed_count;
 	uint64_t sound_steps; /* that it takes when nothing goes wrong */
-	bool rescales;        /* whenever it is started */
-	bool is_faulty;       /* this incarnation: whatever it says, the disk may be the reason */
+	bool rescales;        /* while it runs, and whenever it is started */
+	bool keeps;           /* it goes over to another topology; a start goes on with what ran */
+	/* keeps: what ran from which epoch on. */
+	struct ran ran[RAN_MAX];
+	uint32_t ran_count;
+	/* This incarnation's. */
+	struct lm_engine *engine;
+	struct snapshots *snapshots;
+	struct lm_topology *runs;  /* what it begins with */
+	struct lm_topology *plain; /* the first of all; keeps: to go back to */
+	struct snapshot_note note; /* keeps: of what it goes on from */
+	bool is_faulty;            /* whatever it says, the disk may be the reason */
 	bool is_done;
 	bool is_wrong;
 };
@@ -63,65 +85,6 @@ wrong(struct crash *crash, const char *what)
 /* ---- what is run ---- */
 
 static void
-draw_source(struct topo *topo, const char *name, uint64_t rows)
-{
-	static const unsigned rates[] = { 0, 20000, 1000000 };
-	char text[32];
-
-	snprintf(text, sizeof(text), "%s_rows", name);
-	topo_set(topo, text, "%" PRIu64, rows);
-	snprintf(text, sizeof(text), "%s_rate", name);
-	topo_set(topo, text, "%u", rates[sim_below(3)]);
-	snprintf(text, sizeof(text), "%s_batch", name);
-	topo_set(topo, text, "%" PRIu64, 1 + sim_below(sim_below(2) == 0 ? 16 : LM_BATCH_ROWS));
-	snprintf(text, sizeof(text), "%s_seed", name);
-	topo_set(topo, text, "%" PRIu64, sim_below(1000));
-	snprintf(text, sizeof(text), "%s_slices", name);
-	topo_set(topo, text, "%" PRIu64, 1 + sim_below(3));
-	snprintf(text, sizeof(text), "%s_time", name);
-	topo_set(topo, text, "time %" PRIu64 " %" PRIu64 "ns", sim_below(1000),
-	         1 + sim_below(1000));
-}
-
-static void
-draw(struct crash *crash)
-{
-	/* Near each other, and so in tables by key; far apart; some of both. */
-	static const char *const keys[] = { "sequence 1000 7", "uniform 0 40",
-		                            "uniform 0 99999999" };
-	struct topo *topo = &crash->topo;
-
-	topo->set_count = 0;
-	topo_draw_settings(topo, true);
-	draw_source(topo, "a", 1 + sim_below(ROWS_MAX));
-	draw_source(topo, "b", 1 + sim_below(ROWS_MAX));
-	topo_set(topo, "lag", "%" PRIu64 "ns", sim_below(2000));
-	topo_set(topo, "window", "%" PRIu64 "ns", 20000 + sim_below(200000));
-	topo_set(topo, "windows", "%u", 64u);
-	topo_set(topo, "key", "%s", keys[sim_below(3)]);
-	topo_set(topo, "keys", "%u", 2 * ROWS_MAX);
-	topo_set(topo, "slices", "%" PRIu64, 1 + sim_below(3));
-	topo_set(topo, "somes", "%" PRIu64, 1 + sim_below(3));
-	topo_set(topo, "outs", "%" PRIu64, 1 + sim_below(2));
-	topo_set_spread(topo, "to_some");
-	topo_set_spread(topo, "to_out");
-}
-
-/* Another number for what was set before. */
-static void
-draw_again(struct topo *topo, const char *name, uint64_t below, const char *unit)
-{
-	size_t length = strlen(name);
-
-	for (uint32_t i = 0; i < topo->set_count; i++) {
-		if (strncmp(topo->set[i], name, length) == 0 && topo->set[i][length] == '=') {
-			snprintf(topo->set[i], TOPO_TEXT_MAX, "%s=%" PRIu64 "%s", name,
-			         1 + sim_below(below), unit);
-		}
-	}
-}
-
-static void
 draw_options(struct crash *crash)
 {
 	crash->options = (struct snapshot_options){
@@ -135,6 +98,80 @@ draw_options(struct crash *crash)
 		.verify = sim_below(2) == 0 ? 0 : 1 + sim_below(UINT64_C(1) << 32),
 		.has_thread = true,
 	};
+}
+
+/* ---- what runs ---- */
+
+/* As mgmt/resume.c goes on: with the snapshot's note, if it has one. */
+static struct lm_topology *
+load_what_ran(struct crash *crash)
+{
+	char why[SNAPSHOT_WHY];
+
+	if (snapshots_read_note(crash->folder, crash->options.job, &crash->note, why) != 0) {
+		wrong(crash, why);
+	}
+	return crash->note.bytes == NULL ? crash_load(&crash->topo, false)
+	                                 : crash_load_note(&crash->topo, &crash->note);
+}
+
+/* This does, from the epoch on. */
+static void
+note_ran(struct crash *crash, uint64_t epoch, bool is_wider, const struct lm_graph *graph)
+{
+	struct ran *ran;
+
+	while (crash->ran_count > 0 && crash->ran[crash->ran_count - 1].epoch >= epoch) {
+		crash->ran_count--;
+	}
+	if (crash->ran_count == RAN_MAX || graph->operator_count > OPERATORS_MAX) {
+		abort();
+	}
+	ran = &crash->ran[crash->ran_count++];
+	*ran = (struct ran){ .epoch = epoch, .is_wider = is_wider };
+	for (uint32_t i = 0; i < graph->operator_count; i++) {
+		ran->slices[i] = (uint16_t)graph->op[i].slices;
+	}
+}
+
+/* What it goes on with by the note is what ran when the epoch was taken. */
+static void
+check_note(struct crash *crash, const struct lm_graph *graph)
+{
+	uint32_t at = crash->ran_count;
+	bool good = crash->note.bytes != NULL;
+
+	if (crash->note.epoch == 0) {
+		return;
+	}
+	while (at > 0 && crash->ran[at - 1].epoch > crash->note.epoch) {
+		at--;
+	}
+	good = good && at > 0 && crash->ran[at - 1].is_wider == crash_is_wider(crash->runs);
+	for (uint32_t i = 0; good && i < graph->operator_count; i++) {
+		good = crash->ran[at - 1].slices[i] == graph->op[i].slices;
+	}
+	if (!good) {
+		wrong(crash, "the note of an epoch is not of what ran");
+	}
+}
+
+static void
+load_incarnation(struct crash *crash)
+{
+	crash->note = (struct snapshot_note){ 0 };
+	crash->plain = crash_load(&crash->topo, false);
+	crash->runs = crash->keeps ? load_what_ran(crash) : crash_load(&crash->topo, false);
+	crash->options.note = crash->keeps ? &crash->note : NULL;
+}
+
+static void
+unload_incarnation(struct crash *crash)
+{
+	free(crash->note.bytes);
+	lm_topology_free(crash->runs);
+	lm_topology_free(crash->plain);
+	crash->runs = crash->plain = NULL;
 }
 
 /* ---- what was committed ---- */
@@ -254,8 +291,8 @@ enum fate {
 	FATE_FAULTS,
 	FATE_DAMAGE,
 	FATE_NO_MEMORY,
-	FATE_IS_STOPPED, /* snapshots end while slices go on, and may come to their end */
-	FATE_COUNT
+	FATE_IS_STOPPED,        /* snapshots end while slices go on, and may come to their end */
+	FATE_CRASHES_IN_CHANGE, /* or behind one; of jobs that keep what ran */
 };
 
 static void
@@ -282,21 +319,69 @@ plan_faults(struct crash *crash, enum fate fate)
 }
 
 static void
-hold(void *snapshots)
+hold(void *running)
 {
-	snapshots_hold(snapshots);
+	snapshots_hold(((struct crash *)running)->snapshots);
 }
 
 static bool
-is_held(void *snapshots)
+is_held(void *running)
 {
-	return snapshots_is_held(snapshots);
+	return snapshots_is_held(((struct crash *)running)->snapshots);
 }
 
 static bool
-resume(void *snapshots)
+resume(void *running, const struct lm_topology *runs, const struct lm_graph *graph)
 {
-	return snapshots_resume(snapshots) == 0;
+	struct crash *crash = running;
+
+	if (!crash_note(crash->snapshots, runs, graph)) {
+		return false;
+	}
+	if (crash->keeps) {
+		note_ran(crash, crash->engine->epoch + 1, crash_is_wider(runs), graph);
+	}
+	return snapshots_resume(crash->snapshots) == 0;
+}
+
+static const struct topo *running_topo;
+
+static struct lm_topology *
+load_wider(const struct lm_topology *topology, const struct lm_graph *graph)
+{
+	(void)topology;
+	(void)graph;
+	return crash_load(running_topo, true);
+}
+
+/* What may be changed while it runs. */
+static void
+let_change(struct crash *crash, enum fate fate)
+{
+	struct control_changes changes = { .may_rescale = topo_may_rescale_keyed,
+		                           .may_renew = topo_may_renew,
+		                           .topology = crash->plain,
+		                           .hold = hold,
+		                           .is_held = is_held,
+		                           .resume = resume,
+		                           .holder = crash };
+
+	if (crash->keeps) {
+		running_topo = &crash->topo;
+		changes.other = load_wider;
+		/* Mostly snapshots come to their end in between. */
+		changes.every = sim_below(4) == 0 ? 1 + sim_below(60) : 100 + sim_below(500);
+		if (fate == FATE_CRASHES_IN_CHANGE) {
+			changes.power_part = (enum control_part)sim_below(CONTROL_PARTS);
+			changes.power_left = 1 + sim_below(sim_below(2) == 0 ? 20 : 200);
+			changes.power_from = sim_below(4);
+		}
+		if (crash_is_wider(crash->runs)) {
+			changes.begins_with = crash->runs;
+			crash->runs = NULL; /* it is freed when it goes, or the run is over */
+		}
+	}
+	control_let_change(&changes);
 }
 
 /* Stops the snapshots, as the control thread does when a job is not to go on. */
@@ -357,13 +442,7 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
 		return run_until_stopped(crash, snapshots, engine);
 	}
 	if (crash->rescales) {
-		control_let_change(&(struct control_changes){ .may_rescale = topo_may_rescale_keyed,
-		                                              .may_renew = topo_may_renew,
-		                                              .topology = crash->topology,
-		                                              .hold = hold,
-		                                              .is_held = is_held,
-		                                              .resume = resume,
-		                                              .holder = snapshots });
+		let_change(crash, fate);
 	}
 	ended = sim_run(engine, sim_steps() + steps);
 	if (!ended) {
@@ -418,7 +497,12 @@ run_graph(struct crash *crash, struct lm_graph *graph, const struct lm_placement
 		start_failed(crash, why);
 	} else if (snapshots_had_ended(snapshots)) {
 		crash->is_done = true;
+	} else if (crash->keeps && !crash_note(snapshots, crash->runs, graph)) {
+		start_failed(crash, "no memory");
 	} else {
+		crash->engine = engine;
+		crash->snapshots = snapshots;
+		note_ran(crash, crash->note.epoch + 1, crash_is_wider(crash->runs), graph);
 		crash->is_done = run_engine(crash, snapshots, engine, fate);
 	}
 	sim_fail_after(UINT64_MAX, UINT64_MAX);
@@ -433,20 +517,21 @@ run_once(struct crash *crash, enum fate fate)
 {
 	struct lm_errors errors = { 0 };
 	struct lm_placement placement = { 0 };
-	struct lm_topology *topology = topo_load("crash.yaml", &crash->topo, &errors);
-	struct lm_graph *graph = topology == NULL ? NULL : lm_graph_check(topology, &errors);
+	struct lm_graph *graph;
 
+	load_incarnation(crash);
+	graph = lm_graph_check(crash->runs, &errors);
 	if (graph == NULL) {
 		wrong(crash, errors.count > 0 ? errors.error[0].message : "no graph");
 	} else {
+		check_note(crash, graph);
 		sim_place(graph->slice_count, &placement);
-		crash->topology = topology;
 		plan_faults(crash, fate);
 		run_graph(crash, graph, &placement, fate);
 	}
 	free(placement.worker_of);
 	lm_graph_free(graph);
-	lm_topology_free(topology);
+	unload_incarnation(crash);
 	lm_errors_free(&errors);
 }
 
@@ -457,8 +542,8 @@ is_affordable(struct crash *crash)
 {
 	struct lm_errors errors = { 0 };
 	struct lm_placement placement = { 0 };
-	struct lm_topology *topology = topo_load("crash.yaml", &crash->topo, &errors);
-	struct lm_graph *graph = topology == NULL ? NULL : lm_graph_check(topology, &errors);
+	struct lm_topology *topology = crash_load(&crash->topo, true);
+	struct lm_graph *graph = lm_graph_check(topology, &errors);
 	bool good = false;
 
 	if (graph == NULL) {
@@ -482,7 +567,7 @@ begin_job(struct crash *crash, const char *name)
 	char *set = crash->topo.set[crash->topo.set_count - 1];
 
 	disk_reset();
-	crash->committed_count = 0;
+	crash->committed_count = crash->ran_count = 0;
 	crash->is_done = false;
 	snprintf(out, sizeof(out), "disk:d/out-%s", name);
 	snprintf(crash->folder, sizeof(crash->folder), "disk:d/state-%s", name);
@@ -569,12 +654,18 @@ rescale(struct crash *crash)
 {
 	struct topo before = crash->topo;
 
-	draw_again(&crash->topo, "slices", 5, "");
-	draw_again(&crash->topo, "somes", 5, "");
-	draw_again(&crash->topo, "outs", 5, "");
+	crash_draw_again(&crash->topo, "slices", 1, 5, "");
+	crash_draw_again(&crash->topo, "somes", 1, 5, "");
+	crash_draw_again(&crash->topo, "outs", 1, 5, "");
 	if (!is_affordable(crash)) {
 		crash->topo = before;
 	}
+}
+
+static enum fate
+when_it_crashes(const struct crash *crash)
+{
+	return crash->keeps && sim_below(3) != 0 ? FATE_CRASHES_IN_CHANGE : FATE_CRASHES_AT_STEP;
 }
 
 static void
@@ -584,11 +675,15 @@ crash_until_done(struct crash *crash, const char *out)
 
 	for (uint64_t i = 0; !crash->is_wrong && !crash->is_done; i++) {
 		enum fate fate =
-		    i < crashes ? 1 + (enum fate)sim_below(FATE_COUNT - 1) : FATE_LIVES;
+		    i < crashes ? 1 + (enum fate)sim_below(FATE_CRASHES_IN_CHANGE - 1) : FATE_LIVES;
 
-		if (crash->rescales) {
+		if (crash->rescales && !crash->keeps) {
 			rescale(crash);
-			fate = i < crashes && sim_below(2) == 0 ? FATE_CRASHES_AT_STEP : fate;
+		}
+		if (crash->rescales) {
+			fate = i < crashes && sim_below(4) >= (crash->keeps ? 1 : 2)
+			           ? when_it_crashes(crash)
+			           : fate;
 		}
 
 		if (fate == FATE_DAMAGE) {
@@ -613,18 +708,22 @@ crash_run(struct crash *crash)
 	const char *out;
 
 	do {
-		draw(crash);
+		crash_draw(&crash->topo);
 		topo_set(&crash->topo, "out", "disk:");
 	} while (!is_affordable(crash) && !crash->is_wrong && ++draws < DRAWS_MAX);
 	draw_options(crash);
 	crash->rescales = sim_below(2) == 0;
+	crash->keeps = crash->rescales && sim_below(3) != 0;
 	if (crash->rescales) {
 		/* There is to be something to go on from. */
-		draw_again(&crash->topo, "epoch", 30, "us");
-		draw_again(&crash->topo, "a_rate", 100000, "");
-		draw_again(&crash->topo, "b_rate", 100000, "");
+		crash_draw_again(&crash->topo, "epoch", 1, 30, "us");
+		crash_draw_again(&crash->topo, "a_rate", 1, 100000, "");
+		crash_draw_again(&crash->topo, "b_rate", 1, 100000, "");
 		crash->options.pace = 0;
 		crash->options.timeout_ns = 0;
+	}
+	if (crash->keeps) {
+		crash_draw_long(&crash->topo);
 	}
 	out = begin_job(crash, "sound");
 	run_once(crash, FATE_LIVES);

@@ -65,7 +65,7 @@ static_assert(CANARY_COUNT <= 64, "a bit for each");
 #define BLIND_STORE                                                                                \
 	(BLIND_ALL << CANARY_STORE_FIRST | BLIND(CANARY_LOST_POSITION) |                           \
 	 BLIND(CANARY_EARLY_COMMIT) | BLIND(CANARY_EARLY_EPOCH) | BLIND(CANARY_LATE_END) |         \
-	 BLIND(CANARY_COUNT_LEFT) | BLIND_VERSIONS)
+	 BLIND(CANARY_COUNT_LEFT) | BLIND(CANARY_NOTE_STALE) | BLIND_VERSIONS)
 /* Operators keep their code, and do not look at their state. */
 #define BLIND_VERSIONS                                                                             \
 	(BLIND(CANARY_SLOT_TWICE) | BLIND(CANARY_SLOT_FORGOTTEN) | BLIND(CANARY_SLOT_OLD) |        \
