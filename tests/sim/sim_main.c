@@ -69,8 +69,8 @@ static_assert(CANARY_COUNT <= 64, "a bit for each");
 /* Operators keep their code, and do not look at their state. */
 #define BLIND_VERSIONS                                                                             \
 	(BLIND(CANARY_SLOT_TWICE) | BLIND(CANARY_SLOT_FORGOTTEN) | BLIND(CANARY_SLOT_OLD) |        \
-	 BLIND(CANARY_TRIAL_LEFT) | BLIND(CANARY_TRIAL_FEW) | BLIND(CANARY_TRIAL_MIXED) |          \
-	 BLIND(CANARY_EARLY_CHECK))
+	 BLIND(CANARY_SLOT_SKIPPED) | BLIND(CANARY_TRIAL_LEFT) | BLIND(CANARY_TRIAL_FEW) |         \
+	 BLIND(CANARY_TRIAL_MIXED) | BLIND(CANARY_EARLY_CHECK))
 #define BLIND_ENGINE (~(BLIND_ALL << CANARY_STORE_FIRST))
 /* Operators keep their slices. */
 #define BLIND_CHANGE (BLIND(CANARY_EARLY_SWITCH) | BLIND(CANARY_EARLY_TURN) | BLIND_CODE)
