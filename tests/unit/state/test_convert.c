@@ -595,6 +595,9 @@ test_there_and_back(void **state)
 			for (uint32_t s = 0; s < SLOTS; s++) {
 				assert_true(converted[s] <= 1);
 			}
+			if (h[1].op.state.space->conversion == NULL) {
+				check(h + 1);
+			}
 		}
 		check(h);
 		assert_int_equal(h->op.state.slots_waiting, 0);
