@@ -37,7 +37,8 @@ struct size {
 	struct series quiet;           /* the longest wait in a window without a change */
 	struct series calm;            /* `own` of changes in which no thread waited for its CPU */
 	double p99_us[BENCH_RUNS_MAX]; /* of `own`, run by run */
-	struct lm_hist batch_ns, step_ns;
+	struct lm_hist batch_ns;
+	struct lm_hist step_ns, slot_ns; /* of conversions: steps, slots that rows waited for */
 	uint64_t rows;
 };
 
@@ -279,7 +280,7 @@ run_size(const struct pause_kind *kind, struct size *size, uint32_t runs, uint32
 	}
 	if (good) {
 		snap_seen_add(&size->batch_ns);
-		snap_steps_add(&size->step_ns);
+		snap_steps_add(&size->step_ns, &size->slot_ns);
 	}
 	good = good && rows_are_right(kind, &job, size);
 	schedstat_close();
@@ -301,20 +302,20 @@ add_quantiles(char *to, size_t room, const char *what, struct series *series)
 	         quantile_us(series, 0, 1));
 }
 
-/* Of slots that became another version's, if any did. */
+/* Of state that became another version's, if any did. */
 static void
-add_steps(char *to, size_t room, const struct lm_hist *step_ns)
+add_hist(char *to, size_t room, const char *what, const struct lm_hist *hist)
 {
 	size_t used = strlen(to);
 
-	if (step_ns->count > 0) {
+	if (hist->count > 0) {
 		snprintf(to + used, room - used,
-		         "\"steps\": %" PRIu64 ", \"step_p50_us\": %.3f, \"step_p99_us\": %.3f, "
-		         "\"step_p99_9_us\": %.3f, \"step_max_us\": %.3f, ",
-		         step_ns->count, (double)lm_hist_quantile(step_ns, 0.5) / 1e3,
-		         (double)lm_hist_quantile(step_ns, 0.99) / 1e3,
-		         (double)lm_hist_quantile(step_ns, 0.999) / 1e3,
-		         (double)step_ns->max / 1e3);
+		         "\"%ss\": %" PRIu64 ", \"%s_p50_us\": %.3f, \"%s_p99_us\": %.3f, "
+		         "\"%s_p99_9_us\": %.3f, \"%s_max_us\": %.3f, ",
+		         what, hist->count, what, (double)lm_hist_quantile(hist, 0.5) / 1e3, what,
+		         (double)lm_hist_quantile(hist, 0.99) / 1e3, what,
+		         (double)lm_hist_quantile(hist, 0.999) / 1e3, what,
+		         (double)hist->max / 1e3);
 	}
 }
 
@@ -333,7 +334,8 @@ add_size(char *to, size_t room, struct size *size, bool is_first, bool is_last)
 	add_quantiles(to, room, "pause", &size->pause);
 	add_quantiles(to, room, "align", &size->align);
 	add_quantiles(to, room, "quiet", &size->quiet);
-	add_steps(to, room, &size->step_ns);
+	add_hist(to, room, "step", &size->step_ns);
+	add_hist(to, room, "slot", &size->slot_ns);
 	used = strlen(to);
 	snprintf(to + used, room - used, "\"batch_p99_us\": %.3f}%s",
 	         (double)lm_hist_quantile(&size->batch_ns, 0.99) / 1e3, is_last ? "], " : ", ");

@@ -32,7 +32,8 @@ struct snap_probe {
 	struct snap_interval *interval;
 	struct snap_bucket *bucket;
 	struct snap_seen *seen; /* [SNAP_SEEN_MAX]; NULL: not traced */
-	struct lm_hist step_ns; /* of slots that became another version's */
+	/* Of state that became another version's: steps, and slots that rows waited for. */
+	struct lm_hist step_ns, slot_ns;
 };
 extern struct snap_probe snap_probe;
 

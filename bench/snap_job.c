@@ -146,9 +146,10 @@ snap_seen_longest_gap(void)
 }
 
 void
-snap_steps_add(struct lm_hist *step_ns)
+snap_steps_add(struct lm_hist *step_ns, struct lm_hist *slot_ns)
 {
 	lm_hist_add(step_ns, &snap_probe.step_ns);
+	lm_hist_add(slot_ns, &snap_probe.slot_ns);
 }
 
 void

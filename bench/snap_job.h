@@ -135,8 +135,9 @@ bool snap_seen_crossed(uint32_t slice, uint64_t crossings, int64_t *before_ns, i
 int64_t snap_seen_longest_gap(void);
 /* Adds how long batches took. */
 void snap_seen_add(struct lm_hist *batch_ns);
-/* Adds how long slots took to become another version's, one by one (is_tally, one slice). */
-void snap_steps_add(struct lm_hist *step_ns);
+/* Adds how long steps took in which state became another version's, and how long slots that rows
+ * waited for (is_tally, one slice). */
+void snap_steps_add(struct lm_hist *step_ns, struct lm_hist *slot_ns);
 
 /* A folder for one benchmark, on the disk that is to be measured; removed with all that is in it.
  * False: said why. */

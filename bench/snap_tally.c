@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A keyed count in two versions: 8 bytes for a key, and 16. Each slot that is converted is timed.
- */
+/* A keyed count in two versions: 8 bytes for a key, and 16. Each step of a conversion is timed. */
 
 #include <errno.h>
 
@@ -18,6 +17,9 @@ struct tally {
 	struct lm_map *counts;
 	void *value[LM_BATCH_ROWS];
 };
+
+/* A slot that is converted now is so for the rows of a batch. */
+static bool rows_wait;
 
 static const struct lm_field tally_out[] = { { "key", LM_U64, 0 }, { "rows", LM_U64, 0 } };
 
@@ -54,12 +56,14 @@ tally_process(struct lm_op *op, const struct lm_batch *in)
 	struct tally *tally = lm_op_context(op);
 	int64_t start_ns = env_now_ns();
 
+	rows_wait = true;
 	(void)lm_map_upsert(
 	    tally->counts,
 	    &(struct lm_map_rows){ .hash = lm_op_hash(op, in, NULL, &config->key, 1),
 	                           .keys = lm_batch_column(in, config->key),
 	                           .count = in->count },
 	    tally->value, NULL);
+	rows_wait = false;
 	for (uint32_t i = 0; i < in->count; i++) {
 		if (tally->value[i] != NULL) {
 			++*(uint64_t *)tally->value[i];
@@ -86,12 +90,13 @@ one(void *arg, const struct lm_map_entry *from, void *to)
 static int
 convert_slot(struct lm_conversion *call, const struct lm_map *from, struct lm_map *to)
 {
+	struct lm_hist *hist = rows_wait ? &snap_probe.slot_ns : &snap_probe.step_ns;
 	int64_t start_ns = env_now_ns();
 	int result = 0;
 
 	if (call->slot != LM_NONE) {
 		result = lm_conversion_values(call, from, to, one, NULL);
-		lm_hist_record(&snap_probe.step_ns, (uint64_t)(env_now_ns() - start_ns), 1);
+		lm_hist_record(hist, (uint64_t)(env_now_ns() - start_ns), 1);
 	}
 	return result;
 }

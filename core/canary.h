@@ -38,6 +38,7 @@ enum canary {
 	CANARY_SLOT_TWICE,    /* a slot of another version is converted twice */
 	CANARY_SLOT_FORGOTTEN, /* one never is */
 	CANARY_SLOT_OLD,       /* the new code goes on with one that is not */
+	CANARY_SLOT_SKIPPED,   /* one that has several steps begins where another one stopped */
 	CANARY_TRIAL_LEFT,     /* what is tried on a slot begins without its state */
 	CANARY_TRIAL_FEW,      /* a slot that is to be tried is not */
 	CANARY_TRIAL_MIXED,    /* a slice that is to be replaced behind a trial goes on */

@@ -134,8 +134,8 @@ struct state_ops {
 	int (*prepare_conversion)(struct lm_op *op, const struct state_converter *how);
 	/*
 	 * The owner of `op`, when the other one runs no more: what did not change comes, slots wait
-	 * (op_state.slots_waiting). Then, between two callbacks, while some do: one is converted.
-	 * False: none is left. Or none is to be, for this reason.
+	 * (op_state.slots_waiting). Then, between two callbacks, while some do: one step of some
+	 * 12 us. False: none is left. Or none is to be, for this reason.
 	 */
 	void (*convert)(struct lm_op *op);
 	bool (*convert_some)(struct lm_op *op);
@@ -235,7 +235,7 @@ bool state_has_same_key(const struct op_state *a, const struct op_state *b);
  *     state_prepare_conversion(was, slice)     0, or -ENOMEM
  *     state_hand_over(was, &text)              the owner of `was`, its last call of the class
  *     state_convert(slice, was, &text)         the new owner, before its first row
- *     state_convert_some(slice)                the owner, between two callbacks: a slot; false:
+ *     state_convert_some(slice)                the owner, between two callbacks: a step; false:
  *                                              there is none left
  *
  * `was` stays until slots_waiting is 0, and as long as convert_failed says so: op_state has what

@@ -9,7 +9,7 @@
 #include "core/migrate.h"
 #include "core/rewire.h"
 
-/* One slot that another version left, of any slice of the chain. True if there was one. */
+/* A step of a slot that another version left, of any slice of the chain. True if there was one. */
 static bool
 worker_convert(struct lm_op *head)
 {

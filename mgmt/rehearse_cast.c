@@ -149,19 +149,23 @@ say(const struct lm_op *op, const char *what, const char *why)
 static void
 convert_all(struct rehearse_cast *cast, struct lm_op *op)
 {
-	uint32_t waiting = op->state.slots_waiting;
+	uint32_t waiting = op->state.slots_waiting, left = waiting;
 	int64_t from_ns = env_now_ns(), now_ns;
 	bool more = waiting > 0;
 
 	while (more && !op->state.convert_failed) {
 		more = state_convert_some(op);
+		if (op->state.slots_waiting == left) {
+			continue; /* it has more steps */
+		}
+		left = op->state.slots_waiting;
 		now_ns = env_now_ns();
 		cast->convert_ns += now_ns - from_ns;
 		cast->longest_ns =
 		    now_ns - from_ns > cast->longest_ns ? now_ns - from_ns : cast->longest_ns;
 		from_ns = now_ns;
 	}
-	cast->converted += waiting - op->state.slots_waiting;
+	cast->converted += waiting - left;
 }
 
 static bool

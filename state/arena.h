@@ -123,12 +123,13 @@ struct arena_part_ops {
 	uint64_t (*empty)(struct arena_part *part, uint32_t slot);
 	/*
 	 * The slots of a part wait for a conversion of those of another one (NULL: they have no
-	 * like there), or no longer do (`conversion` NULL). Then: one waits no more; how many keys
-	 * it had.
+	 * like there), or no longer do (`conversion` NULL). Then: one counts as one that waits, or
+	 * no more; that it is emptied before it waits again.
 	 */
 	void (*waits)(struct arena_part *part, const struct arena_part *was,
 	              struct space_conversion *conversion);
-	void (*waited)(struct arena_part *part, const struct arena_part *was, uint32_t slot);
+	void (*slot_waits)(struct arena_part *part, const struct arena_part *was, uint32_t slot,
+	                   bool waits);
 };
 
 /* Chunks that a part knows its arenas to stand in; more are found by looking at each arena. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/canary.h"
+#include "core/env.h"
 #include "state/lm_convert.h"
 #include "state/map.h"
 #include "state/space.h"
@@ -25,9 +26,14 @@ struct space_conversion {
 	struct lm_conversion call;
 	uint32_t slots, next; /* the background's: those before are through */
 	bool is_busy;         /* in the class's function */
+	bool is_paused;       /* which is to be called again for the slot */
+	int64_t until_ns;     /* when that is; 0: never, a row waits */
 	uint16_t *whence;     /* [slot]: see take_unconverted */
 	uint8_t phase[];      /* [slot]: enum slot_phase */
 };
+
+/* A step is to be over within 20 us; groups of keys and what ends it come behind this. */
+int64_t conversion_step_ns = 12000;
 
 /* ---- which parts ---- */
 
@@ -125,13 +131,13 @@ clear_slot(struct space_conversion *c, uint32_t slot)
 	}
 }
 
-/* Its keys count no more as those that wait. */
+/* Its keys count as those that wait, or no more. */
 static void
-forget_waiting(struct space_conversion *c, uint32_t slot)
+count_waiting(struct space_conversion *c, uint32_t slot, bool waits)
 {
 	for (struct arena_part *part = c->space->part; part != NULL; part = part->next) {
-		if (part->by_slot && !part->came_along && part->ops->waited != NULL) {
-			part->ops->waited(part, part_like(c->was, part), slot);
+		if (part->by_slot && !part->came_along && part->ops->slot_waits != NULL) {
+			part->ops->slot_waits(part, part_like(c->was, part), slot, waits);
 		}
 	}
 }
@@ -151,25 +157,59 @@ finish(struct space_conversion *c)
 	c->space->conversion = NULL;
 }
 
+bool
+conversion_may_pause(const struct space_conversion *c)
+{
+	return c != NULL && c->until_ns != 0;
+}
+
+bool
+conversion_pauses(struct space_conversion *c)
+{
+	if (!conversion_may_pause(c) || env_now_ns() < c->until_ns) {
+		return false;
+	}
+	c->is_paused = true;
+	return true;
+}
+
+/* The class's function, until it is through or its time is over. Whether it is through. */
+static bool
+convert_step(struct space_conversion *c, uint32_t slot, int64_t until_ns, int *result)
+{
+	arena_publish(c->space);
+	note(c, slot, SLOT_UNDER_WAY);
+	count_waiting(c, slot, false);
+	c->is_busy = true;
+	c->is_paused = false;
+	c->until_ns = until_ns;
+	c->call.slot = slot;
+	c->call.why[0] = '\0';
+	if (!CANARY(CANARY_SLOT_FORGOTTEN) || slot % 4 != 3) {
+		*result = state_converter_call(&c->how, c->op, &c->call);
+	}
+	c->is_busy = false;
+	c->until_ns = 0;
+	/* Rows do not find half of a slot. */
+	if (*result != 0 || c->is_paused) {
+		clear_slot(c, slot);
+	}
+	/* Whatever the function made of being told so. */
+	return !c->is_paused || *result < 0;
+}
+
+/* All of it; or, with a time at which to stop, as much as is done by then. */
 static void
-convert_slot(struct space_conversion *c, uint32_t slot)
+convert_slot(struct space_conversion *c, uint32_t slot, int64_t until_ns)
 {
 	struct op_state *state = op_state(c->op);
 	uint32_t left = state->slots_waiting - 1;
 	int result = 0;
 
-	arena_publish(c->space);
-	note(c, slot, SLOT_UNDER_WAY);
-	forget_waiting(c, slot);
-	c->is_busy = true;
-	c->call.slot = slot;
-	c->call.why[0] = '\0';
-	if (!CANARY(CANARY_SLOT_FORGOTTEN) || slot % 4 != 3) {
-		result = state_converter_call(&c->how, c->op, &c->call);
-	}
-	c->is_busy = false;
-	if (result != 0) {
-		clear_slot(c, slot);
+	if (!convert_step(c, slot, until_ns, &result)) {
+		count_waiting(c, slot, true);
+		note(c, slot, SLOT_WAITS);
+		return;
 	}
 	note(c, slot, result == 0 ? SLOT_THERE : SLOT_FAILED);
 	if (CANARY(CANARY_SLOT_TWICE) && result == 0 && slot % 4 == 3) {
@@ -198,7 +238,7 @@ conversion_lets(struct space_conversion *c, uint32_t slot)
 		return false;
 	}
 	if (!CANARY(CANARY_SLOT_OLD)) {
-		convert_slot(c, slot);
+		convert_slot(c, slot, 0);
 	}
 	return c->phase[slot] != SLOT_FAILED;
 }
@@ -223,7 +263,7 @@ space_convert_some(struct lm_op *op)
 	while (c->phase[c->next] != SLOT_WAITS) {
 		c->next++;
 	}
-	convert_slot(c, c->next);
+	convert_slot(c, c->next, env_now_ns() + conversion_step_ns);
 	return state->slots_waiting > 0;
 }
 
@@ -237,7 +277,7 @@ space_convert_none(struct lm_op *op, const char *why)
 	__atomic_store_n(&state->convert_failed, true, __ATOMIC_RELEASE);
 	for (uint32_t slot = 0; c != NULL && slot < c->slots; slot++) {
 		if (c->phase[slot] == SLOT_WAITS) {
-			forget_waiting(c, slot);
+			count_waiting(c, slot, false);
 			note(c, slot, SLOT_FAILED);
 		}
 	}
@@ -371,7 +411,7 @@ space_convert(struct lm_op *op)
 	}
 	for (uint32_t slot = 0; slot < c->slots; slot++) {
 		if (c->phase[slot] != SLOT_WAITS && c->whence[slot] != 0) {
-			forget_waiting(c, slot);
+			count_waiting(c, slot, false);
 		}
 	}
 }

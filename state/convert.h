@@ -25,4 +25,17 @@ bool conversion_lets(struct space_conversion *conversion, uint32_t slot);
 /* All that can be. */
 void conversion_let_all(struct space_conversion *conversion);
 
+/*
+ * What is converted in the background is so in steps: how long one lasts, in ns, but for what is
+ * between two questions whether it is over. Tests make it 0: each lasts until the first question.
+ */
+extern int64_t conversion_step_ns;
+/*
+ * For what a class's function calls, NULL: nothing waits for slots. Whether what is under way may
+ * go on in another step; and whether it has to: who asked says LM_CONVERSION_MORE. The slot is then
+ * emptied and waits as before, and what is called next for it goes on where it was.
+ */
+bool conversion_may_pause(const struct space_conversion *conversion);
+bool conversion_pauses(struct space_conversion *conversion);
+
 #endif

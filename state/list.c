@@ -17,6 +17,8 @@
 #define LIST_MAGIC 0x7473696c2e646f6cu
 /* Lists whose last item is fetched ahead of the one in hand. */
 #define LIST_AHEAD 12u
+/* Links that are copied between two looks at the clock. */
+#define LIST_LINKS 64u
 
 struct lm_list {
 	uint32_t first, last;
@@ -44,6 +46,14 @@ struct list_link {
 	uint32_t unused;
 };
 
+/* How far the items of a slot have come, whose heads are there; see struct map_progress. */
+struct list_progress {
+	const struct lm_lists *from; /* NULL: of none */
+	uint32_t slot;
+	uint32_t links;  /* so many stand where they stood */
+	uint64_t cursor; /* lists in front of it have their items */
+};
+
 struct lm_lists {
 	struct lm_map *map;
 	struct state_space *space; /* NULL: no snapshot knows them */
@@ -52,6 +62,7 @@ struct lm_lists {
 	enum lm_list_full when_full;
 	uint64_t stride; /* from item to item */
 	uint64_t count, dropped;
+	struct list_progress progress;
 	int64_t at[]; /* [slot], see struct arena_part */
 };
 
@@ -601,30 +612,34 @@ list_copy_head(void *arg, const struct lm_map_entry *from, void *to)
 	return 0;
 }
 
-/* The head of the block, and all links. */
+/* The head of the block. */
 static void
-list_copy_frame(struct lm_lists *to, struct arena *arena, const struct lm_lists *from,
-                const struct arena *old)
+list_copy_head_of_block(struct lm_lists *to, struct arena *arena, const struct list_block *was)
 {
-	const struct list_block *was = list_block(old);
-	struct list_block *block;
+	struct list_block *block = list_write_block(to, arena);
 
-	if (was->magic == 0) {
-		return;
-	}
-	block = list_write_block(to, arena);
 	block->used = was->used;
 	block->free = was->free;
 	block->count = was->count;
 	block->dropped = was->dropped;
 	to->count += was->count;
 	to->dropped += was->dropped;
-	for (uint32_t number = 1; number <= was->used; number++) {
-		struct list_link *link = list_link(to, arena, number);
+}
+
+static int
+list_copy_links(struct lm_lists *to, struct arena *arena, const struct lm_lists *from,
+                const struct arena *old, uint32_t *done)
+{
+	while (*done < list_block(old)->used) {
+		struct list_link *link = list_link(to, arena, ++*done);
 
 		list_touch(to, arena, link, to->stride);
-		link->next = list_link(from, old, number)->next;
+		link->next = list_link(from, old, *done)->next;
+		if (*done % LIST_LINKS == 0 && conversion_pauses(to->map->waits)) {
+			return LM_CONVERSION_MORE;
+		}
 	}
+	return 0;
 }
 
 static int
@@ -645,13 +660,49 @@ list_copy_items(struct lm_lists *to, const struct lm_lists *from, const struct l
 	return result;
 }
 
+/* List by list: one is not divided. */
+static int
+list_copy_lists(struct lm_lists *to, const struct lm_lists *from, struct list_progress *progress,
+                lm_conversion_item *one, void *arg)
+{
+	struct lm_map_entry entry;
+	int result = 0;
+
+	while (result == 0 &&
+	       lm_list_scan_slot(from, progress->slot, &progress->cursor, &entry, 1) > 0) {
+		result = list_copy_items(to, from, entry.value, one, arg);
+		if (result == 0 && conversion_pauses(to->map->waits)) {
+			result = LM_CONVERSION_MORE;
+		}
+	}
+	return result;
+}
+
+/* As find_progress in state/map_convert.c. */
+static struct list_progress *
+list_find_progress(const struct lm_lists *from, struct lm_lists *to, uint32_t slot,
+                   struct list_progress *own)
+{
+	struct list_progress *progress = &to->progress;
+	bool goes_on = progress->from == from && progress->slot == slot;
+
+	if (!goes_on && !conversion_may_pause(to->map->waits)) {
+		progress = own;
+	}
+	if (!goes_on) {
+		*progress = (struct list_progress){ .from = from, .slot = slot };
+	}
+	return progress;
+}
+
 int
 lm_conversion_items(struct lm_conversion *conversion, const struct lm_lists *from,
                     struct lm_lists *to, lm_conversion_item *one, void *arg)
 {
-	uint32_t slot = from->map->slot_bits == 0 ? 0 : conversion->slot, count;
-	struct lm_map_entry entry[16];
-	uint64_t cursor = 0;
+	uint32_t slot = from->map->slot_bits == 0 ? 0 : conversion->slot;
+	const struct arena *old;
+	struct arena *arena;
+	struct list_progress own, *progress;
 	int result;
 
 	if (from->block_items_max != to->block_items_max || from->length_max > to->length_max) {
@@ -660,14 +711,16 @@ lm_conversion_items(struct lm_conversion *conversion, const struct lm_lists *fro
 		return -EINVAL;
 	}
 	result = lm_conversion_values(conversion, from->map, to->map, list_copy_head, NULL);
-	if (result == 0) {
-		list_copy_frame(to, arena_at(&to->part, slot), from, arena_at(&from->part, slot));
+	if (result != 0) {
+		return result;
 	}
-	do {
-		count = result == 0 ? lm_list_scan_slot(from, slot, &cursor, entry, 16) : 0;
-		for (uint32_t i = 0; i < count && result == 0; i++) {
-			result = list_copy_items(to, from, entry[i].value, one, arg);
-		}
-	} while (count > 0 && result == 0);
-	return result;
+	old = arena_at(&from->part, slot);
+	arena = arena_at(&to->part, slot);
+	if (list_block(old)->magic == 0) {
+		return 0;
+	}
+	list_copy_head_of_block(to, arena, list_block(old));
+	progress = list_find_progress(from, to, slot, &own);
+	result = list_copy_links(to, arena, from, old, &progress->links);
+	return result != 0 ? result : list_copy_lists(to, from, progress, one, arg);
 }

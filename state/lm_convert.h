@@ -9,8 +9,8 @@
  * A class whose state_version grew says by `converts` from which versions it goes on. When a job
  * goes over to it, a slice of the new code opens its maps, empty, beside those of the old one.
  * What was kept under a slot of keys becomes the new version's when a row first needs the slot, or
- * when there is nothing else to do: then `convert` is called for the slot, once. Until then, and
- * for ever if that fails, the slot is what it was.
+ * as turns of the slice go by: then `convert` is called for the slot. Until it is through, and for
+ * ever if that fails, the slot is what it was.
  *
  *     static int
  *     one(void *arg, const struct lm_map_entry *from, void *to)
@@ -31,6 +31,13 @@
  * lm_conversion_values keeps all keys as they stand, with their ages, and makes new values. Where
  * keys come, go or move between maps, walk those of the slot by lm_map_scan_slot and put them:
  * their hash is in the entry if the map keeps hashes. A key stays in its slot.
+ *
+ * A slot that no row waits for is converted in steps of some 12 us, with rows between them. When
+ * one is over, lm_conversion_values and lm_conversion_items return LM_CONVERSION_MORE: return that,
+ * at once. The slot waits again, what the call has put into it is taken out, and in another step,
+ * or when a row needs the slot, `convert` is called anew: they go on where they were. So `one` is
+ * called once for a key, but `convert` perhaps more than once for a slot. What it does by hand
+ * is done again, and is not divided: do it behind them.
  *
  * What belongs to no slot, values and maps that are not routed by, is converted first, when the
  * slice begins: slot LM_NONE. What was serialized goes to deserialize, behind that.
@@ -63,9 +70,14 @@ struct lm_map *lm_conversion_map(const struct lm_conversion *conversion, uint32_
 struct lm_lists *lm_conversion_list(const struct lm_conversion *conversion, uint32_t index);
 struct lm_value *lm_conversion_value(const struct lm_conversion *conversion, uint32_t index);
 
+/* There is more to do for the slot, in another step. */
+#define LM_CONVERSION_MORE 1
+
 /*
- * All keys of the slot, with new values: `one` makes each, from zeroes; not 0 ends it. `to` has
- * nothing in the slot, and the keys and bounds of `from`: 0, -EINVAL and why, or what `one` said.
+ * All keys of the slot, with new values: `one` makes each, from zeroes; it returns 0, or -errno,
+ * which ends it. `to` has nothing in the slot, and the keys and bounds of `from`: 0,
+ * LM_CONVERSION_MORE, -EINVAL and why, or what `one` said. `arg` is perhaps not that of the step
+ * before.
  */
 typedef int lm_conversion_one(void *arg, const struct lm_map_entry *from, void *to);
 int lm_conversion_values(struct lm_conversion *conversion, const struct lm_map *from,

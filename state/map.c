@@ -128,6 +128,7 @@ lm_map_init(void *memory, const struct lm_map_shape *shape)
 	map->waits = NULL;
 	map->waiting = 0;
 	map->waiting_bytes = 0;
+	map->progress = (struct map_progress){ .from = NULL };
 	map->slot_bits = 0;
 	map->part.arena_count = 0;
 	map->part.arena_max = 0;
@@ -561,26 +562,6 @@ lm_map_slot(const struct lm_map *map, const void *value)
 
 /* The number of a slot and of a place in it, as a cursor. */
 #define MAP_CURSOR_BITS 40u
-
-void
-map_describe(const struct lm_map *map, const struct map_block *block, char *entry,
-             struct lm_map_entry *to)
-{
-	to->key = entry;
-	to->length = map->key_size;
-	if (map->kind == MAP_BYTES) {
-		struct map_bytes bytes;
-
-		memcpy(&bytes, entry, sizeof(bytes));
-		to->length = bytes.length;
-		to->key = entry + offsetof(struct map_bytes, head);
-		if (bytes.length > LM_MAP_SHORT_MAX) {
-			to->key = map_record(map, block, bytes.record) + 1;
-		}
-	}
-	to->hash = map->hash_offset == 0 ? 0 : map_load(entry + map->hash_offset);
-	to->value = entry + map->value_offset;
-}
 
 void
 lm_map_entry_of(const struct lm_map *map, void *value, struct lm_map_entry *entry)

@@ -72,6 +72,14 @@ struct map_oldest {
 	uint64_t use;
 };
 
+/* How far the conversion of a slot has come that goes on in another step: state/map_convert.c. */
+struct map_progress {
+	const struct lm_map *from; /* NULL: of none */
+	uint32_t slot;
+	uint32_t group;       /* entries of those before it are there */
+	uint64_t bytes, ages; /* of the records, and of the ages, so many bytes are */
+};
+
 /* Beside the blocks of such a map. */
 struct map_aging {
 	struct lm_map_aging asked;
@@ -109,6 +117,7 @@ struct lm_map {
 	struct space_conversion *waits;
 	uint32_t waiting;
 	uint64_t waiting_bytes;
+	struct map_progress progress;
 	int64_t nowhere; /* like `at`: the empty block of slots that are not this slice's */
 	uint32_t slot_bits;
 	/* [slot], behind `at`: of the entries of its block, see arena_watch; what its block says of
@@ -360,6 +369,26 @@ map_equal(const struct lm_map *map, const struct map_block *block, enum map_kind
 	}
 }
 
+static inline void
+map_describe(const struct lm_map *map, const struct map_block *block, char *entry,
+             struct lm_map_entry *to)
+{
+	to->key = entry;
+	to->length = map->key_size;
+	if (map->kind == MAP_BYTES) {
+		struct map_bytes bytes;
+
+		memcpy(&bytes, entry, sizeof(bytes));
+		to->length = bytes.length;
+		to->key = entry + offsetof(struct map_bytes, head);
+		if (bytes.length > LM_MAP_SHORT_MAX) {
+			to->key = map_record(map, block, bytes.record) + 1;
+		}
+	}
+	to->hash = map->hash_offset == 0 ? 0 : map_load(entry + map->hash_offset);
+	to->value = entry + map->value_offset;
+}
+
 /* Fills in all that follows from the shape, for blocks of so many keys and bytes of long keys. */
 void map_lay_out(struct lm_map *map, const struct lm_map_shape *shape, uint32_t block_keys_max,
                  uint64_t block_bytes_max);
@@ -389,8 +418,6 @@ void map_begin_block(struct lm_map *map, struct map_block *block);
 void map_erase_entry(struct lm_map *map, struct map_block *block, char *entry, uint64_t hash);
 /* Takes all out of a block that has some. */
 void map_clear_block(struct lm_map *map, struct map_block *block, uint32_t slot);
-void map_describe(const struct lm_map *map, const struct map_block *block, char *entry,
-                  struct lm_map_entry *to);
 /* Of `whole` keys that fall anywhere, those that `part` in `of` places surely do not exceed. */
 uint32_t map_share(uint32_t whole, uint32_t part, uint32_t of);
 
@@ -405,6 +432,8 @@ void map_age_forget(struct lm_map *map, struct map_block *block, uint32_t slot, 
 void map_age_clear(struct lm_map *map, struct map_block *block, uint32_t slot);
 void map_age_restored(struct lm_map *map, struct map_block *block, uint32_t slot);
 void map_age_gone(struct lm_map *map, struct map_block *block, uint32_t slot);
+/* What a block that was cleared had removed is not counted: it is to be filled once more. */
+void map_age_undone(struct lm_map *map, struct map_block *block);
 /* Bytes of the ages of a block. */
 uint64_t map_ages_size(const struct lm_map *map);
 

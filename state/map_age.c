@@ -242,6 +242,18 @@ map_age_restored(struct lm_map *map, struct map_block *block, uint32_t slot)
 }
 
 void
+map_age_undone(struct lm_map *map, struct map_block *block)
+{
+	struct map_ages *ages = age_head(map, block);
+
+	map_touch(map, block, ages, sizeof(*ages));
+	for (uint32_t why = 0; why < LM_MAP_REMOVALS; why++) {
+		map->aging->removed[why] -= ages->removed[why];
+		ages->removed[why] = 0;
+	}
+}
+
+void
 map_age_gone(struct lm_map *map, struct map_block *block, uint32_t slot)
 {
 	const struct map_ages *ages = age_head(map, block);

@@ -216,21 +216,24 @@ map_waits(struct arena_part *part, const struct arena_part *was,
 }
 
 static void
-map_waited(struct arena_part *part, const struct arena_part *was, uint32_t slot)
+map_slot_waits(struct arena_part *part, const struct arena_part *was, uint32_t slot, bool waits)
 {
 	struct lm_map *map = map_of_part(part);
 
 	if (was != NULL && was->kind == part->kind && was->by_slot) {
 		const struct map_block *block = map_block_at(was->owner, slot);
 
-		map->waiting -= block->count;
-		map->waiting_bytes -= block->bytes_live;
+		map->waiting += waits ? block->count : -block->count;
+		map->waiting_bytes += waits ? block->bytes_live : -block->bytes_live;
+	}
+	if (waits && map->aging != NULL) {
+		map_age_undone(map, map_block_at(map, slot));
 	}
 }
 
 static const struct arena_part_ops map_part_ops = { .alike = map_alike,
 	                                            .waits = map_waits,
-	                                            .waited = map_waited,
+	                                            .slot_waits = map_slot_waits,
 	                                            .restored = map_restored,
 	                                            .gave = map_gave,
 	                                            .took = map_took,

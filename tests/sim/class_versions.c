@@ -270,9 +270,8 @@ tally_convert(struct lm_op *op, struct lm_conversion *from)
 	if (from->slot == LM_NONE) {
 		return 0;
 	}
-	versions_seen.converted++;
 	result = lm_conversion_values(from, lm_conversion_map(from, 0), t->counts, value_up, NULL);
-	versions_seen.damage += result != 0; /* it has keys already */
+	versions_seen.damage += result < 0; /* it has keys already */
 	if (from->slot == fails) {
 		snprintf(from->why, sizeof(from->why), "this slot is not to be");
 		return -EINVAL;
@@ -291,9 +290,8 @@ tally_convert_back(struct lm_op *op, struct lm_conversion *to)
 	if (to->slot == LM_NONE) {
 		return 0;
 	}
-	versions_seen.converted_back++;
 	result = lm_conversion_values(to, t->counts, lm_conversion_map(to, 0), value_down, NULL);
-	versions_seen.damage += result != 0;
+	versions_seen.damage += result < 0;
 	return result != 0
 	           ? result
 	           : lm_conversion_items(to, t->last, lm_conversion_list(to, 0), item_down, NULL);

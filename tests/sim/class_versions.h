@@ -26,7 +26,6 @@ struct versions_seen {
 	uint64_t damage;   /* values that are not of their version */
 	uint64_t refused;  /* rows whose key has no room */
 	uint64_t in_value, in_map, in_text, ticks; /* by sim_total at its end */
-	uint64_t converted, converted_back;
 };
 extern struct versions_seen versions_seen;
 

@@ -114,51 +114,12 @@ mark() {
 	echo "$(cut -d' ' -f1 /proc/uptime) s since boot: $1"
 }
 
-lodectl() { # NAME COMMAND…
-	local socket=/tmp/$1.sock
-	shift
-	timeout 60 python3 ./lodectl --socket "$socket" --json "$@" </dev/null
-}
-
-# What `lodectl status` says of pages, as "LEFT MOVED FAR".
-pages_say() { # NAME
-	lodectl "$1" status | python3 -c 'import json, sys
-pages = json.load(sys.stdin)["pages"]
-print(pages["left"], pages["moved"], pages["far"])'
-}
-
-have_moved() { # NAME BYTES: so many since the start, and none are left.
-	local left moved far
-	read -r left moved far <<<"$(pages_say "$1" 2>/dev/null)"
-	[ "$left" = 0 ] && [ "$moved" -ge "$2" ]
-}
-
-are_far() { # NAME
-	local left moved far
-	read -r left moved far <<<"$(pages_say "$1" 2>/dev/null)"
-	[ "$left" = 0 ] && [ "$far" -gt 0 ]
-}
-
-have_rows() { # NAME COUNT
-	lodectl "$1" stats 2>/dev/null |
-		python3 -c "import json, sys; sys.exit(json.load(sys.stdin)['rows'] < $2)"
-}
-
 # State behind its slices: there, and one of the two back.
 follow_one() { # NAME EAL…
 	local name=$1
 	shift
 	start "$name" "$@" -l 0-3 -- run far.yaml --set out="$name.csv" --control "/tmp/$name.sock"
-	wait_for 120 have_rows "$name" 20000
-	cat /proc/$engine/numa_maps >"$name.before.maps"
-	lodectl "$name" migrate sums 0 2 >"$name.migrate"
-	lodectl "$name" migrate sums 1 3 >>"$name.migrate"
-	wait_for 120 have_moved "$name" 4000000
-	pages_say "$name" >"$name.moved"
-	lodectl "$name" status >"$name.there"
-	cat /proc/$engine/numa_maps >"$name.there.maps"
-	lodectl "$name" migrate sums 1 1 >>"$name.migrate"
-	wait_for 120 have_moved "$name" $(($(cut -d' ' -f2 "$name.moved") + 2000000))
+	python3 rig_follow.py "$name" $engine state
 	finish "$name"
 }
 
@@ -167,10 +128,7 @@ follow() {
 	follow_one follow_huge --no-pci
 	# All of EAL's memory is the NIC's, too: it stays.
 	start follow_held -a $far -l 0-3 -- run far.yaml --control /tmp/follow_held.sock
-	wait_for 120 have_rows follow_held 20000
-	lodectl follow_held migrate sums 0 2 >follow_held.migrate
-	wait_for 120 are_far follow_held
-	lodectl follow_held status >follow_held.there
+	python3 rig_follow.py follow_held $engine held
 	finish follow_held
 }
 

@@ -55,10 +55,12 @@ def repinned(path, lcores):
 
 
 class Changing(Job):
-    """The job, at full speed, without an end; its output in a folder of its own."""
+    """The job, at full speed but where sanitizers take most of it, without an end; its output in a folder
+    of its own."""
 
     def __init__(self, folder, name="job.yaml", number=0, words=(), sets=None):
-        self.sets = {"out": os.path.join(folder, "out%d" % number), **(sets or {})}
+        self.sets = {"out": os.path.join(folder, "out%d" % number), "rate": "300k" if SANITIZED else "0",
+                     **(sets or {})}
         self.folder = self.sets["out"]
         os.makedirs(self.folder, exist_ok=True)
         self.first = os.path.join(folder, name)

@@ -18,7 +18,7 @@ from harness import (BUILD, HERE, PROGRAM, SAMPLE, SOURCE, Skip, adds_up, check,
                      operator, rows_of, tap, topology)
 
 RIG = os.path.join(SOURCE, "tests", "rig", "rig")
-LODECTL = os.path.join(BUILD, "mgmt", "lodectl")
+CLIENT = os.path.join(BUILD, "mgmt", "lodemill_client.py")
 NOT_THERE = 77
 # One boot takes two minutes; four when others keep the machine busy.
 BOOT_SECONDS = 1100
@@ -45,7 +45,8 @@ class Guest:
         self.write("rig.yaml", plain)
         self.write("pinned.yaml", plain.replace("type: port_source,", "type: port_source, lcores: 0,"))
         self.write("pinned_all.yaml", re.sub(r"{type: (\w+),", r"{type: \1, lcores: '${lcore}',", plain))
-        for path in PROGRAM, SAMPLE, LODECTL, topology("far.yaml"), os.path.join(HERE, "rig_guest.sh"):
+        for path in (PROGRAM, SAMPLE, CLIENT, topology("far.yaml"), os.path.join(HERE, "rig_guest.sh"),
+                     os.path.join(HERE, "rig_follow.py")):
             shutil.copy(path, self.folder)
         line = [RIG, self.folder, "bash rig_guest.sh %d" % len(test_run.frames_of(SAMPLE))]
         done = subprocess.run(line, capture_output=True, text=True, errors="replace", check=False,

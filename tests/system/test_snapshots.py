@@ -22,7 +22,7 @@ from harness import (LONG, NOBODY, SAMPLE, SANITIZED, Running, Skip, capture_por
                      lodemill, named, need_root, tap, topology)
 
 # Kills, and how long a process is left alone before, from the moment that it has said what it goes on from.
-KILLS = 1000 if LONG else 3 if SANITIZED else 8
+KILLS = 1000 if LONG else 2 if SANITIZED else 5
 LIFE_SECONDS = (0.0, 0.7)
 # A run that makes no progress so often in a row stands still.
 BARREN_MAX = 40

@@ -23,7 +23,7 @@ JOB = """name: changing
 settings: {epoch: 50ms, seed: 7}
 state: {folder: "${state:-none}"}
 %(plugins)soperators:
-  rows: {type: generator, rows: "${rows:-0}",
+  rows: {type: generator, rows: "${rows:-0}", rate: "${rate:-200k}",
          fields: {key: u64 = uniform 0 4999, value: i64 = uniform -1000 1000}}
 %(stage)s  sums: {type: aggregate, input: %(input)s by key, by: key, count: rows, sum: {total: value},
          min: {low: value}, emit: end, keys: 20000, slices: 2}
@@ -133,7 +133,7 @@ def test_soak(folder):
             return phases(client, file=staged(folder, "next.yaml", **params), soak_ms=soak_ms)
 
         # What it does so far is what new code is compared with.
-        until(lambda: client.stats("stage")["operators"][0]["rows_in"] > 10**6, "it has done much")
+        until(lambda: client.stats("stage")["operators"][0]["rows_in"] > 200000, "it has done much")
         seen, action = soaked(1000, after=1)
         done(action)
         check("soaked" in action["reason"], action["reason"])

@@ -22,6 +22,7 @@
 #include "state/block.h"
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/sim.h"
+#include "tests/unit/rounds.h"
 
 #define FOLDER "disk:/state"
 #define JOURNAL FOLDER "/manager/journal"
@@ -390,7 +391,7 @@ static void
 sweep(enum disk_fault fault, const char *name)
 {
 	for (enum action_kind kind = 0; kind < ACTION_KIND_COUNT; kind++) {
-		for (uint64_t seed = 1; seed <= 5; seed++) {
+		for (uint64_t seed = 1; seed <= rounds(5); seed++) {
 			uint64_t k = 1;
 
 			while (fault_at(k, kind, fault, seed)) {

@@ -4,6 +4,7 @@
 
 #include "mgmt/journal_record.h"
 #include "tests/unit/mgmt/manager_frame.h"
+#include "tests/unit/rounds.h"
 
 /*
  * The same rules in the plainest words: a list of what was asked for, and what each must have come
@@ -360,7 +361,8 @@ test_random(void **state)
 	static struct manager manager;
 	static struct plain plain;
 	const char *text = getenv("LODEMILL_LONG");
-	uint32_t sequences = text != NULL && text[0] == '1' ? 10 * SEQUENCES : SEQUENCES;
+	uint32_t sequences =
+	    text != NULL && text[0] == '1' ? 10 * SEQUENCES : (uint32_t)rounds(SEQUENCES);
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= sequences; seed++) {

@@ -3,6 +3,7 @@
 #include "tests/draw.h"
 #include "tests/unit/operators/fake_op.h"
 #include "tests/unit/operators/fake_restart.h"
+#include "tests/unit/rounds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -524,7 +525,7 @@ test_random(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < sizeof(stream_cases) / sizeof(stream_cases[0]); i++) {
-		for (uint64_t seed = 1; seed <= 6; seed++) {
+		for (uint64_t seed = 1; seed <= rounds(6); seed++) {
 			run_stream(&stream_cases[i], seed * 1000 + i);
 		}
 	}

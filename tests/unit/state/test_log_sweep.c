@@ -15,6 +15,7 @@
 #include "tests/sim/disk_sim.h"
 #include "tests/sim/log_model.h"
 #include "tests/sim/sim.h"
+#include "tests/unit/rounds.h"
 
 #define K_MAX 2000u
 #define ROUNDS 9u
@@ -94,7 +95,7 @@ crash_at(uint64_t k, uint64_t seed, bool eager)
 static void
 sweep_crashes(bool eager)
 {
-	for (uint64_t seed = 1; seed <= 2; seed++) {
+	for (uint64_t seed = 1; seed <= rounds(2); seed++) {
 		uint64_t k = 1;
 
 		while (crash_at(k, seed, eager)) {
@@ -155,7 +156,7 @@ static void
 test_crash_behind_a_crash(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 2; seed++) {
+	for (uint64_t seed = 1; seed <= rounds(2); seed++) {
 		uint64_t k = 1;
 
 		while (crash_opening(k, seed)) {
@@ -196,7 +197,7 @@ fail_at(uint64_t k, enum disk_fault fault, uint64_t seed)
 static void
 sweep_fault(enum disk_fault fault)
 {
-	for (uint64_t seed = 1; seed <= 2; seed++) {
+	for (uint64_t seed = 1; seed <= rounds(2); seed++) {
 		uint64_t k = 1;
 
 		while (fail_at(k, fault, seed)) {
@@ -273,7 +274,7 @@ static void
 test_death_behind_lost_sync(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 8; seed++) {
+	for (uint64_t seed = 1; seed <= rounds(8); seed++) {
 		uint64_t k = 1;
 
 		while (die_behind_lost_sync(k, seed)) {
@@ -313,7 +314,7 @@ static void
 test_crash_while_trimming(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 3; seed++) {
+	for (uint64_t seed = 1; seed <= rounds(3); seed++) {
 		uint64_t k = 1;
 
 		while (crash_trimming(k, seed)) {
