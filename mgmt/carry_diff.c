@@ -174,6 +174,28 @@ check_named(const struct carry *carry, const struct change_side *was,
 	return true;
 }
 
+/*
+ * What a sink that commits has written since the last snapshot is committed with the next one, in
+ * which it has to be.
+ */
+static bool
+keeps_committing(const struct change_side *was, const struct change_item *item,
+                 struct manager_report *report)
+{
+	bool goes = item->kind == CHANGE_REMOVED || item->kind == CHANGE_REPLACED;
+
+	if (!goes || (was->graph->op[item->was].traits & LM_TRAIT_COMMITS) == 0) {
+		return true;
+	}
+	carry_fail(report,
+	           "operators.%s: it commits what it writes with snapshots, and what it has "
+	           "written since the last one would be lost: it cannot be %s while the job runs; "
+	           "leave it as it is, or drain the job and begin with another state folder",
+	           was->graph->op[item->was].name,
+	           item->kind == CHANGE_REMOVED ? "removed" : "replaced");
+	return false;
+}
+
 bool
 diff_allows(const struct carry *carry, const struct change_side *was, const struct change_side *is,
             struct change_diff *diff, struct manager_report *report)
@@ -183,6 +205,9 @@ diff_allows(const struct carry *carry, const struct change_side *was, const stru
 		return false;
 	}
 	for (uint32_t i = 0; i < diff->count; i++) {
+		if (!keeps_committing(was, &diff->item[i], report)) {
+			return false;
+		}
 		if (diff->item[i].kind == CHANGE_REPLACED &&
 		    !settle_heir(carry, was, is, &diff->item[i], diff, report)) {
 			return false;

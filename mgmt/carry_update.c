@@ -112,6 +112,16 @@ has_way_back(const struct carry *carry, const struct change_side *was, const str
 		const struct change_item *item = &diff->item[i];
 		const char *name;
 
+		if (item->kind == CHANGE_ADDED &&
+		    (is->graph->op[item->is].traits & LM_TRAIT_COMMITS) != 0) {
+			carry_fail(
+			    report,
+			    "operators.%s: what it writes before a snapshot commits it would "
+			    "be lost on the way back from the soak; with --irreversible it "
+			    "is watched all the same",
+			    is->graph->op[item->is].name);
+			return false;
+		}
 		if (item->was == LM_NONE || !diff_has_state(carry, item->was)) {
 			continue;
 		}

@@ -365,9 +365,49 @@ def test_sinks(folder):
         equal(list(range(rows)), numbers, "rows, one file behind the other")
 
 
+COMMITTING = """name: committing
+settings: {epoch: 50ms}
+state: {folder: "${state}"}
+operators:
+  rows: {type: generator, rate: 100k, fields: {number: u64 = sequence}}
+"""
+COMMITS = '  %s: {type: file_sink, input: rows to one, mode: committed, path: "${out}/%s.csv"}\n'
+
+
+def test_committing(folder):
+    """a sink that commits may come, and stays: what it has in hand would go with it, in a soak as well"""
+    def file(name, *sinks):
+        path = os.path.join(folder, name + ".yaml")
+        with open(path, "w", encoding="utf-8") as to:
+            to.write(COMMITTING + "".join(COMMITS % sink for sink in sinks))
+        return path
+
+    def numbers(name):
+        names = sorted(n for n in os.listdir(job.folder) if n.startswith(name) and n.endswith(".csv"))
+        return [int(row["number"]) for n in names for row in rows_of(os.path.join(job.folder, n))]
+
+    first, more = ("first", "first"), ("more", "more")
+    file("one", first)
+    sets = {"state": os.path.join(folder, "state")}
+    with Changing(folder, "one.yaml", sets=sets) as job, job.client() as client:
+        failed(client.finish("apply", file=file("soaks", first, more), soak_ms=500),
+               "operators.more: what it writes")
+        done(client.finish("apply", file=file("two", first, more)))
+        until(lambda: numbers("more"), "rows of the second one")
+        for name, sinks, says in (("gone", [more], "operators.first: it commits what it writes"),
+                                  ("other", [("first", "other"), more], "cannot be replaced while")):
+            failed(client.finish("apply", file=file(name, *sinks)), says)
+        done(client.finish("drain", deadline_ms=90000))
+        rows = operator(job.end(), "rows")["rows_out"]
+        equal(list(range(rows)), numbers("first"), "rows of the first one")
+        later = numbers("more")
+        equal(list(range(rows - len(later), rows)), later, "rows of the second one")
+        check(not [n for n in os.listdir(job.folder) if n.endswith(".pending")], str(os.listdir(job.folder)))
+
+
 def main():
-    points = (test_rescale, test_pictures, test_apply, test_elastic, test_sinks, test_refusals, test_late,
-              test_crash)
+    points = (test_rescale, test_pictures, test_apply, test_elastic, test_sinks, test_committing,
+              test_refusals, test_late, test_crash)
     return tap(named([guarded(f) for f in points]))
 
 
