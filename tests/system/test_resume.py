@@ -149,14 +149,24 @@ def places(client):
     return {(s["operator"], s["slice"]): s["lcore"] for s in client.status()["slices"]}
 
 
+def freeze(client):
+    """Slices stay where they are."""
+    until(lambda: client.call("elastic")["policy"] == "model", "it shows its policy")
+    client.call("freeze")
+    until(lambda: all(a["state"] in ("done", "failed") for a in client.actions()["actions"]), "it rests")
+
+
+def elsewhere(client, number):
+    """An lcore where that slice of sums is not."""
+    return (places(client)["sums", number] + 1) % 4
+
+
 def test_settings(folder):
     """slices that were moved, a freeze, log levels and sources that pause are as they were after a kill"""
     words = ["--elastic", "model"]
     with job(folder, words) as running, running.client() as client:
-        was = places(client)["sums", 1]
-        goal = next(n for n in (0, 1, 2, 3) if n != was)
-        until(lambda: client.call("elastic")["policy"] == "model", "it shows its policy")
-        client.call("freeze")
+        freeze(client)
+        goal = elsewhere(client, 1)
         done(client.finish("migrate", operator="sums", slice=1, lcore=goal))
         client.call("log_level", {"module": "mgmt", "level": "debug", "for_ms": 600000})
         done(client.finish("deactivate"))
@@ -178,12 +188,13 @@ def test_settings(folder):
         for says in "as it was", "slices go to", "log levels", "as they were":
             check(says not in running.said(), "%r: %s" % (says, running.said()))
         # One lcore of another job, and a slice that is gone: said, and nothing else.
-        done(client.finish("migrate", operator="sums", slice=1, lcore=goal))
+        freeze(client)
+        done(client.finish("migrate", operator="sums", slice=1, lcore=elsewhere(client, 1)))
         done(client.finish("rescale", operator="sums", slices=1))
         stopped(running, client)
     with job(folder, words) as running, running.client() as client:
         check("slices go to" not in running.said(), running.said())
-        done(client.finish("migrate", operator="sums", slice=0, lcore=3))
+        done(client.finish("migrate", operator="sums", slice=0, lcore=elsewhere(client, 0)))
         done(client.finish("rescale", operator="sums", slices=2))
         killed(running)
     settings = os.path.join(folder, "state", "manager", "settings")
