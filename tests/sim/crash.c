@@ -63,6 +63,7 @@ struct crash {
 	/* keeps: what ran from which epoch on. */
 	struct ran ran[RAN_MAX];
 	uint32_t ran_count;
+	bool has_ended; /* when it ran last */
 	/* This incarnation's. */
 	struct lm_engine *engine;
 	struct snapshots *snapshots;
@@ -134,24 +135,34 @@ note_ran(struct crash *crash, uint64_t epoch, bool is_wider, const struct lm_gra
 	}
 }
 
-/* What it goes on with by the note is what ran when the epoch was taken. */
+static bool
+is_what_ran(const struct crash *crash, const struct ran *ran, const struct lm_graph *graph)
+{
+	bool good = ran->is_wider == crash_is_wider(crash->runs);
+
+	for (uint32_t i = 0; good && i < graph->operator_count; i++) {
+		good = ran->slices[i] == graph->op[i].slices;
+	}
+	return good;
+}
+
+/* What it goes on with by the note is what ran when the epoch was taken. The epoch of a job that
+ * has ended is of what ran last, whatever its number. */
 static void
 check_note(struct crash *crash, const struct lm_graph *graph)
 {
 	uint32_t at = crash->ran_count;
-	bool good = crash->note.bytes != NULL;
+	bool good;
 
 	if (crash->note.epoch == 0) {
 		return;
 	}
+	good = at > 0 && crash->has_ended && is_what_ran(crash, &crash->ran[at - 1], graph);
 	while (at > 0 && crash->ran[at - 1].epoch > crash->note.epoch) {
 		at--;
 	}
-	good = good && at > 0 && crash->ran[at - 1].is_wider == crash_is_wider(crash->runs);
-	for (uint32_t i = 0; good && i < graph->operator_count; i++) {
-		good = crash->ran[at - 1].slices[i] == graph->op[i].slices;
-	}
-	if (!good) {
+	good = good || (at > 0 && is_what_ran(crash, &crash->ran[at - 1], graph));
+	if (!good || crash->note.bytes == NULL) {
 		wrong(crash, "the note of an epoch is not of what ran");
 	}
 }
@@ -411,8 +422,12 @@ run_until_stopped(struct crash *crash, struct snapshots *snapshots, struct lm_en
 	struct sim_leave leave = { .stop = stop, .arg = &stopper };
 	uint64_t steps = STEPS_MAX;
 
-	if (sim_below(2) == 0 && engine->slice_count > 1) {
-		leave.ended_slices = 1 + (uint32_t)sim_below(engine->slice_count - 1);
+	if (sim_below(4) != 0 && engine->slice_count > 1) {
+		/* Often all but a few: the last may end while snapshots do. */
+		uint32_t few = 1 + (uint32_t)sim_below(sim_below(2) == 0 ? 3 : UINT32_MAX);
+
+		leave.ended_slices =
+		    engine->slice_count - 1 - (few - 1) % (engine->slice_count - 1);
 	} else {
 		steps = sim_below(crash->sound_steps);
 	}
@@ -451,6 +466,7 @@ run_engine(struct crash *crash, struct snapshots *snapshots, struct lm_engine *e
 		}
 		disk_power_off();
 	}
+	crash->has_ended = ended;
 	crash->sound_steps = crash->sound_steps == 0 ? sim_steps() - began : crash->sound_steps;
 	is_committed = snapshots_stop(snapshots);
 	if (ended && !lm_engine_audit(engine, &errors)) {
@@ -568,7 +584,7 @@ begin_job(struct crash *crash, const char *name)
 
 	disk_reset();
 	crash->committed_count = crash->ran_count = 0;
-	crash->is_done = false;
+	crash->is_done = crash->has_ended = false;
 	snprintf(out, sizeof(out), "disk:d/out-%s", name);
 	snprintf(crash->folder, sizeof(crash->folder), "disk:d/state-%s", name);
 	snprintf(set, TOPO_TEXT_MAX, "out=%s", out);
@@ -662,30 +678,31 @@ rescale(struct crash *crash)
 	}
 }
 
+/* While it is to crash. One that was stopped is so again, mostly: seldom it ends just then. */
 static enum fate
-when_it_crashes(const struct crash *crash)
+draw_fate(const struct crash *crash, enum fate before)
 {
-	return crash->keeps && sim_below(3) != 0 ? FATE_CRASHES_IN_CHANGE : FATE_CRASHES_AT_STEP;
+	if (!crash->rescales && before == FATE_IS_STOPPED && sim_below(8) != 0) {
+		return FATE_IS_STOPPED;
+	}
+	if (crash->rescales && sim_below(4) >= (crash->keeps ? 1 : 2)) {
+		return crash->keeps && sim_below(3) != 0 ? FATE_CRASHES_IN_CHANGE
+		                                         : FATE_CRASHES_AT_STEP;
+	}
+	return 1 + (enum fate)sim_below(FATE_CRASHES_IN_CHANGE - 1);
 }
 
 static void
 crash_until_done(struct crash *crash, const char *out)
 {
 	uint64_t crashes = sim_below(CRASHES_MAX + 1);
+	enum fate fate = FATE_LIVES;
 
 	for (uint64_t i = 0; !crash->is_wrong && !crash->is_done; i++) {
-		enum fate fate =
-		    i < crashes ? 1 + (enum fate)sim_below(FATE_CRASHES_IN_CHANGE - 1) : FATE_LIVES;
-
+		fate = i < crashes ? draw_fate(crash, fate) : FATE_LIVES;
 		if (crash->rescales && !crash->keeps) {
 			rescale(crash);
 		}
-		if (crash->rescales) {
-			fate = i < crashes && sim_below(4) >= (crash->keeps ? 1 : 2)
-			           ? when_it_crashes(crash)
-			           : fate;
-		}
-
 		if (fate == FATE_DAMAGE) {
 			run_damaged(crash);
 		} else {

@@ -475,11 +475,23 @@ sim_preempt(unsigned int one_in)
 	sim.is_preempted = false;
 }
 
-/* Others go on meanwhile. */
+static void
+step_one(void)
+{
+	struct actor *actor = pick_actor();
+
+	if (actor != NULL) {
+		step_actor(actor);
+	}
+	sim.now_ns += (int64_t)(50 + sim_below(2000));
+}
+
+/* Others go on meanwhile; when the run is left, also until who waits hears of it. */
 static void
 step_until_over(uint32_t lcore)
 {
 	struct actor *thread = NULL;
+	uint64_t late;
 
 	for (uint32_t i = 0; i < sim.actor_count; i++) {
 		thread = sim.actor[i].lcore == lcore ? &sim.actor[i] : thread;
@@ -487,12 +499,11 @@ step_until_over(uint32_t lcore)
 	assert(thread != NULL);
 	sim.is_joining = true;
 	while (thread->runs) {
-		struct actor *actor = pick_actor();
-
-		if (actor != NULL) {
-			step_actor(actor);
-		}
-		sim.now_ns += (int64_t)(50 + sim_below(2000));
+		step_one();
+	}
+	late = sim.leave.stop == NULL ? 0 : sim_below(2000);
+	for (; late > 0; late--) {
+		step_one();
 	}
 	sim.is_joining = false;
 	thread->is_joined = true;
