@@ -135,7 +135,7 @@ change_free(struct lm_engine *engine, struct change *change)
 	}
 	if (change->next.layout != NULL) {
 		free_rest(&change->next, engine);
-		put_away_pools(engine, &change->next, engine, change->phase != CHANGE_PREPARED);
+		put_away_pools(engine, &change->next, engine, change->phase > CHANGE_PREPARED);
 	}
 	forget_what_stays(engine);
 	free_parts(engine, change);
@@ -162,6 +162,36 @@ refuse(const struct lm_engine *engine)
 	return engine_moves(engine) ? "a slice is being moved" : NULL;
 }
 
+static void
+mark_through(struct worker *self, void *left, uint64_t value)
+{
+	(void)self;
+	(void)value;
+	__atomic_sub_fetch((uint32_t *)left, 1, __ATOMIC_RELEASE);
+}
+
+/* A round of mail: whoever has answered is through with the turn it was in. */
+static void
+mail_round(struct lm_engine *engine)
+{
+	engine->change->left = engine->worker_count;
+	for (uint32_t i = 0; i < engine->worker_count; i++) {
+		mail_send(engine->worker[i], mark_through, &engine->change->left, 0);
+	}
+}
+
+/*
+ * A slice whose inputs have ended ends, and could not take what a change has come to it over other
+ * wires. All ends begin at a source: none ends while a change is under way.
+ */
+static void
+announce(struct lm_engine *engine)
+{
+	__atomic_store_n(&engine->shared->ends_wait, true, __ATOMIC_RELEASE);
+	engine->change->phase = CHANGE_ANNOUNCED;
+	mail_round(engine);
+}
+
 uint64_t
 engine_change(struct lm_engine *engine, const struct change_ask *ask, struct lm_errors *errors)
 {
@@ -176,6 +206,7 @@ engine_change(struct lm_engine *engine, const struct change_ask *ask, struct lm_
 		return 0;
 	}
 	engine->change->report.number = ++engine->change_number;
+	announce(engine);
 	return engine->change_number;
 }
 
@@ -246,6 +277,7 @@ give_up(struct lm_engine *engine, enum change_result result)
 	engine->changed = change->report;
 	engine->changed.result = result;
 	engine->change = NULL;
+	__atomic_store_n(&engine->shared->ends_wait, false, __ATOMIC_RELEASE);
 	graph = change->next.graph;
 	change_free(engine, change);
 	past_add(engine, graph);
@@ -472,6 +504,7 @@ commit(struct lm_engine *engine)
 	engine->changed.took_ns = env_now_ns() - change->began_ns;
 	engine->generation++;
 	engine->change = NULL;
+	__atomic_store_n(&engine->shared->ends_wait, false, __ATOMIC_RELEASE);
 	graph = change->next.graph;
 	change_free(engine, change);
 	past_add(engine, graph);
@@ -486,24 +519,6 @@ commit(struct lm_engine *engine)
  * the mailbox of a worker that has to pass it on once more.
  */
 #define SWEEPS 2u
-
-static void
-sweep(struct worker *self, void *left, uint64_t value)
-{
-	(void)self;
-	(void)value;
-	__atomic_sub_fetch((uint32_t *)left, 1, __ATOMIC_RELEASE);
-}
-
-static void
-begin_sweep(struct lm_engine *engine)
-{
-	engine->change->sweeps--;
-	engine->change->left = engine->worker_count;
-	for (uint32_t i = 0; i < engine->worker_count; i++) {
-		mail_send(engine->worker[i], sweep, &engine->change->left, 0);
-	}
-}
 
 /* Only sources are sent to. */
 static bool
@@ -529,12 +544,17 @@ go_on(struct lm_engine *engine)
 {
 	struct change *change = engine->change;
 
+	if (change->phase == CHANGE_ANNOUNCED) {
+		change->phase = CHANGE_PREPARED;
+		return;
+	}
 	if (change->phase == CHANGE_SWITCHING) {
 		change->phase = CHANGE_SWEEPING;
 		change->sweeps = has_retired_source(change) ? SWEEPS : 0;
 	}
 	if (change->sweeps > 0) {
-		begin_sweep(engine);
+		change->sweeps--;
+		mail_round(engine);
 	} else {
 		commit(engine);
 	}

@@ -19,7 +19,8 @@
 #include "core/engine.h"
 #include "core/rewire.h"
 
-enum change_phase { CHANGE_PREPARED, CHANGE_SWITCHING, CHANGE_SWEEPING };
+/* Ends wait from the first one on, and all workers know it in the second. */
+enum change_phase { CHANGE_ANNOUNCED, CHANGE_PREPARED, CHANGE_SWITCHING, CHANGE_SWEEPING };
 
 struct change {
 	enum change_phase phase;

@@ -145,7 +145,7 @@ source_start_epoch(struct worker *self, void *arg, uint64_t value)
 	struct lm_op *slice = arg;
 
 	(void)self;
-	if (!slice->ended && !slice->ending) {
+	if (!slice->ended) {
 		slice_warm(slice, value);
 		slice->marker = value;
 	}

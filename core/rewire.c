@@ -167,7 +167,7 @@ take_time(struct lm_op *slice, const struct lm_op *from)
 	slice->source_idle = from->source_idle;
 }
 
-/* Other code goes on where `from` was; if that had ended, it has. */
+/* Other code goes on where `from` was; if that had ended, or was to, so does it. */
 static void
 take_over(struct rewire *part, struct rewire_hand *hand)
 {
@@ -180,6 +180,7 @@ take_over(struct rewire *part, struct rewire_hand *hand)
 	}
 	part->took_over = true;
 	part->was_idle = hand->from->source_idle;
+	slice->ending = slice->is_source && hand->from->ending;
 	take_time(slice, hand->from);
 	if (slice->class->state_version != hand->from->class->state_version) {
 		state_convert(slice, hand->from, &hand->text);

@@ -442,6 +442,12 @@ slice_leave(struct lm_op *slice)
 	}
 }
 
+static bool
+slice_waits_to_end(const struct lm_op *slice)
+{
+	return slice->is_source && __atomic_load_n(&slice->shared->ends_wait, __ATOMIC_ACQUIRE);
+}
+
 /* What a head owes before it takes anything new; true if it did something. */
 static bool
 slice_progress(struct lm_op *slice)
@@ -457,7 +463,7 @@ slice_progress(struct lm_op *slice)
 		slice_ask_control(slice, CALL_EPOCH, (int64_t)slice->marker);
 		return true;
 	}
-	if (slice->ending) {
+	if (slice->ending && !slice_waits_to_end(slice)) {
 		slice_ask_control(slice, CALL_END, 0);
 		return true;
 	}
@@ -662,7 +668,7 @@ slice_is_wanted(const struct lm_op *slice)
 {
 	bool is_active = slice->activity % 2 == 0 || CANARY(CANARY_DEAF_SOURCE);
 
-	return !slice->pausing && (is_active || slice->stopping);
+	return !slice->pausing && !slice->ending && (is_active || slice->stopping);
 }
 
 bool

@@ -51,6 +51,8 @@ struct engine_shared {
 	uint64_t snapshot_epoch; /* slices flip their state at its marker; set before it starts */
 	uint64_t incarnation;    /* of the state folder; 0: there is none */
 	uint32_t ended_slices __attribute__((aligned(64)));
+	/* While a change is under way no source ends. By control, read by all. */
+	bool ends_wait;
 };
 
 /* One turn; the env_step_fn of a worker. */

@@ -319,11 +319,11 @@ test_cut(void **state)
 {
 	(void)state;
 	begin_line(1, 2);
-	((struct rig_feed *)slice_of("in", 0)->context)->end = true;
 	assert_true(engine_rescale(rig.engine, 1, 3, NULL, &errors) != 0);
-	rig_rounds(&rig, 10);
+	(void)engine_suspend(rig.engine);
 	rounds(4);
 	assert_int_equal(rig.engine->changed.result, CHANGE_JOB_ENDS);
+	rig.engine->suspending = false;
 	assert_int_equal(rig.engine->slice_count, 3);
 	finish();
 	for (uint32_t steps = 0; steps < 8; steps++) {
@@ -420,6 +420,45 @@ test_detour(void **state)
 	finish();
 	lm_topology_free(with);
 	lm_topology_free(other);
+}
+
+/* An operator's only source ends while a change brings it another one: it goes on with that. */
+static void
+test_end_in_change(void **state)
+{
+	static const char *const wire[][2] = { { "in", "pass" },
+		                               { "pass", "out" },
+		                               { "second", "pass" } };
+	struct lm_topology *to = lm_topology_create("rig");
+	static struct change_diff diff;
+
+	(void)state;
+	begin_line(1, 2);
+	*lm_topology_settings(to) = *rig.settings;
+	lm_topology_operator(to, "in", "rig_source");
+	lm_topology_operator(to, "pass", "rig_copy");
+	lm_topology_operator(to, "out", "rig_sink");
+	lm_topology_operator(to, "second", "rig_source");
+	for (uint32_t i = 0; i < 3; i++) {
+		lm_topology_wire(to, &(struct lm_wire){ .from = wire[i][0],
+		                                        .to = wire[i][1],
+		                                        .grouping = LM_GROUP_GLOBAL });
+	}
+	feed(10);
+	assert_true(go_over(rig.topology, to, &diff) != 0);
+	((struct rig_feed *)slice_of("in", 0)->context)->end = true;
+	for (uint32_t i = 0; i < 20; i++) {
+		rig_step(&rig, i % 2);
+	}
+	assert_true(slice_of("in", 0)->ending && !slice_of("in", 0)->ended);
+	rounds(8);
+	assert_true(slice_of("in", 0)->ended && !slice_of("pass", 0)->ended);
+	((struct rig_feed *)slice_of("second", 0)->context)->until += 30;
+	rounds(8);
+	assert_int_equal(slice_of("pass", 0)->stats.rows_in, 40);
+	((struct rig_feed *)slice_of("second", 0)->context)->end = true;
+	finish();
+	lm_topology_free(to);
 }
 
 /* ---- other code ---- */
@@ -740,6 +779,7 @@ main(void)
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_detour),
+		cmocka_unit_test(test_end_in_change),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_trial_table),
 		cmocka_unit_test(test_trial),
