@@ -94,6 +94,7 @@ take_note(const struct store_epoch *good, struct snapshot_note *note)
 		return -ENOMEM;
 	}
 	memcpy(note->bytes, record->bytes, record->size);
+	((char *)note->bytes)[record->size] = '\0'; /* it is read as text */
 	note->size = record->size;
 	return 0;
 }
