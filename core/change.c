@@ -180,10 +180,7 @@ mail_round(struct lm_engine *engine)
 	}
 }
 
-/*
- * A slice whose inputs have ended ends, and could not take what a change has come to it over other
- * wires. All ends begin at a source: none ends while a change is under way.
- */
+/* All ends begin at a source. */
 static void
 announce(struct lm_engine *engine)
 {

@@ -8,10 +8,11 @@
  * its marker each chain of slices goes over by itself, and when all have, control puts away what is
  * not needed any more. Rows in front of the marker meet the old graph, rows behind it the new one.
  *
- *     prepared     built; waits until no epoch, snapshot or move is under way, and none of pages;
- *                  may be given up
- *     switching    the marker is on its way; there is no way back
- *     sweeping     all are through; mail for slices that have retired is on its way
+ *     announced    built; from now on no source ends, and each worker is told so: a slice whose
+ *                  inputs have all ended could not go on with those that the change brings
+ *     prepared     nobody is in a turn that began before; waits until no epoch, snapshot or move is
+ * under way, and none of pages; may be given up switching    the marker is on its way; there is no
+ * way back sweeping     all are through; mail for slices that have retired is on its way
  *
  * Threads: the control thread.
  */
@@ -19,7 +20,6 @@
 #include "core/engine.h"
 #include "core/rewire.h"
 
-/* Ends wait from the first one on, and all workers know it in the second. */
 enum change_phase { CHANGE_ANNOUNCED, CHANGE_PREPARED, CHANGE_SWITCHING, CHANGE_SWEEPING };
 
 struct change {

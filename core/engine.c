@@ -138,7 +138,8 @@ engine_epoch_done(const struct lm_engine *engine)
 	return least;
 }
 
-/* Mail to a source: put the marker of epoch `value` on every output. */
+/* Mail to a source: put the marker of epoch `value` on every output. Also of one that is to end: a
+ * change may have it wait with that, and waits for the marker. */
 static void
 source_start_epoch(struct worker *self, void *arg, uint64_t value)
 {

@@ -101,6 +101,31 @@ check_graph(struct carry *carry, struct manager_report *report)
 
 /* ---- the way back ---- */
 
+/* The operator that would lose something for good, with what that is; NULL: nobody would. */
+static const char *
+who_loses(const struct carry *carry, const struct change_side *was, const struct change_side *is,
+          const struct change_diff *diff, const struct change_item *item, char *why, size_t size)
+{
+	const struct graph_operator *old,
+	    *new = item->is == LM_NONE ? NULL : &is->graph->op[item->is];
+
+	if (item->was == LM_NONE) {
+		snprintf(why, size, "what it writes before a snapshot commits it would be lost");
+		return (new->traits &LM_TRAIT_COMMITS) != 0 ? new->name : NULL;
+	}
+	old = &was->graph->op[item->was];
+	if (!diff_has_state(carry, item->was)) {
+		return NULL;
+	}
+	if (item->kind == CHANGE_REMOVED ||
+	    (item->kind == CHANGE_REPLACED && diff->heir_of[item->is] == LM_NONE)) {
+		snprintf(why, size, "its state would be lost");
+		return old->name;
+	}
+	return item->converts && !state_versions_fit(new->class, old->class, why, size) ? old->name
+	                                                                                : NULL;
+}
+
 /* False after saying what would be lost for good. */
 static bool
 has_way_back(const struct carry *carry, const struct change_side *was, const struct change_side *is,
@@ -109,29 +134,10 @@ has_way_back(const struct carry *carry, const struct change_side *was, const str
 	char why[160] = "";
 
 	for (uint32_t i = 0; i < diff->count; i++) {
-		const struct change_item *item = &diff->item[i];
-		const char *name;
+		const char *name =
+		    who_loses(carry, was, is, diff, &diff->item[i], why, sizeof(why));
 
-		if (item->kind == CHANGE_ADDED &&
-		    (is->graph->op[item->is].traits & LM_TRAIT_COMMITS) != 0) {
-			carry_fail(
-			    report,
-			    "operators.%s: what it writes before a snapshot commits it would "
-			    "be lost on the way back from the soak; with --irreversible it "
-			    "is watched all the same",
-			    is->graph->op[item->is].name);
-			return false;
-		}
-		if (item->was == LM_NONE || !diff_has_state(carry, item->was)) {
-			continue;
-		}
-		name = was->graph->op[item->was].name;
-		if (item->kind == CHANGE_REMOVED ||
-		    (item->kind == CHANGE_REPLACED && diff->heir_of[item->is] == LM_NONE)) {
-			snprintf(why, sizeof(why), "its state would be lost");
-		} else if (!item->converts ||
-		           state_versions_fit(is->graph->op[item->is].class,
-		                              was->graph->op[item->was].class, why, sizeof(why))) {
+		if (name == NULL) {
 			continue;
 		}
 		carry_fail(report,

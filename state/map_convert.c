@@ -50,8 +50,8 @@ struct copy {
 
 /* ---- what nobody finds yet ---- */
 
-static void
-copy_entry(const struct copy *copy, const char *was, char *is, int *result)
+static int
+copy_entry(const struct copy *copy, char *was, char *is)
 {
 	struct lm_map_entry entry;
 
@@ -61,8 +61,8 @@ copy_entry(const struct copy *copy, const char *was, char *is, int *result)
 	} else {
 		memcpy(is, was, copy->to->value_offset);
 	}
-	map_describe(copy->from, copy->old, (char *)(uintptr_t)was, &entry);
-	*result = copy->one(copy->arg, &entry, is + copy->to->value_offset);
+	map_describe(copy->from, copy->old, was, &entry);
+	return copy->one(copy->arg, &entry, is + copy->to->value_offset);
 }
 
 /* Asks for the entries of a group that comes soon, and for where its tags will be. */
@@ -105,8 +105,8 @@ copy_group(const struct copy *copy, uint32_t group)
 	for (; used != 0 && result == 0; used &= used - 1) {
 		uint64_t index = base + (uint32_t)__builtin_ctzll(used);
 
-		copy_entry(copy, map_entry(copy->from, copy->old, index),
-		           map_entry(copy->to, copy->block, index), &result);
+		result = copy_entry(copy, map_entry(copy->from, copy->old, index),
+		                    map_entry(copy->to, copy->block, index));
 	}
 	return result;
 }

@@ -184,27 +184,16 @@ read_name(const char *record, char name[MANIFEST_RECORD_MAX], uint32_t *slice, u
 	return *end == '\0' && end != last + 1;
 }
 
-static const struct graph_operator *
-find_operator(const struct snapshots *s, const char *name)
-{
-	const struct lm_graph *graph = s->engine->graph;
-
-	for (uint32_t i = 0; i < graph->operator_count; i++) {
-		if (strcmp(graph->op[i].name, name) == 0) {
-			return &graph->op[i];
-		}
-	}
-	return NULL;
-}
-
 static int
 recover_one(struct snapshots *s, const struct manifest_record *record, char why[SNAPSHOT_WHY])
 {
 	struct lm_transaction txn = { .bytes = record->bytes,
 		                      .size = record->size,
 		                      .incarnation = s->engine->shared->incarnation };
+	const struct lm_graph *graph = s->engine->graph;
 	const struct graph_operator *op;
 	char name[MANIFEST_RECORD_MAX];
+	uint32_t number;
 	int result;
 
 	if (!read_name(record->name, name, &txn.slice, &txn.number)) {
@@ -212,14 +201,15 @@ recover_one(struct snapshots *s, const struct manifest_record *record, char why[
 		return -EINVAL;
 	}
 	txn.op = name;
-	op = find_operator(s, name);
-	if (op == NULL || op->class->commit == NULL) {
+	number = graph_find_operator(graph, name);
+	if (number == LM_NONE || graph->op[number].class->commit == NULL) {
 		snprintf(why, SNAPSHOT_WHY,
 		         "the sink %s has rows that are durable and must be committed, but the "
 		         "topology has no such sink any more: run it once as it was",
 		         name);
 		return -ENOENT;
 	}
+	op = &graph->op[number];
 	result = op->class->commit(op->config, &txn);
 	if (result != 0) {
 		snprintf(why, SNAPSHOT_WHY, "%s cannot commit what is durable: %s", name,
