@@ -80,17 +80,27 @@ share(uint64_t part, uint64_t rows)
 	return rows == 0 ? 0 : (double)part / (double)rows;
 }
 
-/* Time per row between two readings; 0: they say nothing about it. */
-static double
-cost(const struct soak_count *from, const struct soak_count *to)
+/* Its head may be another one by now, which has been busy for less. */
+static uint64_t
+since(uint64_t then, uint64_t now)
 {
-	/* Its head may be another one by now, which has been busy for less. */
-	uint64_t rows = to->rows > from->rows ? to->rows - from->rows : 0;
-	uint64_t busy_ns = to->busy_ns > from->busy_ns ? to->busy_ns - from->busy_ns : 0;
+	return now > then ? now - then : 0;
+}
 
+/* Time of a row of so many; 0: they say nothing about it. */
+static double
+cost_of(uint64_t rows, uint64_t busy_ns)
+{
 	return rows == 0 || (rows < COST_ROWS && busy_ns < COST_BUSY_NS)
 	           ? 0
 	           : (double)busy_ns / (double)rows;
+}
+
+/* Between two readings. */
+static double
+cost(const struct soak_count *from, const struct soak_count *to)
+{
+	return cost_of(since(from->rows, to->rows), since(from->busy_ns, to->busy_ns));
 }
 
 static double
@@ -129,6 +139,7 @@ soak_begin(struct soak *soak, uint64_t length_ns, int64_t now_ns, const struct s
 	for (uint32_t i = 0; i < soak->count; i++) {
 		soak->op[i].start = soak->op[i].window = count[i];
 		soak->op[i].slow = 0;
+		soak->op[i].worst_ns = soak->op[i].worst_rows = 0;
 	}
 }
 
@@ -146,6 +157,38 @@ is_apart(const struct soak *soak, const struct soak_count *now, uint32_t op)
 	return true;
 }
 
+static void
+end_windows(struct soak *soak, const struct soak_count *now)
+{
+	for (uint32_t i = 0; i < soak->count; i++) {
+		struct soak_op *op = &soak->op[i];
+		uint64_t busy_ns = since(op->window.busy_ns, now[i].busy_ns);
+
+		if (busy_ns > op->worst_ns) {
+			op->worst_ns = busy_ns;
+			op->worst_rows = since(op->window.rows, now[i].rows);
+		}
+		op->window = now[i];
+	}
+}
+
+/* Over all of the time but its worst window, where a thread may have waited for its CPU. */
+static double
+cost_in_all(const struct soak_op *op, const struct soak_count *now)
+{
+	double cost_ns = cost_of(since(op->start.rows + op->worst_rows, now->rows),
+	                         since(op->start.busy_ns + op->worst_ns, now->busy_ns));
+
+	return cost_ns > 0 ? cost_ns : cost(&op->start, now);
+}
+
+/* Since the last window, or with `is_last` over all of the time. */
+static double
+cost_seen(const struct soak_op *op, const struct soak_count *now, bool is_last)
+{
+	return is_last ? cost_in_all(op, now) : cost(&op->window, now);
+}
+
 /* How many times longer rows take where nothing is other than it was: 1 to SOAK_MACHINE. */
 static double
 machine_slower(const struct soak *soak, const struct soak_count *now, bool is_last)
@@ -154,7 +197,7 @@ machine_slower(const struct soak *soak, const struct soak_count *now, bool is_la
 
 	for (uint32_t i = 0; i < soak->count; i++) {
 		const struct soak_op *op = &soak->op[i];
-		double cost_ns = cost(is_last ? &op->start : &op->window, &now[i]);
+		double cost_ns = cost_seen(op, &now[i], is_last);
 
 		if (op->cost_ns > 0 && cost_ns > most * op->cost_ns && is_apart(soak, now, i)) {
 			most = cost_ns / op->cost_ns;
@@ -178,12 +221,11 @@ say_slow(const struct soak_op *op, double cost_ns, char why[SOAK_WHY])
 	return true;
 }
 
-/* Since the last window, or with `is_last` over all of the time. */
 static bool
 look_at_time(struct soak_op *op, const struct soak_count *now, double slower, bool is_last,
              char why[SOAK_WHY])
 {
-	double cost_ns = cost(is_last ? &op->start : &op->window, now);
+	double cost_ns = cost_seen(op, now, is_last);
 
 	if (is_last) {
 		return is_slow(op, cost_ns, slower) && say_slow(op, cost_ns, why);
@@ -235,9 +277,6 @@ look_at_times(struct soak *soak, const struct soak_count *count, bool is_last, c
 		is_bad = soak->op[i].is_other &&
 		         look_at_time(&soak->op[i], &count[i], slower, is_last, why);
 	}
-	for (uint32_t i = 0; i < soak->count; i++) {
-		soak->op[i].window = count[i];
-	}
 	return is_bad;
 }
 
@@ -252,10 +291,15 @@ soak_look(struct soak *soak, int64_t now_ns, const struct soak_count *count, boo
 			return true;
 		}
 	}
-	if (is_window) {
-		soak->window_ns = now_ns;
+	if (!is_window && !is_last) {
+		return false;
 	}
-	return (is_window || is_last) && look_at_times(soak, count, is_last, why);
+	soak->window_ns = now_ns;
+	if (is_window && look_at_times(soak, count, false, why)) {
+		return true;
+	}
+	end_windows(soak, count);
+	return is_last && look_at_times(soak, count, true, why);
 }
 
 bool

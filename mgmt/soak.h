@@ -15,8 +15,9 @@
  *
  * Time per row is that of the operator with all that it is fused to, as that is what is measured;
  * it counts as worse when it is SOAK_SLOWER times what it was, for half of the time on end, or over
- * all of it. Where all rows take longer, also those of operators that are what they were and run
- * elsewhere, the machine has less to give: that much is allowed for, up to SOAK_MACHINE times.
+ * all of it but the worst tenth: once a thread may have waited for its CPU. Where all rows take
+ * longer, also those of operators that are what they were and run elsewhere, the machine has less
+ * to give: that much is allowed for, up to SOAK_MACHINE times.
  *
  * Threads: the control thread.
  */
@@ -50,7 +51,8 @@ struct soak_op {
 	double dropped[LM_DROPS_MAX];
 	/* Since then. */
 	struct soak_count start, window;
-	uint32_t slow; /* windows in a row */
+	uint32_t slow;                 /* windows in a row */
+	uint64_t worst_ns, worst_rows; /* busy and rows of the window with most time */
 };
 
 struct soak {

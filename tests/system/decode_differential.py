@@ -5,11 +5,10 @@
     decode_differential.py --tool PCAP_FLOWS [--seeds N] [--first-seed N] [--cuts STEP] [CAPTURE…]
 
 Without captures: the hand-made frames of odd_frames.py and those of the shared data folder
-(LODEMILL_SHARED, default ../shared beside the project). Each is taken as it is, cut to lengths of
-10 to 100 bytes, and with random errors; in the end all of them are merged into one. Every frame
-must give the same flow, or the difference must be one of RULES. With tshark's reassembly on, only
-fragments may differ. Status 1: something else differed; 77: tshark or one of the tools
-that come with it is missing.
+(LODEMILL_SHARED, default ../shared beside the project). Each is taken as it is; all of them, merged into
+one, are also cut to lengths of 10 to 100 bytes, and have random errors. Every frame must give the same
+flow, or the difference must be one of RULES. With tshark's reassembly on, only fragments may differ.
+Status 1: something else differed; 77: tshark or one of the tools that come with it is missing.
 """
 
 import argparse
@@ -176,9 +175,8 @@ def is_ethernet(path):
 
 
 def mutations(source, folder, cuts, seeds):
-    """(label, path) of a capture and what is made of it; a path is there until the next one."""
+    """(label, path) of what is made of a capture; a path is there until the next one."""
     name = os.path.basename(source)
-    yield name, source
     target = os.path.join(folder, "mutation.pcap")
     for cut in cuts:
         edit(source, target, "-F", "pcap", "-s", str(cut))
@@ -206,7 +204,7 @@ def shared_captures():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--tool", required=True, help="the program of tests/tools/pcap_flows.c")
-    parser.add_argument("--seeds", type=int, default=4, help="random errors per capture")
+    parser.add_argument("--seeds", type=int, default=4, help="times that random errors are made")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--cuts", type=int, default=6, help="step between lengths of 10 to 100")
     parser.add_argument("capture", nargs="*")
@@ -227,14 +225,13 @@ def main():
         for source in captures:
             if not source.startswith(folder):
                 tally.compare_reassembled(arguments.tool, source, os.path.basename(source))
-            for label, path in mutations(source, folder, range(10, 101, arguments.cuts),
-                                         range(arguments.first_seed,
-                                               arguments.first_seed + arguments.seeds)):
-                tally.compare(arguments.tool, path, label)
-        if len(captures) > 1:
-            merged = os.path.join(folder, "merged.pcap")
-            subprocess.run(["mergecap", "-F", "pcap", "-w", merged, *captures], check=True)
-            tally.compare(arguments.tool, merged, "all merged")
+            tally.compare(arguments.tool, source, os.path.basename(source))
+        merged = os.path.join(folder, "merged.pcap")
+        subprocess.run(["mergecap", "-F", "pcap", "-w", merged, *captures], check=True)
+        tally.compare(arguments.tool, merged, "all merged")
+        seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+        for label, path in mutations(merged, folder, range(10, 101, arguments.cuts), seeds):
+            tally.compare(arguments.tool, path, label)
     return tally.report()
 
 

@@ -50,8 +50,8 @@ def test_kept(folder):
         done(client.finish("snapshot"))
         killed(running)
     with job(folder) as running, running.client() as client:
-        check(KEPT in running.said(), running.said())
-        check("wider.yaml as it was, since action 1;" in running.said(), running.said())
+        running.wait_for(KEPT)
+        running.wait_for("wider.yaml as it was, since action 1;")
         equal(WIDER, slices_of(client), "slices")
         equal("nothing differs", done(client.finish("apply", file=wider(folder)))["reason"], "the same again")
         done(client.finish("rescale", operator="sums", slices=4))
@@ -59,7 +59,7 @@ def test_kept(folder):
         killed(running)
     os.remove(os.path.join(folder, "wider.yaml"))
     with job(folder) as running, running.client() as client:
-        check("since action 4, with sums: 4 slices; --fresh-topology" in running.said(), running.said())
+        running.wait_for("since action 4, with sums: 4 slices; --fresh-topology")
         equal({**WIDER, "sums": 4}, slices_of(client), "slices")
         # The file that the job is started with, as the documentation has it; then it is rescaled.
         written(folder, "job.yaml", slices=5, passes=2)
@@ -77,13 +77,13 @@ def test_ways_out(folder):
         done(client.finish("rescale", operator="sums", slices=4))
         stopped(running, client)
     with job(folder, ["--fresh-topology"]) as running, running.client() as client:
-        check("--fresh-topology: what was applied or rescaled is forgotten" in running.said(), running.said())
+        running.wait_for("--fresh-topology: what was applied or rescaled is forgotten")
         equal(BASE, slices_of(client), "slices")
         done(client.finish("rescale", operator="sums", slices=3))
         stopped(running, client)
     written(folder, "job.yaml", slices=5)
     with job(folder) as running, running.client() as client:
-        check(FORGOTTEN in running.said(), running.said())
+        running.wait_for(FORGOTTEN)
         equal({**BASE, "sums": 5}, slices_of(client), "slices")
         stopped(running, client)
     # Nothing was applied: nothing is to be said.
@@ -116,7 +116,7 @@ def test_supervised(folder):
             done(client.finish("snapshot"))
         written(folder, "job.yaml", slices=7)
         crash(running)
-        check("going on with the topology that ran" in running.said(), running.said())
+        running.wait_for("going on with the topology that ran")
         with running.client() as client:
             equal(BASE, slices_of(client), "slices")
             done(client.finish("apply", file=running.first))
@@ -174,7 +174,7 @@ def test_settings(folder):
     with job(folder, words) as running, running.client() as client:
         for says in "nothing is moved by itself, as it was", "1 slices go to where they were moved", \
                 "1 log levels hold on", "its sources are inactive, as they were":
-            check(says in running.said(), "%r: %s" % (says, running.said()))
+            running.wait_for(says)
         until(lambda: places(client)["sums", 1] == goal, "the slice is where it was moved to")
         until(lambda: client.call("elastic")["frozen"], "it is frozen")
         levels = client.call("log_level", {"module": "net", "level": "default"})["levels"]
@@ -202,7 +202,7 @@ def test_settings(folder):
         file.seek(70)
         file.write(b"#")
     with job(folder, words) as running, running.client() as client:
-        check("manager/settings is damaged" in running.said(), running.said())
+        running.wait_for("manager/settings is damaged")
         stopped(running, client)
 
 

@@ -116,6 +116,29 @@ test_slow_on_and_off(void **state)
 	assert_true(pass(f, 2000, 100));
 }
 
+/* A thread that waits for its CPU once, however long, is none of its business either. */
+static void
+test_stall(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int when = 0; when < 10; when++) {
+		setup(state);
+		free(f);
+		f = *state;
+		for (int i = 0; i < 10; i++) {
+			assert_false(pass(f, i == when ? 50000 : 900, 100));
+		}
+	}
+	/* Rows that come in one window are all there is to judge by. */
+	setup(state);
+	free(f);
+	f = *state;
+	assert_false(pass(f, 1100, 100));
+	f->now_ns += 900 * MS;
+	assert_true(soak_look(&f->soak, f->now_ns, f->now, true, f->why));
+}
+
 /* The machine has less to give: allowed for, but not without end. */
 static void
 test_machine(void **state)
@@ -201,6 +224,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_as_good, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_on_and_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stall, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_machine, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
