@@ -488,6 +488,40 @@ deal_op(struct snapshots *s, const struct restore_op *ro, const bool *is_dealt,
 	return result;
 }
 
+/* ---- those that had ended ---- */
+
+/* Whether rows may come: from one that has not ended. */
+static bool
+has_live_input(const struct lm_op *slice)
+{
+	for (uint32_t i = 0; i < slice->input_count; i++) {
+		if (!slice->input[i]->feedback && !slice->input[i]->from->had_ended) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Who had ended, for nobody was left to send it rows, starts anew where somebody is now. */
+static void
+wake_ended(struct snapshots *s)
+{
+	bool found = true;
+
+	while (found) {
+		found = false;
+		for (uint32_t i = 0; i < s->slice_count; i++) {
+			struct lm_op *slice = s->slice[i].slice;
+
+			if (slice->had_ended && has_live_input(slice)) {
+				slice->had_ended = false;
+				s->restored.fresh++;
+				found = true;
+			}
+		}
+	}
+}
+
 int
 restore_ops_resume(struct snapshots *s, struct restore_op *ops, char why[SNAPSHOT_WHY])
 {
@@ -516,5 +550,9 @@ restore_ops_resume(struct snapshots *s, struct restore_op *ops, char why[SNAPSHO
 		}
 	}
 	free(is_dealt);
+	/* Some operators alone: the others are not there to say whether they had ended. */
+	if (result == 0 && s->wanted == NULL) {
+		wake_ended(s);
+	}
 	return result;
 }
