@@ -23,7 +23,7 @@ JOB = """name: changing
 settings: {epoch: 50ms, seed: 7}
 state: {folder: "${state:-none}"}
 %(plugins)soperators:
-  rows: {type: generator, rows: "${rows:-0}", rate: "${rate:-200k}",
+  rows: {type: generator, rows: "${rows:-0}", rate: "${rate:-50k}",
          fields: {key: u64 = uniform 0 4999, value: i64 = uniform -1000 1000}}
 %(stage)s  sums: {type: aggregate, input: %(input)s by key, by: key, count: rows, sum: {total: value},
          min: {low: value}, emit: end, keys: 20000, slices: 2}
@@ -101,7 +101,7 @@ def test_rehearsal(folder):
         bad("while opening stage", opened="crash")
         bad("failed while opening stage", opened="leave")
         bad("it does not like this machine", opened="fail")
-        bad("not through within 5.0 s: it was opening stage", opened="hang", deadline_ms=10000)
+        bad("not through within 3.0 s: it was opening stage", opened="hang", deadline_ms=6000)
         bad("bad.yaml:8:", opened="badly")
         # What was asked for comes to its end at its deadline, and nothing is left of it.
         failed(client.finish("apply", file=staged(folder, "bad.yaml", opened="hang"), deadline_ms=300),
@@ -126,7 +126,7 @@ def test_plan(folder):
 
 def test_soak(folder):
     """what runs is watched: slower code, errors and lost rows are taken back; what is as good stays"""
-    with updating(folder) as job, job.client() as client:
+    with updating(folder, sets={"rate": "200k"}) as job, job.client() as client:
         lost = 0
 
         def soaked(soak_ms, **params):
@@ -279,8 +279,8 @@ def test_rehearsed_state(folder):
                 check(action["phase"] in ("proposed", "loaded"), str(action))
                 equal(before, client.status()["operators"], "operators")
         build(folder, "convert_hang")
-        action = client.finish("apply", file=written(folder, 3, "bad.yaml"), deadline_ms=16000)
-        failed(action, "not through within 8.0 s: it was converting counts")
+        action = client.finish("apply", file=written(folder, 3, "bad.yaml"), deadline_ms=8000)
+        failed(action, "not through within 4.0 s: it was converting counts")
         goes_on(client)
         build(folder, 2)
         action = done(client.finish("apply", file=written(folder, 3, "more.yaml")))

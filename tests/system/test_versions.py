@@ -46,7 +46,7 @@ def build(folder, number, name="code.so"):
     shutil.copyfile(built, os.path.join(folder, name))
 
 
-def written(folder, slices=2, name="job.yaml", rate="200k", change=lambda text: text):
+def written(folder, slices=2, name="job.yaml", rate="50k", change=lambda text: text):
     path = os.path.join(folder, name)
     with open(path, "w", encoding="utf-8") as file:
         file.write(change(JOB % (rate, slices)))
