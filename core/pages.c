@@ -117,13 +117,17 @@ engine_pages_why(int result)
 	return result == 0 ? "" : text[why_of(result)];
 }
 
-/* Of this pass. */
+/* Of this pass. Of several reasons one is told that something can be done about. */
 static void
 leave(struct pages *pages, uint64_t bytes, int result)
 {
+	bool is_first = pages->far == 0;
+
 	pages->far += bytes;
 	pages->may_retry |= why_of(result) == WHY_FULL || why_of(result) == WHY_BUSY;
-	__atomic_store_n(&pages->now.why, result, __ATOMIC_RELAXED);
+	if (is_first || why_of(result) != WHY_SHARED) {
+		__atomic_store_n(&pages->now.why, result, __ATOMIC_RELAXED);
+	}
 }
 
 /* ---- the thread ---- */

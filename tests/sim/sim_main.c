@@ -41,8 +41,8 @@
 extern enum canary canary_planted;
 
 /* Of CPU time, as on a machine with other work all else means nothing: a seed takes milliseconds,
- * with sanitizers a second or two; one that takes this long stands still. */
-#define SEED_SECONDS 120u
+ * few take minutes; one that is in the same step for so long, or makes none, stands still. */
+#define STILL_SECONDS 120u
 #define CANARY_SECONDS 8u
 /* A step takes microseconds, one that takes this long twice is a loop. */
 #define STEP_SECONDS 2
@@ -89,7 +89,7 @@ static_assert(CANARY_COUNT <= 64, "a bit for each");
 #define BLIND_POLICY (BLIND(CANARY_NO_HYSTERESIS) | BLIND(CANARY_FEW_SLICES))
 
 static const struct scenario *running;
-static uint64_t running_seed;
+static uint64_t running_seed, running_steps;
 
 static const struct scenario scenarios[] = {
 	{ "graphs", sim_graphs_run,
@@ -164,6 +164,16 @@ static const struct scenario scenarios[] = {
 	  NULL },
 };
 
+/* SIGVTALRM comes then; 0: it does not. */
+static void
+alarm_after(unsigned seconds)
+{
+	struct itimerval once = { .it_value = { .tv_sec = seconds } };
+
+	setitimer(ITIMER_VIRTUAL, &once, NULL);
+}
+
+/* All that time in the same step. */
 static void
 stands_still(int number)
 {
@@ -173,19 +183,15 @@ stands_still(int number)
 	                      running->name, running_seed);
 
 	(void)number;
+	if (running_steps != sim_steps()) {
+		running_steps = sim_steps();
+		alarm_after(STILL_SECONDS);
+		return;
+	}
 	if (write(STDERR_FILENO, text, (size_t)length) >= 0) {
 		_exit(1);
 	}
 	_exit(1);
-}
-
-/* SIGVTALRM comes then; 0: it does not. */
-static void
-alarm_after(unsigned seconds)
-{
-	struct itimerval once = { .it_value = { .tv_sec = seconds } };
-
-	setitimer(ITIMER_VIRTUAL, &once, NULL);
 }
 
 /* Every run of a seed goes through here: one that never comes back is told, too. */
@@ -196,8 +202,9 @@ run_watched(const struct scenario *scenario, uint64_t seed)
 
 	running = scenario;
 	running_seed = seed;
+	running_steps = sim_steps();
 	signal(SIGVTALRM, stands_still);
-	alarm_after(SEED_SECONDS);
+	alarm_after(STILL_SECONDS);
 	good = scenario->run(seed);
 	alarm_after(0);
 	return good;
