@@ -10,9 +10,10 @@
  *
  *     announced    built; from now on no source ends, and each worker is told so: a slice whose
  *                  inputs have all ended could not go on with those that the change brings
- *     prepared     nobody is in a turn that began before; waits until no epoch, snapshot or move is
- * under way, and none of pages; may be given up switching    the marker is on its way; there is no
- * way back sweeping     all are through; mail for slices that have retired is on its way
+ *     prepared     nobody is in a turn that began before; waits until no epoch, snapshot, move or
+ *                  moving of pages is under way; may be given up
+ *     switching    the marker is on its way; there is no way back
+ *     sweeping     all are through; mail for slices that have retired is on its way
  *
  * Threads: the control thread.
  */

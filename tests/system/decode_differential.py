@@ -222,6 +222,9 @@ def main():
             odd_frames.write_pcap(odd, odd_frames.frames())
             captures = [odd, *shared_captures()]
         captures = [path for path in captures if is_ethernet(path)]
+        if not captures:
+            print("skipped: none of them is of Ethernet")
+            return 77
         for source in captures:
             if not source.startswith(folder):
                 tally.compare_reassembled(arguments.tool, source, os.path.basename(source))
