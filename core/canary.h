@@ -4,8 +4,14 @@
 
 /*
  * Planted bugs, for the simulator only: each must be caught, or the simulator checks nothing.
- * Outside of the simulator's build CANARY is the constant false and leaves no trace.
+ * Outside of the simulator's build CANARY is the constant false and leaves no trace. Files that
+ * include this are built twice: their folder's meson.build has them in a list of their own.
  */
+
+#ifdef LODEMILL_NO_CANARY
+#error                                                                                             \
+    "this file is not listed as one with planted bugs: move it there in the meson.build beside it"
+#endif
 
 enum canary {
 	CANARY_NONE,

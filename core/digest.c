@@ -3,8 +3,7 @@
 
 #include "core/batch.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "core/xxh.h"
 
 uint64_t
 batch_digest(const struct lm_batch *batch)

@@ -15,39 +15,21 @@ idle_sleep(int64_t silence_ns)
 bool
 idle_wait(struct idle *idle, int64_t now_ns)
 {
+	int64_t nap_after_ns = idle->shares_cpu ? IDLE_SHARED_NAP_AFTER_NS : IDLE_NAP_AFTER_NS;
 	int64_t silence_ns;
 
 	if (idle->since_ns == 0) {
 		idle->since_ns = now_ns;
 	}
 	silence_ns = now_ns - idle->since_ns;
-	/* Workers that share a CPU always give it away; the one with work must get it now. */
-	if (idle->shares_cpu && silence_ns < IDLE_NAP_AFTER_NS) {
-		env_yield();
-		return false;
+	if (idle->policy == LM_IDLE_SLEEP && silence_ns >= nap_after_ns) {
+		return idle_sleep(silence_ns);
 	}
-	switch (idle->policy) {
-	case LM_IDLE_SPIN:
-		if (idle->shares_cpu) {
-			env_yield();
-		}
-		return false;
-	case LM_IDLE_PAUSE:
-		idle->shares_cpu ? env_yield() : env_pause();
-		return false;
-	case LM_IDLE_YIELD:
+	if (idle->shares_cpu || idle->policy == LM_IDLE_YIELD ||
+	    (idle->policy == LM_IDLE_SLEEP && silence_ns >= IDLE_YIELD_AFTER_NS)) {
 		env_yield();
-		return false;
-	default:
-		break;
-	}
-	if (silence_ns < IDLE_YIELD_AFTER_NS) {
+	} else if (idle->policy != LM_IDLE_SPIN) {
 		env_pause();
-		return false;
 	}
-	if (silence_ns < IDLE_NAP_AFTER_NS) {
-		env_yield();
-		return false;
-	}
-	return idle_sleep(silence_ns);
+	return false;
 }

@@ -15,12 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "core/env.h"
 #include "core/plugin_lint.h"
 #include "core/registry.h"
+#include "core/xxh.h"
 
 /* Classes of a plugin, groupings of a plugin. */
 #define PLUGIN_ENTRIES_MAX 64u

@@ -9,11 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "core/env.h"
 #include "core/graph.h"
+#include "core/xxh.h"
 #include "mgmt/units.h"
 
 static void

@@ -7,9 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
+#include "core/xxh.h"
 #include "mgmt/json_put.h"
 
 void

@@ -74,7 +74,7 @@ space_flip(struct state_space *space, uint64_t epoch)
 	assert(epoch >= space->epoch);
 	assert(epoch < UINT32_MAX);
 	assert(space->log_next == space->log_count);
-#ifdef LODEMILL_CANARY
+#if CANARY_BUILD
 	space_check(space);
 #endif
 	space->epoch = (uint32_t)epoch + 1;

@@ -34,6 +34,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/canary.h"
+
 #define ARENA_GRANULE 64u
 #define ARENA_CHUNK 4096u
 
@@ -350,7 +352,7 @@ static inline void
 arena_touch_at(struct state_space *space, struct arena_part *part, struct arena *arena,
                uint64_t offset, uint64_t size)
 {
-#ifdef LODEMILL_CANARY
+#if CANARY_BUILD
 	/* The write that follows may go over what arena_touch_later saved: the copier knows. */
 	assert(space->log_next == space->log_count);
 #endif
@@ -359,7 +361,7 @@ arena_touch_at(struct state_space *space, struct arena_part *part, struct arena 
 	                     0)) {
 		arena_log_range(space, part, arena, offset, size);
 	}
-#ifdef LODEMILL_CANARY
+#if CANARY_BUILD
 	arena_shadow_touch(arena, offset, size);
 #endif
 }
@@ -370,7 +372,7 @@ arena_touch_later(struct state_space *space, struct arena_part *part, struct are
                   uint64_t offset, uint64_t size)
 {
 	arena_save_range(space, part, arena, offset, size);
-#ifdef LODEMILL_CANARY
+#if CANARY_BUILD
 	arena_shadow_touch(arena, offset, size);
 #endif
 }

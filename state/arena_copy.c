@@ -248,7 +248,7 @@ space_restored(struct state_space *space, uint32_t epoch)
 			return false;
 		}
 	}
-#ifdef LODEMILL_CANARY
+#if CANARY_BUILD
 	space_shadow_take(space);
 #endif
 	return true;

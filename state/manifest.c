@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "core/xxh.h"
 
 struct manifest *
 manifest_new(void)

@@ -10,10 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "core/env.h"
+#include "core/xxh.h"
 
 /* Bytes of a read, and in front of each the room for what the one before left of a block. */
 #define READ_BYTES ENV_DISK_BYTES

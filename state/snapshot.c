@@ -9,12 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "core/canary.h"
 #include "core/engine.h"
 #include "core/graph.h"
+#include "core/xxh.h"
 #include "state/snapshot_run.h"
 
 #define TIMEOUT_NS UINT64_C(10000000000)

@@ -130,7 +130,7 @@ chunk_open(struct lm_op *op, uint64_t size, uint32_t count)
 	chunk->stride = stride;
 	chunk->count = count;
 	chunk->left = count;
-#ifdef LODEMILL_CANARY
+#if CANARY_BUILD
 	if (space_bypass) {
 		return chunk;
 	}
@@ -168,7 +168,7 @@ chunk_arena(struct arena_chunk *chunk, uint32_t index, const struct space_shape 
 	struct arena *arena = arena_init(chunk->first + index * chunk->stride, shape->size, slot);
 
 	arena->chunk = chunk;
-#ifdef LODEMILL_CANARY
+#if CANARY_BUILD
 	arena->shadow =
 	    space_bypass
 		? NULL

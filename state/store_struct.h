@@ -4,10 +4,8 @@
 
 /* The store from the inside; store*.c only. */
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "core/env.h"
+#include "core/xxh.h"
 #include "state/store.h"
 #include "state/store_list.h"
 

@@ -284,7 +284,8 @@ is_to_rescale(const struct trial *trial, int64_t now_ns)
 	       (has_moves || now_ns >= trial->rescale_ns + RESCALE_MORE_NS);
 }
 
-static void
+/* No more once something is wrong. */
+static bool
 trial_tick(struct lm_engine *engine, void *arg)
 {
 	struct trial *trial = arg;
@@ -307,6 +308,7 @@ trial_tick(struct lm_engine *engine, void *arg)
 	    trial->elastic.reader.load.seconds > 0) {
 		check_numbers(trial, (double)env_now_ns() / 1e9);
 	}
+	return !trial->is_wrong;
 }
 
 static void
@@ -465,7 +467,7 @@ chain_rate(double seconds, void *arg)
 	return CHAIN_RATE;
 }
 
-static void
+static bool
 chain_tick(struct lm_engine *engine, void *arg)
 {
 	struct watched *watched = arg;
@@ -474,7 +476,7 @@ chain_tick(struct lm_engine *engine, void *arg)
 	uint32_t named;
 
 	if (now_ns < watched->due_ns) {
-		return;
+		return true;
 	}
 	watched->due_ns += CHAIN_WINDOW_NS;
 	sample_swap(&watched->now, &watched->before);
@@ -487,6 +489,7 @@ chain_tick(struct lm_engine *engine, void *arg)
 	} else if (named != LM_NONE && named != watched->slow) {
 		watched->wrong = named;
 	}
+	return true;
 }
 
 static bool

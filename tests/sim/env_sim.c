@@ -579,9 +579,7 @@ sim_run_timed(struct lm_engine *engine, const struct sim_timed *timed)
 			step_timed(actor);
 		}
 		engine_tick(engine);
-		if (at_ns < timed->until_ns) {
-			timed->tick(engine, timed->arg);
-		} else if (!is_stopped) {
+		if (!is_stopped && (at_ns >= timed->until_ns || !timed->tick(engine, timed->arg))) {
 			is_stopped = true;
 			lm_engine_stop(engine);
 		}

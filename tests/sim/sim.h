@@ -45,11 +45,12 @@ void sim_leave(const struct sim_leave *leave);
  * Runs the engine with time that passes while workers work: a step takes as long as sim_spend says,
  * and a little more; meanwhile others go on beside it, each in its own time. What a step does is
  * seen by others when it begins, so steps should be short. `tick` is called every `tick_ns`, until
- * `until_ns`; then the sources are asked to end. True if all slices have ended in time.
+ * `until_ns` or it returns false; then the sources are asked to end. True if all slices have ended
+ * in time.
  */
 struct sim_timed {
 	int64_t until_ns, tick_ns;
-	void (*tick)(struct lm_engine *engine, void *arg);
+	bool (*tick)(struct lm_engine *engine, void *arg);
 	void *arg;
 };
 bool sim_run_timed(struct lm_engine *engine, const struct sim_timed *timed);

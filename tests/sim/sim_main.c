@@ -53,6 +53,7 @@ struct scenario {
 	uint64_t blind; /* a bit for each planted bug that nothing in the scenario can run into */
 	/* How many inputs there are, which follow each other from seed to seed; NULL: one. */
 	uint32_t (*inputs)(void);
+	unsigned seed_seconds; /* that a seed may take; 0: few of them take one */
 };
 
 static_assert(CANARY_COUNT <= 64, "a bit for each");
@@ -93,75 +94,75 @@ static uint64_t running_seed, running_steps;
 
 static const struct scenario scenarios[] = {
 	{ "graphs", sim_graphs_run,
-	  BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN) | BLIND_CODE, NULL },
+	  BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN) | BLIND_CODE, NULL, 0 },
 	{ "stops", sim_stops_run, BLIND_STORE | BLIND_STATE | BLIND(CANARY_EARLY_TURN) | BLIND_CODE,
-	  NULL },
+	  NULL, 0 },
 	/* Calls go through at once, without event time; slots are of one chunk. */
 	{ "versions", sim_versions_run,
 	  (BLIND_STORE & ~BLIND_VERSIONS) | BLIND(CANARY_UNTOUCHED_LINK) |
 	      BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
 	      BLIND(CANARY_EARLY_WATERMARK) | BLIND_CODE | BLIND_RACE,
-	  NULL },
+	  NULL, 0 },
 	/* No call of these with rows stops half way; slots of flows are of a chunk or two. */
 	{ "flows", topo_flows_run,
 	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
 	      BLIND_RACE,
-	  NULL },
+	  NULL, 0 },
 	{ "captures", topo_captures_run,
 	  BLIND_CHANGE | BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND_RACE,
-	  topo_captures },
+	  topo_captures, 0 },
 	/* Calls that wait are rare, and rarer when a slice moves. */
 	{ "decoded", topo_decoded_run,
 	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
 	      BLIND_RACE,
-	  NULL },
+	  NULL, 0 },
 	/* So are new keys in a line that is being copied. */
 	{ "windows", topo_windows_run,
 	  BLIND_STORE | BLIND_LINKS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
 	      BLIND(CANARY_LATE_INSERT),
-	  NULL },
+	  NULL, 0 },
 	/* The room that a call starts with is enough; slots of a chunk or two. */
 	{ "aging", topo_aging_run,
-	  BLIND_CHANGE | BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND_RACE, NULL },
+	  BLIND_CHANGE | BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND_RACE, NULL, 0 },
 	/* No event time; slots of a chunk or two; new keys seldom come into a line that their own
 	   batch has saved. */
 	{ "words", topo_words_run,
 	  BLIND(CANARY_LATE_INSERT) | BLIND_STORE | BLIND_LINKS | BLIND(CANARY_EARLY_WATERMARK) |
 	      BLIND_RACE,
-	  NULL },
+	  NULL, 0 },
 	/* No key whose rows must meet, nothing that waits for event time; pools of cycles are not
 	   audited. */
 	{ "cycle", topo_cycle_run,
 	  BLIND_CHANGE | BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
 	      BLIND(CANARY_EARLY_WATERMARK) | BLIND(CANARY_WRONG_SLOT) | BLIND(CANARY_LEAK_BATCH) |
 	      BLIND_STATE,
-	  NULL },
+	  NULL, 0 },
 	{ "csv", topo_csv_run,
 	  BLIND_CHANGE | BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
 	      BLIND(CANARY_EARLY_WATERMARK) | BLIND(CANARY_WRONG_SLOT) | BLIND_STATE,
-	  NULL },
+	  NULL, 0 },
 	/* Calls go through at once; no slice has several inputs; nothing that waits for event time.
 	 */
 	{ "tcp", topo_tcp_run,
 	  BLIND_CHANGE | BLIND_STORE | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_EARLY_MARKER) |
 	      BLIND(CANARY_EARLY_WATERMARK) | BLIND(CANARY_WRONG_SLOT) | BLIND_STATE,
-	  NULL },
+	  NULL, 0 },
 	/* Calls go through at once; no ages; a bit in a hundred thousand is of a key that is there.
 	 */
 	{ "crash", sim_crash_run,
 	  BLIND_CHANGE | BLIND_VERSIONS | BLIND(CANARY_DOUBLE_RESUME) | BLIND(CANARY_LOST_CALL) |
 	      BLIND(CANARY_UNTOUCHED_LINK) | BLIND(CANARY_BLIND_CRC) | BLIND_POLICY,
-	  NULL },
+	  NULL, 0 },
 	/* Nothing but the policies is put to the test. */
-	{ "elastic", sim_elastic_run, ~BLIND_POLICY, NULL },
+	{ "elastic", sim_elastic_run, ~BLIND_POLICY, NULL, 60 },
 	/* Who is slow is found whatever the engine does. */
-	{ "bottleneck", sim_bottleneck_run, BLIND_ALL, NULL },
+	{ "bottleneck", sim_bottleneck_run, BLIND_ALL, NULL, 0 },
 	/* No engine. */
-	{ "store", sim_store_run, BLIND_ENGINE | BLIND_POLICY, NULL },
+	{ "store", sim_store_run, BLIND_ENGINE | BLIND_POLICY, NULL, 0 },
 	/* What these are for is the log alone. */
 	{ "log", sim_log_run,
-	  ~(BLIND(CANARY_SKIP_SYNC) | BLIND(CANARY_SKIP_DIR_SYNC) | BLIND(CANARY_BLIND_CRC)),
-	  NULL },
+	  ~(BLIND(CANARY_SKIP_SYNC) | BLIND(CANARY_SKIP_DIR_SYNC) | BLIND(CANARY_BLIND_CRC)), NULL,
+	  0 },
 };
 
 /* SIGVTALRM comes then; 0: it does not. */
@@ -284,7 +285,8 @@ seeds_catch(const struct scenario *scenario, enum canary canary, uint64_t first,
 		for (uint64_t seed = first; seed <= last; seed++) {
 			/* Many bugs end in a loop: a few seconds say so. */
 			*at = running_seed = seed;
-			alarm_after(CANARY_SECONDS);
+			alarm_after(scenario->seed_seconds > 0 ? scenario->seed_seconds
+			                                       : CANARY_SECONDS);
 			if (!scenario->run(seed)) {
 				_exit(1);
 			}
@@ -297,9 +299,26 @@ seeds_catch(const struct scenario *scenario, enum canary canary, uint64_t first,
 }
 
 /*
- * The seed that catches it, 0: none. The one that did so before is tried first. It is the bug that
- * is caught if the seed is good without.
+ * The first of the seeds that catches it, 0: none. It is the bug that is caught if the seed is good
+ * without: one that takes longer than a canary may is passed over.
  */
+static uint64_t
+first_to_catch(const struct scenario *scenario, enum canary canary, uint64_t first, uint64_t last,
+               volatile uint64_t *at)
+{
+	while (first <= last && seeds_catch(scenario, canary, first, last, at)) {
+		uint64_t by = *at;
+
+		if (!seeds_catch(scenario, CANARY_NONE, by, by, at)) {
+			return by;
+		}
+		printf("seed %" PRIu64 " is not good by itself, or takes long\n", by);
+		first = by + 1;
+	}
+	return 0;
+}
+
+/* The one that did so before is tried first. */
 static uint64_t
 caught_by(const struct scenario *scenario, enum canary canary, uint64_t seeds)
 {
@@ -310,13 +329,11 @@ caught_by(const struct scenario *scenario, enum canary canary, uint64_t seeds)
 	if (at == MAP_FAILED) {
 		abort();
 	}
-	if ((before > 0 && seeds_catch(scenario, canary, before, before, at)) ||
-	    seeds_catch(scenario, canary, 1, seeds, at)) {
-		by = *at;
-		if (seeds_catch(scenario, CANARY_NONE, by, by, at)) {
-			printf("seed %" PRIu64 " fails whatever is planted\n", by);
-			by = 0;
-		}
+	if (before > 0) {
+		by = first_to_catch(scenario, canary, before, before, at);
+	}
+	if (by == 0) {
+		by = first_to_catch(scenario, canary, 1, seeds, at);
 	}
 	munmap(at, sizeof(*at));
 	return by;

@@ -46,26 +46,30 @@ class Follow:
     def migrate(self, number, lcore):
         self.put("migrate", self.client.finish("migrate", operator="sums", slice=number, lcore=lcore))
 
+    def follow(self, number, lcore):
+        """Any slice has parts that a hugepage begins in."""
+        moved = self.pages()["moved"]
+        self.migrate(number, lcore)
+        self.moved(moved + 2000000)
+
     def pages(self):
         return self.client.status()["pages"]
 
     def moved(self, size):
-        """So many bytes have, since the start, and none are left."""
+        """So many bytes have, since the start, and none are left that can."""
         def truth():
             pages = self.pages()
-            return pages["left"] == 0 and pages["moved"] >= size
+            there = pages["far"] == 0 or "share" in pages["why"]
+            return pages["left"] == 0 and there and pages["moved"] >= size
         until(truth, "%d bytes moved" % size)
 
     def state(self):
         self.maps("before")
-        self.migrate(0, 2)
-        self.migrate(1, 3)
-        self.moved(4000000)
+        self.follow(0, 2)
+        self.follow(1, 3)
         self.put("there", self.client.status())
         self.maps("there")
-        moved = self.pages()["moved"]
-        self.migrate(1, 1)
-        self.moved(moved + 2000000)
+        self.follow(1, 1)
 
     def held(self):
         def truth():
@@ -80,7 +84,7 @@ class Follow:
 def main():
     name, pid, what = sys.argv[1:]
     follow = Follow(name, pid)
-    until(lambda: follow.client.stats()["rows"] >= 20000, "20000 rows")
+    until(lambda: follow.client.stats()["rows"] >= 10000, "10000 rows")
     {"state": follow.state, "held": follow.held}[what]()
 
 

@@ -21,6 +21,9 @@ from test_control import Job, guarded, lodectl
 sys.dont_write_bytecode = True
 
 EAL = ("--lcores", "(0-3)@(0,1)", "--no-huge", "-m", "256", "--no-pci", "--no-shconf")
+RATE = "200k"
+# Sanitizers would take most of it.
+FULL_SPEED = {} if SANITIZED else {"rate": "0"}
 RESCALES, APPLIES = (10000, 1000) if LONG else (20, 12) if SANITIZED else (40, 20)
 
 JOB = """name: changing
@@ -55,11 +58,10 @@ def repinned(path, lcores):
 
 
 class Changing(Job):
-    """The job, at full speed but where sanitizers take most of it, without an end; its output in a folder
-    of its own."""
+    """The job, at an even rate or at FULL_SPEED, without an end; its output in a folder of its own."""
 
     def __init__(self, folder, name="job.yaml", number=0, words=(), sets=None):
-        self.sets = {"out": os.path.join(folder, "out%d" % number), "rate": "300k" if SANITIZED else "0",
+        self.sets = {"out": os.path.join(folder, "out%d" % number), "rate": RATE,
                      **(sets or {})}
         self.folder = self.sets["out"]
         os.makedirs(self.folder, exist_ok=True)
@@ -121,7 +123,7 @@ def finish(job, client, folder):
 
 def test_rescale(folder):
     """an operator with state has 1 to 8 slices in turn, at full speed; nothing is lost, doubled or moved"""
-    with Changing(folder) as job, job.client() as client:
+    with Changing(folder, sets=FULL_SPEED) as job, job.client() as client:
         random.seed(1)
         now, made = 2, 0
         while made < RESCALES:

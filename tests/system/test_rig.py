@@ -251,7 +251,7 @@ def followed(name, wanted):
     adds_up(result)
     rows = operator(result, "rows")["rows_out"]
     equal(rows, sum(int(row["rows"]) for row in rows_of(GUEST.path(name + ".csv"))), "rows in the sums")
-    check(rows >= 20000, "there were rows")
+    check(rows >= 10000, "there were rows")
     pages = one_object(GUEST.text(name + ".there"))["pages"]
     equal(0, pages["left"], "bytes to go")
     return before, there, back, pages

@@ -88,8 +88,9 @@ test_shared(void **state)
 	(void)state;
 	begin(LM_IDLE_SLEEP, true);
 	assert_int_equal(rest_after(0), 'y');
-	assert_int_equal(rest_after(IDLE_NAP_AFTER_NS - 1), 'y');
-	assert_int_equal(slept_after(IDLE_NAP_AFTER_NS), IDLE_NAP_NS);
+	assert_int_equal(rest_after(IDLE_SHARED_NAP_AFTER_NS - 1), 'y');
+	assert_int_equal(slept_after(IDLE_SHARED_NAP_AFTER_NS), IDLE_NAP_NS);
+	assert_int_equal(slept_after(IDLE_SLEEP_AFTER_NS), IDLE_SLEEP_NS);
 	for (uint32_t policy = LM_IDLE_SPIN; policy <= LM_IDLE_YIELD; policy++) {
 		begin((enum lm_idle)policy, true);
 		assert_int_equal(rest_after(0), 'y');
