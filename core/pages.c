@@ -53,6 +53,7 @@ struct pages {
 	uint32_t at;      /* stretch that is looked at */
 	uintptr_t next;   /* page of it; 0: its first */
 	uint64_t far;     /* bytes of this pass that are elsewhere and stay there */
+	int why;          /* they do; published with them, when the pass is over */
 	bool is_followed; /* new pages of these blocks come from where they should */
 	bool is_through;  /* nothing is left to do */
 	bool may_retry;
@@ -126,7 +127,7 @@ leave(struct pages *pages, uint64_t bytes, int result)
 	pages->far += bytes;
 	pages->may_retry |= why_of(result) == WHY_FULL || why_of(result) == WHY_BUSY;
 	if (is_first || why_of(result) != WHY_SHARED) {
-		__atomic_store_n(&pages->now.why, result, __ATOMIC_RELAXED);
+		pages->why = result;
 	}
 }
 
@@ -261,7 +262,7 @@ follow(struct pages *pages)
 			int result = env_pages_follow(block);
 
 			if (result != 0) {
-				__atomic_store_n(&pages->now.why, result, __ATOMIC_RELAXED);
+				pages->why = result;
 			}
 		}
 	}
@@ -271,15 +272,14 @@ follow(struct pages *pages)
 static void
 tell_left(struct pages *pages)
 {
-	int result = pages->now.why;
-	uint32_t bit = 1u << why_of(result);
+	uint32_t bit = 1u << why_of(pages->why);
 
 	if (pages->passes >= TELL_PASSES || !pages->may_retry) {
 		if ((pages->told & bit) == 0) {
 			env_log(4,
 			        "%" PRIu64 " KiB of state stay on another NUMA node than their "
 			        "slices, which is slower: %s",
-			        pages->far >> 10, engine_pages_why(result));
+			        pages->far >> 10, engine_pages_why(pages->why));
 		}
 		pages->told |= bit;
 	}
@@ -290,6 +290,7 @@ end_pass(struct pages *pages)
 {
 	int64_t now_ns = env_now_ns(), wait_ns = RETRY_NS;
 
+	__atomic_store_n(&pages->now.why, pages->why, __ATOMIC_RELAXED);
 	put(&pages->now.far, pages->far);
 	pages->passes++;
 	if (pages->far > 0) {
@@ -316,6 +317,7 @@ begin_pass(struct pages *pages)
 	pages->at = 0;
 	pages->next = 0;
 	pages->far = 0;
+	pages->why = 0;
 	pages->may_retry = false;
 	pages->paced = 0;
 	pages->began_ns = env_now_ns();
